@@ -1,0 +1,160 @@
+//! Fusion: from a graph to the operators a runtime executes.
+//!
+//! The rules, as TensorRT, onnxruntime, tract and TFLite agree on them: batch norm folds into its
+//! convolution; a residual sum joins the convolution that produces its first map; an activation
+//! joins whatever produces its input. What joins nothing stands alone.
+
+use super::key::{KeyKind, OperatorKey};
+use crate::net::{Activation, Graph, OperatorKind};
+
+/// Fuses graphs, keeping its working memory between calls.
+#[derive(Debug, Default)]
+pub struct Fuser {
+    keys: Vec<OperatorKey>,
+    /// Fused operator that computes each graph operator's output.
+    owner: Vec<u32>,
+    uses: Vec<u32>,
+}
+
+/// Marks the image, which nothing computes.
+const NOTHING: u32 = u32::MAX;
+
+impl Fuser {
+    /// The fused operators of `graph` in execution order.
+    pub fn fuse(&mut self, graph: &Graph) -> &[OperatorKey] {
+        self.keys.clear();
+        self.owner.clear();
+        self.uses.clear();
+        self.uses.resize(graph.operators().len(), 0);
+        for operator in graph.operators() {
+            for input in operator.inputs() {
+                self.uses[input.index()] += 1;
+            }
+        }
+        for operator in graph.operators() {
+            let first = operator.inputs().first().copied();
+            // The producer an operator may join: the one whose only reader it is.
+            let joinable =
+                first.map_or(NOTHING, |id| if self.uses[id.index()] == 1 { self.owner[id.index()] } else { NOTHING });
+            let producer = self.keys.get_mut(joinable as usize);
+            let input = graph.input_shape(operator);
+            let alone = OperatorKey {
+                kind: KeyKind::Elementwise,
+                kernel: 1,
+                stride: 1,
+                groups: 1,
+                in_channels: input.channels,
+                out_channels: operator.shape.channels,
+                in_height: input.height,
+                in_width: input.width,
+                activation: None,
+                residual_add: false,
+            };
+            let key = match operator.kind {
+                OperatorKind::Input => {
+                    self.owner.push(NOTHING);
+                    continue;
+                }
+                OperatorKind::Conv { kernel, stride, groups, .. } => {
+                    let depthwise = groups > 1 && groups == input.channels && groups == operator.shape.channels;
+                    let kind = if depthwise { KeyKind::Depthwise } else { KeyKind::Conv };
+                    OperatorKey { kind, kernel, stride, groups, ..alone }
+                }
+                OperatorKind::BatchNorm => match producer {
+                    Some(key) if is_conv(key) && key.activation.is_none() && !key.residual_add => {
+                        self.owner.push(joinable);
+                        continue;
+                    }
+                    _ => alone,
+                },
+                OperatorKind::Activation(activation) => match producer {
+                    Some(key) if takes_activation(key, activation) => {
+                        key.activation = Some(activation);
+                        self.owner.push(joinable);
+                        continue;
+                    }
+                    _ => OperatorKey { activation: Some(activation), ..alone },
+                },
+                OperatorKind::Add => match producer {
+                    Some(key) if is_conv(key) && key.activation.is_none() && !key.residual_add => {
+                        key.residual_add = true;
+                        self.owner.push(joinable);
+                        continue;
+                    }
+                    _ => OperatorKey { kind: KeyKind::Add, ..alone },
+                },
+                OperatorKind::Gate => OperatorKey { kind: KeyKind::Gate, ..alone },
+                OperatorKind::GlobalAveragePool => OperatorKey { kind: KeyKind::GlobalPool, ..alone },
+                OperatorKind::Linear => OperatorKey { kind: KeyKind::Dense, ..alone },
+            };
+            self.owner.push(self.keys.len() as u32);
+            self.keys.push(key);
+        }
+        &self.keys
+    }
+}
+
+fn is_conv(key: &OperatorKey) -> bool {
+    matches!(key.kind, KeyKind::Conv | KeyKind::Depthwise)
+}
+
+fn takes_activation(key: &OperatorKey, activation: Activation) -> bool {
+    key.activation.is_none()
+        && (is_conv(key) || (activation == Activation::Relu && matches!(key.kind, KeyKind::Add | KeyKind::Dense)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{LowerOptions, Network};
+
+    fn keys(structure: &str, options: LowerOptions) -> Vec<String> {
+        let graph = Network::parse(structure).unwrap().lower(&options).unwrap();
+        Fuser::default().fuse(&graph).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn residual_unit_with_projection_and_identity() {
+        let options = LowerOptions::new(16, 10);
+        assert_eq!(
+            keys("SuperConvK3BNRELU(3,8,2,1)SuperResK3K3(8,16,2,8,2)", options),
+            [
+                "conv 3x3 s2 3->8 @16x16 +relu",
+                "conv 1x1 s2 8->16 @8x8",
+                "conv 3x3 s2 8->8 @8x8 +relu",
+                "conv 3x3 s1 8->16 @4x4 +add +relu",
+                "conv 3x3 s1 16->8 @4x4 +relu",
+                "conv 3x3 s1 8->16 @4x4 +add +relu",
+                "global_pool 16 @4x4",
+                "dense 16->10 @1x1",
+            ]
+        );
+    }
+
+    #[test]
+    fn squeeze_excite_stands_between() {
+        let options = LowerOptions { squeeze_excite: true, residual: false, ..LowerOptions::new(8, 10) };
+        let keys = keys("SuperConvK3BNRELU(3,8,1,1)SuperResIDWE1K3(8,8,1,8,1)", options);
+        assert_eq!(
+            keys[1..7],
+            [
+                "conv 1x1 s1 8->8 @8x8 +relu",
+                "depthwise 3x3 s1 8 @8x8 +relu",
+                "global_pool 8 @8x8",
+                "conv 1x1 s1 8->2 @1x1 +relu",
+                "conv 1x1 s1 2->8 @1x1 +sigmoid",
+                "gate 8 @8x8",
+            ]
+        );
+    }
+
+    #[test]
+    fn fused_flops_are_the_graphs() {
+        let network =
+            Network::parse("SuperConvK3BNRELU(3,16,2,1)SuperResIDWE4K5(16,40,2,24,2)SuperConvK1BNRELU(40,64,1,1)")
+                .unwrap();
+        let graph = network.lower(&LowerOptions { squeeze_excite: true, ..LowerOptions::new(33, 7) }).unwrap();
+        let fused: u64 = Fuser::default().fuse(&graph).iter().map(OperatorKey::flops).sum();
+        assert_eq!(fused, graph.cost().flops);
+    }
+}

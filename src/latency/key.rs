@@ -1,0 +1,163 @@
+//! Operator keys: what a runtime executes after fusion, and the unit of table lookup.
+//!
+//! A key holds everything that decides an operator's time on one setting except the batch, which
+//! belongs to the setting. Not here: which operators fuse (`fuse`), how long they take (`predict`).
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::net::Activation;
+
+/// Kinds of fused operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum KeyKind {
+    /// Convolution that is not depthwise (batch norm folded).
+    Conv,
+    /// Convolution with one group per channel (batch norm folded).
+    Depthwise,
+    /// Fully connected layer.
+    Dense,
+    /// Global average pooling.
+    GlobalPool,
+    /// Map times a gate per channel.
+    Gate,
+    /// Sum of two maps that did not fuse into a convolution.
+    Add,
+    /// Activation or batch norm that did not fuse.
+    Elementwise,
+}
+
+/// Names of the kinds in tables.
+const KINDS: [(KeyKind, &str); 7] = [
+    (KeyKind::Conv, "conv"),
+    (KeyKind::Depthwise, "depthwise"),
+    (KeyKind::Dense, "dense"),
+    (KeyKind::GlobalPool, "global_pool"),
+    (KeyKind::Gate, "gate"),
+    (KeyKind::Add, "add"),
+    (KeyKind::Elementwise, "elementwise"),
+];
+
+impl KeyKind {
+    /// Every kind.
+    pub fn all() -> impl Iterator<Item = Self> {
+        KINDS.iter().map(|(kind, _)| *kind)
+    }
+
+    /// Name in tables and output.
+    pub fn name(self) -> &'static str {
+        // Every kind is listed, so the fallback is never read.
+        KINDS.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
+    }
+}
+
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for KeyKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        KINDS.iter().find(|(_, name)| *name == text).map(|(kind, _)| *kind).ok_or_else(|| {
+            let names: Vec<_> = KINDS.iter().map(|(_, name)| *name).collect();
+            format!("unknown operator kind `{text}`, known are {}", names.join(", "))
+        })
+    }
+}
+
+/// One operator as a runtime executes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OperatorKey {
+    pub kind: KeyKind,
+    /// Side of the kernel; 1 for everything but convolutions.
+    pub kernel: u32,
+    pub stride: u32,
+    pub groups: u32,
+    pub in_channels: u32,
+    pub out_channels: u32,
+    pub in_height: u32,
+    pub in_width: u32,
+    /// Activation fused into the operator (or the operator itself, for `Elementwise`).
+    pub activation: Option<Activation>,
+    /// Whether a residual sum is fused, which costs reading a second map.
+    pub residual_add: bool,
+}
+
+impl OperatorKey {
+    /// Height of the output.
+    pub fn out_height(&self) -> u32 {
+        match self.kind {
+            KeyKind::GlobalPool | KeyKind::Dense => 1,
+            _ => self.in_height.div_ceil(self.stride),
+        }
+    }
+
+    /// Width of the output.
+    pub fn out_width(&self) -> u32 {
+        match self.kind {
+            KeyKind::GlobalPool | KeyKind::Dense => 1,
+            _ => self.in_width.div_ceil(self.stride),
+        }
+    }
+
+    /// Multiply-adds for one image.
+    pub fn flops(&self) -> u64 {
+        match self.kind {
+            KeyKind::Conv | KeyKind::Depthwise | KeyKind::Dense => self.weights() * self.out_pixels(),
+            _ => 0,
+        }
+    }
+
+    /// Number of weights, without bias.
+    pub fn weights(&self) -> u64 {
+        match self.kind {
+            KeyKind::Conv | KeyKind::Depthwise | KeyKind::Dense => {
+                self.out_channels as u64 * (self.in_channels / self.groups) as u64 * (self.kernel as u64).pow(2)
+            }
+            _ => 0,
+        }
+    }
+
+    /// Elements of the input map for one image, without the second map of a sum.
+    pub fn in_elements(&self) -> u64 {
+        self.in_channels as u64 * self.in_height as u64 * self.in_width as u64
+    }
+
+    /// Elements of the output map for one image.
+    pub fn out_elements(&self) -> u64 {
+        self.out_channels as u64 * self.out_pixels()
+    }
+
+    fn out_pixels(&self) -> u64 {
+        self.out_height() as u64 * self.out_width() as u64
+    }
+}
+
+/// Short form for people: `conv 3x3 s2 64->128 @56x56 +add +relu`.
+impl fmt::Display for OperatorKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kind)?;
+        if matches!(self.kind, KeyKind::Conv | KeyKind::Depthwise) {
+            write!(f, " {0}x{0} s{1}", self.kernel, self.stride)?;
+        }
+        if self.kind == KeyKind::Conv && self.groups != 1 {
+            write!(f, " g{}", self.groups)?;
+        }
+        write!(f, " {}", self.in_channels)?;
+        if matches!(self.kind, KeyKind::Conv | KeyKind::Dense) {
+            write!(f, "->{}", self.out_channels)?;
+        }
+        write!(f, " @{}x{}", self.in_height, self.in_width)?;
+        if self.residual_add {
+            f.write_str(" +add")?;
+        }
+        match self.activation {
+            Some(Activation::Relu) => f.write_str(" +relu"),
+            Some(Activation::Sigmoid) => f.write_str(" +sigmoid"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Parameters, FLOPs and activation memory of a graph.
+//!
+//! FLOPs are multiply-adds of convolutions and the classifier, nothing else: no batch norm, no
+//! activation, no bias. Published figures often count more; the golden tests say how much.
+
+use super::graph::{Graph, OperatorKind};
+
+/// What a network costs on any device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Cost {
+    /// Trainable parameters: convolution weights, projection biases, batch-norm scales and shifts,
+    /// classifier weights and bias.
+    pub parameters: u64,
+    /// Multiply-adds for one image.
+    pub flops: u64,
+    /// Largest sum of float32 maps alive at once for one image, see [`Graph::peak_activation_bytes`].
+    pub peak_activation_bytes: u64,
+}
+
+impl Graph {
+    /// All costs in one call.
+    pub fn cost(&self) -> Cost {
+        let (parameters, flops) = self.parameters_and_flops();
+        Cost { parameters, flops, peak_activation_bytes: self.peak_activation_bytes() }
+    }
+
+    /// Trainable parameters and multiply-adds, without the walk over live maps.
+    pub fn parameters_and_flops(&self) -> (u64, u64) {
+        let mut parameters = 0;
+        let mut flops = 0;
+        for operator in self.operators() {
+            let in_channels = self.input_shape(operator).channels as u64;
+            let out_channels = operator.shape.channels as u64;
+            match operator.kind {
+                OperatorKind::Conv { kernel, groups, bias, .. } => {
+                    let weights = out_channels * (in_channels / groups as u64) * (kernel as u64).pow(2);
+                    parameters += weights + if bias { out_channels } else { 0 };
+                    flops += weights * operator.shape.pixels();
+                }
+                OperatorKind::BatchNorm => parameters += 2 * out_channels,
+                OperatorKind::Linear => {
+                    parameters += out_channels * (in_channels + 1);
+                    flops += out_channels * in_channels;
+                }
+                _ => {}
+            }
+        }
+        (parameters, flops)
+    }
+
+    /// Peak memory of the maps for one image in float32 bytes, in execution order: while an
+    /// operator runs, its inputs, its output and every map that is still to be read are alive;
+    /// batch norm, activations, gates and additions work in place.
+    pub fn peak_activation_bytes(&self) -> u64 {
+        let mut remaining = self.use_counts();
+        let mut alive = 0;
+        let mut peak = 0;
+        for operator in self.operators() {
+            let bytes = 4 * operator.shape.elements();
+            let in_place = !matches!(
+                operator.kind,
+                OperatorKind::Input
+                    | OperatorKind::Conv { .. }
+                    | OperatorKind::GlobalAveragePool
+                    | OperatorKind::Linear
+            ) && remaining[operator.inputs[0].index()] == 1;
+            alive += bytes;
+            peak = peak.max(if in_place { alive - bytes } else { alive });
+            for input in operator.inputs() {
+                let uses = &mut remaining[input.index()];
+                *uses -= 1;
+                if *uses == 0 {
+                    alive -= 4 * self.get(*input).shape.elements();
+                }
+            }
+        }
+        peak
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::net::{LowerOptions, Network};
+
+    #[test]
+    fn peak_counts_the_shortcut() {
+        // 3x8x8 image -> stem 8x8x8 -> unit whose projection 16x8x8 waits while the chain runs.
+        let network = Network::parse("SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,1,8,1)").unwrap();
+        let graph = network.lower(&LowerOptions::new(8, 10)).unwrap();
+        // Second convolution of the unit: shortcut 16, input 8, output 16 channels of 64 pixels.
+        assert_eq!(graph.peak_activation_bytes(), 4 * 64 * (16 + 8 + 16));
+        let vanilla = LowerOptions { residual: false, ..LowerOptions::new(8, 10) };
+        let graph = network.lower(&vanilla).unwrap();
+        assert_eq!(graph.peak_activation_bytes(), 4 * 64 * (8 + 16));
+    }
+}

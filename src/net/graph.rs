@@ -1,0 +1,265 @@
+//! The operator graph: the one representation that cost, score, latency and export walk.
+//!
+//! Operators live in an append-only list, so an operator only ever refers to earlier ones and a
+//! single pass in order visits producers before consumers. Not here: how a structure becomes a
+//! graph (`lower`), what a runtime fuses (`latency::fuse`), weights.
+
+use std::fmt;
+
+/// Shape of one image's tensor, without the batch: channels x height x width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Shape {
+    pub channels: u32,
+    pub height: u32,
+    pub width: u32,
+}
+
+impl Shape {
+    /// A map of `side` x `side` pixels.
+    pub fn square(channels: u32, side: u32) -> Self {
+        Self { channels, height: side, width: side }
+    }
+
+    /// Number of elements for one image.
+    pub fn elements(self) -> u64 {
+        self.channels as u64 * self.pixels()
+    }
+
+    /// Height x width.
+    pub fn pixels(self) -> u64 {
+        self.height as u64 * self.width as u64
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}x{}", self.channels, self.height, self.width)
+    }
+}
+
+/// Index of an operator in its [`Graph`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OperatorId(pub(crate) u32);
+
+impl OperatorId {
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Element-wise non-linearities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Activation {
+    Relu,
+    Sigmoid,
+}
+
+/// What an operator computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OperatorKind {
+    /// The image.
+    Input,
+    /// Square convolution with padding `(kernel - 1) / 2`; `kernel` is odd.
+    Conv {
+        kernel: u32,
+        stride: u32,
+        groups: u32,
+        bias: bool,
+    },
+    /// Batch normalisation over the channels, eps [`BATCH_NORM_EPSILON`].
+    BatchNorm,
+    Activation(Activation),
+    /// Sum of two maps of equal shape.
+    Add,
+    /// Map (first input) times a gate of one value per channel (second input, 1 x 1 pixels).
+    Gate,
+    /// Mean over height and width, to 1 x 1 pixels.
+    GlobalAveragePool,
+    /// Fully connected layer with bias on a flattened 1 x 1 map.
+    Linear,
+}
+
+/// Epsilon of every batch norm (section 2 of the paper's implementation).
+pub const BATCH_NORM_EPSILON: f32 = 1e-3;
+
+/// Where in the network an operator stands, which decides what looks at it: scores walk the trunk
+/// alone (the "vanilla" network of the Zen-score), cost and latency walk everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Branch {
+    /// The chain of convolutions from image to classifier.
+    Trunk,
+    /// Projection and addition of a residual link.
+    Shortcut,
+    /// Squeeze-and-excitation gates.
+    SqueezeExcite,
+    /// Global pooling and classifier.
+    Head,
+}
+
+/// Which module of the published PyTorch implementation an operator corresponds to; gives the
+/// state-dict names of its weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    pub(crate) block: u16,
+    /// Index of the residual unit inside the super-block, if the operator is inside one.
+    pub(crate) unit: Option<u16>,
+    /// Index inside the unit, or inside the super-block when there is no unit.
+    pub(crate) index: u16,
+    pub(crate) part: Part,
+}
+
+/// The place of an operator inside its module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Part {
+    /// The module itself.
+    Module,
+    /// Element of the projection shortcut (0 convolution, 1 batch norm).
+    Projection(u8),
+    /// Element of a squeeze-and-excitation module (1, 4 convolutions; 2, 5 batch norms).
+    SqueezeExcite(u8),
+    /// The classifier.
+    Classifier,
+}
+
+impl Origin {
+    /// Prefix of the state-dict names of the operator's tensors, e.g.
+    /// `module_list.1.module_list.0.proj.0`; append `.weight`, `.bias`, ...
+    pub fn state_dict_prefix(&self) -> String {
+        let Origin { block, unit, index, .. } = *self;
+        let module = match unit {
+            Some(unit) => format!("module_list.{block}.module_list.{unit}"),
+            None => format!("module_list.{block}"),
+        };
+        match self.part {
+            Part::Module => format!("{module}.module_list.{index}.netblock"),
+            Part::Projection(i) => format!("{module}.proj.{i}"),
+            Part::SqueezeExcite(i) => format!("{module}.module_list.{index}.netblock.{i}"),
+            Part::Classifier => "fc_linear.netblock".to_owned(),
+        }
+    }
+}
+
+/// One node of the graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Operator {
+    pub kind: OperatorKind,
+    /// Producers; operators of one input repeat it, the input operator names itself.
+    pub(crate) inputs: [OperatorId; 2],
+    /// Shape of the output for one image.
+    pub shape: Shape,
+    pub branch: Branch,
+    pub origin: Origin,
+}
+
+impl Operator {
+    /// The operators whose outputs this one reads, in order.
+    pub fn inputs(&self) -> &[OperatorId] {
+        match self.kind {
+            OperatorKind::Input => &[],
+            OperatorKind::Add | OperatorKind::Gate => &self.inputs,
+            _ => &self.inputs[..1],
+        }
+    }
+}
+
+/// A network as operators with shapes, in execution order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Graph {
+    operators: Vec<Operator>,
+}
+
+/// A convolution of the trunk with the side of its input, as the scores see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TrunkConv {
+    pub kernel: u32,
+    pub stride: u32,
+    pub groups: u32,
+    pub in_channels: u32,
+    pub out_channels: u32,
+    /// Height and width of the input map.
+    pub in_side: u32,
+    /// Height and width of the output map.
+    pub out_side: u32,
+}
+
+impl Graph {
+    /// Appends an operator and returns its id.
+    pub(crate) fn push(&mut self, operator: Operator) -> OperatorId {
+        let id = OperatorId(self.operators.len() as u32);
+        debug_assert!(operator.inputs().iter().all(|input| *input < id));
+        self.operators.push(operator);
+        id
+    }
+
+    /// Removes every operator but keeps the memory, for reuse in a search.
+    pub(crate) fn clear(&mut self) {
+        self.operators.clear();
+    }
+
+    /// The operators in execution order.
+    pub fn operators(&self) -> &[Operator] {
+        &self.operators
+    }
+
+    /// Operators with their ids.
+    pub fn iter(&self) -> impl Iterator<Item = (OperatorId, &Operator)> {
+        self.operators.iter().enumerate().map(|(i, operator)| (OperatorId(i as u32), operator))
+    }
+
+    pub fn get(&self, id: OperatorId) -> &Operator {
+        &self.operators[id.index()]
+    }
+
+    /// Shape of the first input of an operator (its own shape for the input operator).
+    pub fn input_shape(&self, operator: &Operator) -> Shape {
+        self.get(operator.inputs[0]).shape
+    }
+
+    /// Number of operators that read each operator's output.
+    pub fn use_counts(&self) -> Vec<u32> {
+        let mut uses = vec![0; self.operators.len()];
+        for operator in &self.operators {
+            for input in operator.inputs() {
+                uses[input.index()] += 1;
+            }
+        }
+        uses
+    }
+
+    /// The convolutions of the vanilla network (no residual links, no squeeze-and-excitation), in
+    /// order; each is followed by a batch norm and a ReLU.
+    pub fn trunk_convs(&self) -> impl Iterator<Item = TrunkConv> + '_ {
+        self.operators.iter().filter_map(|operator| {
+            let OperatorKind::Conv { kernel, stride, groups, .. } = operator.kind else {
+                return None;
+            };
+            if operator.branch != Branch::Trunk {
+                return None;
+            }
+            let input = self.input_shape(operator);
+            Some(TrunkConv {
+                kernel,
+                stride,
+                groups,
+                in_channels: input.channels,
+                out_channels: operator.shape.channels,
+                in_side: input.height,
+                out_side: operator.shape.height,
+            })
+        })
+    }
+}
+
+/// One operator a line, for snapshots and people.
+impl fmt::Display for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (id, operator) in self.iter() {
+            write!(f, "%{} = {:?}", id.0, operator.kind)?;
+            for input in operator.inputs() {
+                write!(f, " %{}", input.0)?;
+            }
+            writeln!(f, " -> {} [{:?}]", operator.shape, operator.branch)?;
+        }
+        Ok(())
+    }
+}
