@@ -3,7 +3,11 @@
 //! The rooms, in the direction the data flows:
 //!
 //! * [`net`]: structure strings, super-blocks, and the operator graph they lower to.
+//! * [`space`]: search spaces and the steps between their networks.
+//! * [`score`]: proxies that rank untrained networks; the Zen-score.
 //! * [`latency`]: from a graph to milliseconds with their evidence.
 
 pub mod latency;
 pub mod net;
+pub mod score;
+pub mod space;

@@ -1,0 +1,40 @@
+//! The plain baselines every training-free score has to beat: network size.
+
+use super::{Proxy, Scratch};
+use crate::net::Graph;
+
+/// Multiply-adds for one image.
+#[derive(Debug)]
+pub struct Flops;
+
+impl Proxy for Flops {
+    fn name(&self) -> &'static str {
+        "flops"
+    }
+
+    fn about(&self) -> &'static str {
+        "multiply-adds for one image: the baseline"
+    }
+
+    fn score(&self, graph: &Graph, _: &mut Scratch) -> f64 {
+        graph.parameters_and_flops().1 as f64
+    }
+}
+
+/// Trainable parameters.
+#[derive(Debug)]
+pub struct Parameters;
+
+impl Proxy for Parameters {
+    fn name(&self) -> &'static str {
+        "params"
+    }
+
+    fn about(&self) -> &'static str {
+        "trainable parameters: the other baseline"
+    }
+
+    fn score(&self, graph: &Graph, _: &mut Scratch) -> f64 {
+        graph.parameters_and_flops().0 as f64
+    }
+}

@@ -1,0 +1,87 @@
+//! The Zen-score without drawing a weight: its mean over Gaussian weights and inputs, layer by
+//! layer, in the limit of wide layers.
+//!
+//! Two forms. Form 1 follows three scalars and costs O(layers): the search runs on it. Form 2
+//! also follows where in the map activations are weakened by padding and costs O(pixels). The
+//! ReLU moments are the arc-cosine kernel of order one (Cho and Saul, 2009). Both are biased high
+//! by a finite-width term, nearly the same for networks of one budget.
+
+mod maps;
+mod scalars;
+
+pub use maps::form2;
+pub use scalars::{Taps, form1};
+
+use super::Variant;
+use crate::net::Graph;
+use crate::score::{Proxy, Scratch};
+
+/// Result of either form.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClosedForm {
+    /// Logarithm of the expected summed difference of the final maps.
+    pub ln_delta: f64,
+    /// Variance that the batch norm of each layer sees, in trunk order.
+    pub variances: Vec<f64>,
+}
+
+impl ClosedForm {
+    /// The Zen-score.
+    pub fn score(&self, variant: Variant) -> f64 {
+        self.ln_delta + self.variances.iter().map(|v| variant.scored_variance(*v).ln() / 2.0).sum::<f64>()
+    }
+}
+
+/// Form 1 as a proxy.
+#[derive(Debug)]
+pub struct Form1 {
+    pub variant: Variant,
+}
+
+impl Proxy for Form1 {
+    fn name(&self) -> &'static str {
+        match self.variant {
+            Variant::Paper => "zen-closed",
+            Variant::Released => "zen-closed-released",
+        }
+    }
+
+    fn about(&self) -> &'static str {
+        match self.variant {
+            Variant::Paper => "Zen-score as the paper defines it, closed form 1: microseconds a network",
+            Variant::Released => "Zen-score as the published code computes it, closed form 1",
+        }
+    }
+
+    fn score(&self, graph: &Graph, scratch: &mut Scratch) -> f64 {
+        scalars::score1(graph, self.variant, &mut scratch.taps)
+    }
+}
+
+/// Form 2 as a proxy.
+#[derive(Debug)]
+pub struct Form2 {
+    pub variant: Variant,
+}
+
+impl Proxy for Form2 {
+    fn name(&self) -> &'static str {
+        match self.variant {
+            Variant::Paper => "zen-closed-map",
+            Variant::Released => "zen-closed-map-released",
+        }
+    }
+
+    fn about(&self) -> &'static str {
+        match self.variant {
+            Variant::Paper => {
+                "Zen-score as the paper defines it, closed form 2 (follows padding): milliseconds a network"
+            }
+            Variant::Released => "Zen-score as the published code computes it, closed form 2",
+        }
+    }
+
+    fn score(&self, graph: &Graph, _: &mut Scratch) -> f64 {
+        form2(graph).score(self.variant)
+    }
+}
