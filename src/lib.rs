@@ -6,8 +6,10 @@
 //! * [`space`]: search spaces and the steps between their networks.
 //! * [`score`]: proxies that rank untrained networks; the Zen-score.
 //! * [`latency`]: from a graph to milliseconds with their evidence.
+//! * [`search`]: evolution under budgets.
 
 pub mod latency;
 pub mod net;
 pub mod score;
+pub mod search;
 pub mod space;

@@ -1,0 +1,31 @@
+//! FLOPs, counted as multiply-adds.
+
+use super::{Quantity, Stage};
+use crate::latency::PredictScratch;
+use crate::net::{Graph, Network};
+
+/// Multiply-adds for one image.
+#[derive(Debug)]
+pub struct Flops;
+
+impl Quantity for Flops {
+    fn name(&self) -> &str {
+        "flops"
+    }
+
+    fn flag(&self) -> &str {
+        "--max-flops"
+    }
+
+    fn stage(&self) -> Stage {
+        Stage::Graph
+    }
+
+    fn format(&self, value: f64) -> String {
+        format!("{:.1} M multiply-adds", value / 1e6)
+    }
+
+    fn measure(&self, _: &Network, graph: &Graph, _: &mut PredictScratch) -> f64 {
+        graph.parameters_and_flops().1 as f64
+    }
+}

@@ -1,0 +1,38 @@
+//! Predicted latency on one setting.
+
+use super::{Quantity, Stage};
+use crate::latency::{PredictScratch, Predictor};
+use crate::net::{Graph, Network};
+
+/// Milliseconds of one inference call, whole batch, on the predictor's setting.
+pub struct Latency {
+    predictor: Predictor,
+}
+
+impl Latency {
+    pub fn new(predictor: Predictor) -> Self {
+        Self { predictor }
+    }
+}
+
+impl Quantity for Latency {
+    fn name(&self) -> &str {
+        "latency_ms"
+    }
+
+    fn flag(&self) -> &str {
+        "--latency-ms"
+    }
+
+    fn stage(&self) -> Stage {
+        Stage::Table
+    }
+
+    fn format(&self, value: f64) -> String {
+        format!("{value:.4} ms on {}", self.predictor.setting())
+    }
+
+    fn measure(&self, _: &Network, graph: &Graph, scratch: &mut PredictScratch) -> f64 {
+        self.predictor.predict_ms(graph, scratch)
+    }
+}

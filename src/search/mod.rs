@@ -1,0 +1,96 @@
+//! The search: evolution of structures under budgets, ranked by a proxy.
+//!
+//! Deterministic: the same configuration and tables give the same population on any number of
+//! threads. Not here: what a network scores or costs, command-line text.
+
+pub mod budget;
+mod error;
+mod evolve;
+mod feasible;
+mod population;
+
+use crate::net::{LowerOptions, Network};
+use crate::score::Proxy;
+use crate::space::{Draw, Space};
+use budget::{Budget, BudgetUse};
+
+pub use error::SearchError;
+pub use evolve::Evolution;
+pub use population::{Member, Population};
+
+/// Everything that decides the result of a search.
+pub struct SearchConfig {
+    pub space: &'static Space,
+    pub initial: Network,
+    /// How networks are lowered for costs and latency.
+    pub lower: LowerOptions,
+    pub proxy: &'static dyn Proxy,
+    pub budgets: Vec<Budget>,
+    /// Members kept (published: 512; the paper's ImageNet runs: 256).
+    pub population_size: usize,
+    /// Children made (published: 480,000).
+    pub iterations: u64,
+    pub draw: Draw,
+    pub seed: u64,
+    /// Threads that evaluate; no influence on the result.
+    pub threads: usize,
+}
+
+impl SearchConfig {
+    pub const DEFAULT_POPULATION: usize = 512;
+    pub const DEFAULT_ITERATIONS: u64 = 480_000;
+
+    fn validate(&self) -> Result<(), SearchError> {
+        if self.population_size == 0 || self.population_size > 1 << 20 {
+            return Err(SearchError::Population(self.population_size));
+        }
+        if self.iterations >= 1 << 48 {
+            return Err(SearchError::Iterations(self.iterations));
+        }
+        match self.budgets.iter().find(|budget| !(budget.limit > 0.0 && budget.limit.is_finite())) {
+            Some(budget) => Err(SearchError::Limit { flag: budget.quantity.flag().to_owned(), limit: budget.limit }),
+            None => Ok(()),
+        }
+    }
+
+    /// Every budget on one network, in the order they were given.
+    ///
+    /// # Errors
+    /// When the network cannot be lowered.
+    pub fn budget_uses(&self, network: &Network) -> Result<Vec<BudgetUse>, SearchError> {
+        let mut worker = evolve::Worker::new(self);
+        network.lower_into(&self.lower, &mut worker.graph)?;
+        Ok(feasible::measure(self, network, &mut worker))
+    }
+}
+
+/// What became of the children of a search.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Counts {
+    /// Entered the population.
+    pub accepted: u64,
+    /// Were in the population already.
+    pub duplicates: u64,
+    /// Scored no better than the worst member of a full population.
+    pub not_better: u64,
+    /// Maps smaller than a stride.
+    pub too_small: u64,
+    /// Broke a budget; one number for each budget, counted at the first it breaks.
+    pub over_budget: Vec<u64>,
+}
+
+impl Counts {
+    fn new(config: &SearchConfig) -> Self {
+        Self { over_budget: vec![0; config.budgets.len()], ..Self::default() }
+    }
+}
+
+/// Why a search ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// All iterations are done.
+    Finished,
+    /// It was asked to stop.
+    Interrupted,
+}
