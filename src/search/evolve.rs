@@ -16,7 +16,7 @@ use crate::net::{Graph, Network};
 use crate::score::Scratch;
 
 /// Children made from one state of the population.
-const BATCH: u64 = 128;
+const BATCH: u64 = 64;
 
 /// Up to this many members, children are made from the initial structure (published rule).
 const SEEDLINGS: usize = 10;
