@@ -7,6 +7,7 @@
 mod correction;
 mod device;
 mod error;
+mod error_report;
 mod fit;
 mod fuse;
 mod key;
@@ -19,6 +20,8 @@ mod table;
 
 pub use device::{DEVICES, Device, Reach, ReachKind};
 pub use error::LatencyError;
+pub use error_report::error_of;
+pub use fit::{NetworkTimes, fit_composition, fit_roofline};
 pub use fuse::Fuser;
 pub use key::{KeyKind, OperatorKey};
 pub use model::{Composition, LatencyModel, Linear, Prior, Roofline};

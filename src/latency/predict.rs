@@ -10,7 +10,9 @@ use serde::Serialize;
 
 use super::correction::Correction;
 use super::store::{Store, TableError};
-use super::{Evidence, Fuser, KeyKind, LatencyError, LatencyModel, OperatorKey, Prior, Setting, fit};
+use super::{
+    Evidence, Fuser, KeyKind, LatencyError, LatencyModel, NetworkTimes, OperatorKey, Prior, Setting, fit_roofline,
+};
 use crate::net::Graph;
 
 /// Predicts latencies on one setting.
@@ -97,7 +99,7 @@ impl Predictor {
         let model = match store.model(setting)? {
             Some(model) => model,
             None if rows.is_empty() => return Err(no_table(store, setting)?),
-            None => LatencyModel::additive(Prior::Roofline(fit::roofline(&rows, setting)?)),
+            None => LatencyModel::additive(Prior::Roofline(fit_roofline(&rows, setting)?)),
         };
         let free_activation = model.prior.free_activation();
         let measured = rows.iter().any(|row| row.evidence == Evidence::Measured);
@@ -212,6 +214,25 @@ impl Predictor {
             // A fitted formula covers every shape; a table without the kind does not.
             None => (prior, self.prior_evidence, self.prior_evidence == Evidence::Interpolated),
         }
+    }
+
+    /// Times of a network's operators by class, before the composition's weights; what
+    /// [`fit_composition`](super::fit_composition) needs beside the measured time.
+    pub fn class_times(&self, graph: &Graph) -> NetworkTimes {
+        self.class_times_of(Fuser::default().fuse(graph))
+    }
+
+    pub(crate) fn class_times_of(&self, keys: &[OperatorKey]) -> NetworkTimes {
+        let mut times = NetworkTimes { operators: keys.len(), ..NetworkTimes::default() };
+        for key in keys {
+            let class = match key.kind {
+                KeyKind::Conv | KeyKind::Dense => &mut times.conv_ms,
+                KeyKind::Depthwise => &mut times.depthwise_ms,
+                _ => &mut times.traffic_ms,
+            };
+            *class += self.operator_ms(key).0;
+        }
+        times
     }
 
     fn compose(&self, device_ms: f64, operators: usize) -> (f64, bool) {

@@ -115,13 +115,10 @@ impl Features {
         }
         if matches!(key.kind, KeyKind::Conv | KeyKind::Depthwise) {
             // Eager execution: batch norm reads and writes its map once, an activation too, a
-            // residual sum with its activation reads three maps and writes two.
+            // residual sum reads two maps and writes one.
             features.eager += 2.0 * written;
-            match (key.residual_add, key.activation.is_some()) {
-                (true, _) => features.eager += 5.0 * written,
-                (false, true) => features.eager += 2.0 * written,
-                (false, false) => {}
-            }
+            features.eager += if key.residual_add { 3.0 * written } else { 0.0 };
+            features.eager += if key.activation.is_some() { 2.0 * written } else { 0.0 };
             features.activation = read + written;
         }
         match key.kind {
@@ -129,7 +126,9 @@ impl Features {
                 features.gate = 3.0 * read;
                 features.eager += 4.0 * read;
             }
-            KeyKind::Add => features.eager += 5.0 * written,
+            KeyKind::Add => {
+                features.eager += if key.activation.is_some() { 5.0 * written } else { 3.0 * written };
+            }
             KeyKind::Elementwise => features.eager += 2.0 * written,
             _ => {}
         }
