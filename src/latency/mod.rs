@@ -1,7 +1,33 @@
 //! Latency: from a graph to milliseconds with their evidence.
+//!
+//! Graph -> fused operator keys (`fuse`) -> a row of the setting's table, or the prior corrected
+//! by the nearest rows -> the network's milliseconds (`predict`). Tables live in the user's
+//! database (`store`); the shipped ones are text (`table`). Not here: how a number was measured.
 
+mod correction;
+mod device;
+mod error;
+mod error_report;
+mod fit;
 mod fuse;
 mod key;
+mod model;
+mod predict;
+mod prior;
+mod setting;
+mod store;
+mod table;
 
+pub use device::{DEVICES, Device, Reach, ReachKind};
+pub use error::LatencyError;
+pub use error_report::error_of;
+pub use fit::{NetworkTimes, fit_composition, fit_roofline};
 pub use fuse::Fuser;
 pub use key::{KeyKind, OperatorKey};
+pub use model::{Composition, LatencyModel, Linear, Prior, Roofline};
+pub use predict::{EvidenceShares, OperatorPrediction, PredictScratch, Prediction, Predictor};
+pub use setting::{Evidence, Precision, Setting};
+pub use store::{
+    DATABASE_VARIABLE, NetworkCheck, NewRun, Row, Run, RunId, SHIPPED, SettingSummary, Store, TableError, UNIT,
+};
+pub use table::{Table, export_table};

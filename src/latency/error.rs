@@ -1,0 +1,58 @@
+//! What can go wrong between a graph and its latency.
+
+use std::path::PathBuf;
+
+/// Errors of the latency room.
+#[derive(Debug, thiserror::Error)]
+pub enum LatencyError {
+    #[error("unknown device `{name}`{closest}; known devices: {known}", closest = hint(.closest))]
+    UnknownDevice { name: String, closest: Option<String>, known: String },
+
+    #[error("device file {file}: {reason}")]
+    DeviceFile { file: String, reason: String },
+
+    #[error(
+        "setting `{text}`: {reason}; the form is device/runtime/precision/bBATCH[/tTHREADS], as in v100/tensorrt/fp16/b64"
+    )]
+    BadSetting { text: String, reason: String },
+
+    #[error("no latency table for {setting}; {available}")]
+    NoTable { setting: String, available: String },
+
+    #[error("database {path}: {reason}; move the file away or choose another with --db PATH (nothing was changed)")]
+    UnusableDatabase { path: PathBuf, reason: String },
+
+    #[error(
+        "database {path} was written by a newer version (schema {found}, this version knows {known}); \
+         update the program, move the file away, or choose another with --db PATH (nothing was changed)"
+    )]
+    NewerDatabase { path: PathBuf, found: i64, known: i64 },
+
+    #[error("no directory for user data is known on this system; choose a database with --db PATH")]
+    NoDataDirectory,
+
+    #[error("database {path}, {doing}: {source}")]
+    Database { path: PathBuf, doing: &'static str, source: rusqlite::Error },
+
+    #[error("database {path}, {doing}: {reason}")]
+    Content { path: PathBuf, doing: &'static str, reason: String },
+
+    #[error("table {name}, line {line}: {reason}")]
+    Table { name: String, line: usize, reason: String },
+
+    #[error("{doing} {path}: {source}")]
+    Io { doing: &'static str, path: PathBuf, source: std::io::Error },
+
+    #[error("{path}: {reason}")]
+    RawData { path: PathBuf, reason: String },
+
+    #[error("fitting {what}: {reason}")]
+    Fit { what: String, reason: String },
+
+    #[error("published network {name}: {reason}")]
+    Published { name: String, reason: String },
+}
+
+fn hint(closest: &Option<String>) -> String {
+    closest.as_ref().map_or_else(String::new, |name| format!(", did you mean `{name}`?"))
+}

@@ -1,0 +1,62 @@
+//! How far predictions are from measurements of whole networks.
+
+use super::store::{NetworkCheck, TableError};
+
+/// Error of a table on networks that were predicted and measured; none without networks.
+pub fn error_of(checks: &[NetworkCheck], method: &str) -> Option<TableError> {
+    let pairs: Vec<(f64, f64)> = checks.iter().map(|check| (check.predicted_ms, check.measured_ms)).collect();
+    error_of_pairs(&pairs, method)
+}
+
+/// As [`error_of`], from pairs of predicted and measured times.
+pub(crate) fn error_of_pairs(pairs: &[(f64, f64)], method: &str) -> Option<TableError> {
+    if pairs.is_empty() {
+        return None;
+    }
+    let count = pairs.len() as f64;
+    let relative: Vec<f64> = pairs.iter().map(|(predicted, measured)| (predicted / measured - 1.0).abs()).collect();
+    let within = |limit: f64| relative.iter().filter(|error| **error <= limit).count() as f64 / count;
+    Some(TableError {
+        mape: relative.iter().sum::<f64>() / count,
+        within5: Some(within(0.05)),
+        within10: Some(within(0.10)),
+        kendall_tau: kendall_tau(pairs),
+        networks: Some(pairs.len() as u32),
+        method: method.to_owned(),
+    })
+}
+
+/// Kendall's tau-b: agreement of two orders from -1 to 1, ties counted; none where one side never
+/// varies.
+pub(crate) fn kendall_tau(pairs: &[(f64, f64)]) -> Option<f64> {
+    let (mut agreement, mut left, mut right) = (0.0, 0.0, 0.0);
+    for (i, a) in pairs.iter().enumerate() {
+        for b in &pairs[i + 1..] {
+            let sign = |x: f64, y: f64| x.partial_cmp(&y).map_or(0.0, |order| order as i8 as f64);
+            let (x, y) = (sign(a.0, b.0), sign(a.1, b.1));
+            agreement += x * y;
+            left += x * x;
+            right += y * y;
+        }
+    }
+    (left > 0.0 && right > 0.0).then(|| agreement / f64::sqrt(left * right))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_by_hand() {
+        let pairs = [(1.04, 1.0), (2.16, 2.0), (2.0, 4.0), (8.0, 8.0)];
+        let error = error_of_pairs(&pairs, "by hand").unwrap();
+        assert!((error.mape - (0.04 + 0.08 + 0.5) / 4.0).abs() < 1e-12);
+        assert_eq!((error.within5, error.within10, error.networks), (Some(0.5), Some(0.75), Some(4)));
+        // One of six pairs is in the wrong order.
+        assert_eq!(error.kendall_tau, Some(4.0 / 6.0));
+        assert_eq!(kendall_tau(&[(1.0, 1.0), (2.0, 1.0)]), None);
+        // Ties by scipy.stats.kendalltau([1, 2, 2, 3], [1, 3, 2, 4]).
+        let tied = kendall_tau(&[(1.0, 1.0), (2.0, 3.0), (2.0, 2.0), (3.0, 4.0)]).unwrap();
+        assert!((tied - 0.912_870_929_175_277).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,189 @@
+//! Latency models: the numbers that turn operators without a row, and operators together, into
+//! milliseconds.
+//!
+//! A model is a [`Prior`] for single operators and a [`Composition`] for networks. Its text form is
+//! a flat list of named coefficients, the same in table headers and in the database. Not here:
+//! evaluating a prior (`prior`), finding the coefficients (`fit`, `derive`).
+
+use std::collections::BTreeMap;
+
+/// Prior and composition of one setting.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LatencyModel {
+    pub prior: Prior,
+    pub composition: Composition,
+}
+
+/// Formula for the time of an operator that has no row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Prior {
+    Roofline(Roofline),
+    Linear(Linear),
+}
+
+/// Declares a struct of coefficients with their names in tables and their neutral values.
+macro_rules! coefficients {
+    ($(#[$meta:meta])* $name:ident, $prefix:literal { $($(#[$doc:meta])* $field:ident = $default:expr,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $name {
+            $($(#[$doc])* pub $field: f64,)*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+
+        impl $name {
+            /// Every coefficient with its name.
+            pub(crate) fn fields(&self) -> Vec<(&'static str, f64)> {
+                vec![$((concat!($prefix, ".", stringify!($field)), self.$field)),*]
+            }
+
+            fn take(values: &mut BTreeMap<&str, f64>) -> Result<Self, String> {
+                let mut take = |name: &str| values.remove(name).ok_or_else(|| format!("coefficient `{name}` is missing"));
+                Ok(Self { $($field: take(concat!($prefix, ".", stringify!($field)))?,)* })
+            }
+        }
+    };
+}
+
+coefficients! {
+    /// Launch time + sqrt(compute^2 + memory^2), the smooth form of a roofline.
+    ///
+    /// compute = multiply-adds / rate of the kernel size, slowed by `1 + short_reduction / K` for
+    /// reductions of length K = in_channels / groups * kernel^2; memory = bytes moved / bandwidth.
+    Roofline, "roofline" {
+        /// Time of an operator with no work.
+        launch_ms = 0.01,
+        /// Regular convolutions, 1e12 multiply-adds a second, by kernel size.
+        conv1_tmac_s = 1.0,
+        conv3_tmac_s = 1.0,
+        conv5_tmac_s = 1.0,
+        conv7_tmac_s = 1.0,
+        /// Reduction length at which half the rate is lost.
+        short_reduction = 1.0,
+        /// Factor on the compute time of convolutions that read an image (up to 4 channels).
+        image_factor = 1.0,
+        /// Factor on the compute time of strided convolutions.
+        stride_factor = 1.0,
+        /// 1e9 bytes a second.
+        bandwidth_gb_s = 100.0,
+        /// Depthwise convolutions, 1e12 multiply-adds a second, by kernel size (1 counts as 3).
+        depthwise3_tmac_s = 0.1,
+        depthwise5_tmac_s = 0.1,
+        depthwise7_tmac_s = 0.1,
+        depthwise_bandwidth_gb_s = 100.0,
+        /// Operators without weights (sums, gates, pools, activations).
+        traffic_launch_ms = 0.01,
+        traffic_bandwidth_gb_s = 100.0,
+        /// Milliseconds per 1e9 elements of a gated map, three times its size, for the gate with
+        /// what belongs to it; replaces traffic for gates where it is not 0.
+        gate_ms_per_giga = 0.0,
+        /// Channels are padded to a multiple of this.
+        channel_multiple = 1.0,
+        /// 1 where a fused activation costs nothing, so that rows serve for any activation.
+        free_activation = 0.0,
+        /// Factors on everything of a class: how a device differs from the one it is based on.
+        scale_conv = 1.0,
+        scale_depthwise = 1.0,
+    }
+}
+
+coefficients! {
+    /// Linear in multiply-adds and elements moved, per image; fitted on whole networks.
+    Linear, "linear" {
+        /// Milliseconds per 1e9 multiply-adds of 1x1 convolutions and dense layers.
+        pointwise_ms_per_gmac = 0.0,
+        /// Of larger regular convolutions.
+        spatial_ms_per_gmac = 0.0,
+        /// Of depthwise convolutions.
+        depthwise_ms_per_gmac = 0.0,
+        /// Milliseconds per 1e9 elements that element-wise operators move when nothing is fused.
+        eager_ms_per_giga = 0.0,
+        /// Milliseconds per 1e9 elements of gated maps, three times their size.
+        gate_ms_per_giga = 0.0,
+        /// Milliseconds per 1e9 elements that fused operators read and write.
+        activation_ms_per_giga = 0.0,
+    }
+}
+
+coefficients! {
+    /// network = max(host_ms + kernel_ms * operators, sum over classes of weight * times).
+    Composition, "network" {
+        /// What the host needs for a call, however small.
+        host_ms = 0.0,
+        /// What the host needs for each operator.
+        kernel_ms = 0.0,
+        /// Weight of regular convolutions and dense layers.
+        conv = 1.0,
+        /// Weight of depthwise convolutions.
+        depthwise = 1.0,
+        /// Weight of everything without weights.
+        traffic = 1.0,
+    }
+}
+
+impl LatencyModel {
+    /// A prior whose times simply add up.
+    pub fn additive(prior: Prior) -> Self {
+        Self { prior, composition: Composition::default() }
+    }
+
+    /// Flat form: name and value of every coefficient.
+    pub fn to_coefficients(&self) -> Vec<(&'static str, f64)> {
+        let mut fields = match &self.prior {
+            Prior::Roofline(roofline) => roofline.fields(),
+            Prior::Linear(linear) => linear.fields(),
+        };
+        fields.extend(self.composition.fields());
+        fields
+    }
+
+    /// Reads the flat form.
+    ///
+    /// # Errors
+    /// Names a missing, unknown, negative or non-finite coefficient.
+    pub fn from_coefficients(coefficients: &BTreeMap<String, f64>) -> Result<Self, String> {
+        if let Some((name, value)) = coefficients.iter().find(|(_, value)| !(value.is_finite() && **value >= 0.0)) {
+            return Err(format!("coefficient `{name}` is {value}, but must be a number of at least 0"));
+        }
+        let mut values: BTreeMap<&str, f64> =
+            coefficients.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        let roofline = values.keys().any(|name| name.starts_with("roofline."));
+        let prior = if roofline {
+            Prior::Roofline(Roofline::take(&mut values)?)
+        } else {
+            Prior::Linear(Linear::take(&mut values)?)
+        };
+        let composition = Composition::take(&mut values)?;
+        match values.keys().next() {
+            Some(name) => Err(format!("unknown coefficient `{name}`")),
+            None => Ok(Self { prior, composition }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coefficients_read_back() {
+        for prior in [
+            Prior::Roofline(Roofline { launch_ms: 0.5, ..Roofline::default() }),
+            Prior::Linear(Linear { eager_ms_per_giga: 3.0, ..Linear::default() }),
+        ] {
+            let model = LatencyModel { prior, composition: Composition { host_ms: 2.0, ..Composition::default() } };
+            let mut flat: BTreeMap<String, f64> =
+                model.to_coefficients().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            assert_eq!(LatencyModel::from_coefficients(&flat).unwrap(), model);
+            flat.insert("network.host_ms".to_owned(), -1.0);
+            assert!(LatencyModel::from_coefficients(&flat).unwrap_err().contains("network.host_ms"));
+            flat.remove("network.host_ms");
+            assert!(LatencyModel::from_coefficients(&flat).unwrap_err().contains("network.host_ms"));
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Predictions: graph -> fused operators -> row or corrected prior -> network milliseconds.
+//!
+//! Not here: rows and models (`store`), formulas (`prior`), how operators compose is the model's
+//! [`Composition`](super::Composition).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+
+use super::correction::Correction;
+use super::store::{Store, TableError};
+use super::{
+    Evidence, Fuser, KeyKind, LatencyError, LatencyModel, NetworkTimes, OperatorKey, Prior, Setting, fit_roofline,
+};
+use crate::net::Graph;
+
+/// Predicts latencies on one setting.
+#[derive(Debug)]
+pub struct Predictor {
+    setting: Setting,
+    model: LatencyModel,
+    /// Rows by key (activation dropped where it is free).
+    rows: FxHashMap<OperatorKey, (f64, Evidence)>,
+    correction: Correction,
+    /// Evidence of an operator that only the prior knows.
+    prior_evidence: Evidence,
+    error: Option<TableError>,
+    /// Tells scratches of different predictors apart.
+    identity: u64,
+}
+
+/// Working memory of [`Predictor::predict_ms`], one per thread.
+#[derive(Debug, Default)]
+pub struct PredictScratch {
+    fuser: Fuser,
+    /// Weighted class and milliseconds by key, for the predictor `identity`.
+    memo: FxHashMap<OperatorKey, f64>,
+    identity: u64,
+}
+
+/// Operators the memo holds before it starts again.
+const MEMO_LIMIT: usize = 1 << 20;
+
+/// The latency of a network with where it comes from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Prediction {
+    /// Milliseconds of one inference call with the setting's batch.
+    pub ms: f64,
+    pub ms_per_image: f64,
+    pub setting: Setting,
+    /// Expected relative error, as a share; none when the table was never checked.
+    pub error: Option<f64>,
+    /// How the error was obtained.
+    pub error_method: String,
+    pub evidence: EvidenceShares,
+    /// Share of the operators' time outside the shapes that the table covers.
+    pub extrapolated_share: f64,
+    /// Whether the host, not the device, decides the latency.
+    pub host_bound: bool,
+    pub operators: Vec<OperatorPrediction>,
+}
+
+/// Shares that add up to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct EvidenceShares {
+    pub measured_time: f64,
+    pub fitted_time: f64,
+    pub interpolated_time: f64,
+    pub measured_count: f64,
+    pub fitted_count: f64,
+    pub interpolated_count: f64,
+}
+
+/// The time of one fused operator.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OperatorPrediction {
+    #[serde(serialize_with = "as_text")]
+    pub key: OperatorKey,
+    /// Milliseconds of its part of the network's device time.
+    pub ms: f64,
+    pub evidence: Evidence,
+    /// Whether its shape lies outside what the table covers.
+    pub extrapolated: bool,
+}
+
+fn as_text<S: serde::Serializer>(key: &OperatorKey, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(key)
+}
+
+impl Predictor {
+    /// Reads a setting's table.
+    ///
+    /// # Errors
+    /// When there is none: names the settings of the device that there are, since another batch
+    /// size is never extrapolated to.
+    pub fn new(store: &Store, setting: &Setting) -> Result<Self, LatencyError> {
+        let rows = store.rows(setting)?;
+        let model = match store.model(setting)? {
+            Some(model) => model,
+            None if rows.is_empty() => return Err(no_table(store, setting)?),
+            None => LatencyModel::additive(Prior::Roofline(fit_roofline(&rows, setting)?)),
+        };
+        let free_activation = model.prior.free_activation();
+        let measured = rows.iter().any(|row| row.evidence == Evidence::Measured);
+        let correction = Correction::new(&rows, |key| model.prior.ms(key, setting.precision, setting.batch_size));
+        Ok(Self {
+            rows: rows.iter().map(|row| (lookup_key(&row.key, free_activation), (row.ms, row.evidence))).collect(),
+            correction,
+            prior_evidence: if measured { Evidence::Interpolated } else { Evidence::Fitted },
+            error: store.table_error(setting)?,
+            setting: setting.clone(),
+            model,
+            identity: next_identity(),
+        })
+    }
+
+    pub fn setting(&self) -> &Setting {
+        &self.setting
+    }
+
+    /// The expected relative error with how it was obtained.
+    pub fn error(&self) -> Option<&TableError> {
+        self.error.as_ref()
+    }
+
+    /// The latency of a network with its evidence.
+    pub fn predict(&self, graph: &Graph) -> Prediction {
+        let mut fuser = Fuser::default();
+        let keys = fuser.fuse(graph);
+        let mut operators = Vec::with_capacity(keys.len());
+        let mut device_ms = 0.0;
+        for key in keys {
+            let (ms, evidence, extrapolated) = self.operator(key);
+            device_ms += ms;
+            operators.push(OperatorPrediction { key: *key, ms, evidence, extrapolated });
+        }
+        let (ms, host_bound) = self.compose(device_ms, keys.len());
+        let mut evidence = EvidenceShares::default();
+        let mut extrapolated_ms = 0.0;
+        let count_share = 1.0 / operators.len().max(1) as f64;
+        for operator in &operators {
+            let time_share = if device_ms > 0.0 { operator.ms / device_ms } else { count_share };
+            let (time, count) = match operator.evidence {
+                Evidence::Measured => (&mut evidence.measured_time, &mut evidence.measured_count),
+                Evidence::Fitted => (&mut evidence.fitted_time, &mut evidence.fitted_count),
+                Evidence::Interpolated => (&mut evidence.interpolated_time, &mut evidence.interpolated_count),
+            };
+            *time += time_share;
+            *count += count_share;
+            extrapolated_ms += if operator.extrapolated { time_share } else { 0.0 };
+        }
+        Prediction {
+            ms,
+            ms_per_image: ms / self.setting.batch_size as f64,
+            setting: self.setting.clone(),
+            error: self.error.as_ref().map(|error| error.mape),
+            error_method: self
+                .error
+                .as_ref()
+                .map_or_else(|| "never checked on whole networks".to_owned(), |error| error.method.clone()),
+            evidence,
+            extrapolated_share: extrapolated_ms,
+            host_bound,
+            operators,
+        }
+    }
+
+    /// The same milliseconds as [`Predictor::predict`], without their evidence, fast.
+    pub fn predict_ms(&self, graph: &Graph, scratch: &mut PredictScratch) -> f64 {
+        let PredictScratch { fuser, memo, identity } = scratch;
+        self.memoised(fuser.fuse(graph), memo, identity)
+    }
+
+    /// As [`Predictor::predict_ms`], from operators that are fused already.
+    pub fn predict_keys_ms(&self, keys: &[OperatorKey], scratch: &mut PredictScratch) -> f64 {
+        self.memoised(keys, &mut scratch.memo, &mut scratch.identity)
+    }
+
+    fn memoised(&self, keys: &[OperatorKey], memo: &mut FxHashMap<OperatorKey, f64>, identity: &mut u64) -> f64 {
+        if *identity != self.identity || memo.len() > MEMO_LIMIT {
+            memo.clear();
+            *identity = self.identity;
+        }
+        let mut device_ms = 0.0;
+        for key in keys {
+            device_ms += *memo.entry(*key).or_insert_with(|| self.operator(key).0);
+        }
+        self.compose(device_ms, keys.len()).0
+    }
+
+    /// Weighted milliseconds of an operator, their evidence, and whether they are extrapolated.
+    fn operator(&self, key: &OperatorKey) -> (f64, Evidence, bool) {
+        let weight = match key.kind {
+            KeyKind::Conv | KeyKind::Dense => self.model.composition.conv,
+            KeyKind::Depthwise => self.model.composition.depthwise,
+            _ => self.model.composition.traffic,
+        };
+        let (ms, evidence, extrapolated) = self.operator_ms(key);
+        (weight * ms, evidence, extrapolated)
+    }
+
+    /// Milliseconds of an operator on its own.
+    pub(crate) fn operator_ms(&self, key: &OperatorKey) -> (f64, Evidence, bool) {
+        if let Some((ms, evidence)) = self.rows.get(&lookup_key(key, self.model.prior.free_activation())) {
+            return (*ms, *evidence, false);
+        }
+        let prior = self.model.prior.ms(key, self.setting.precision, self.setting.batch_size);
+        match self.correction.factor(key) {
+            Some(found) => {
+                let evidence = found.evidence.min(self.prior_evidence);
+                (prior * found.factor, evidence, found.extrapolated)
+            }
+            // A fitted formula covers every shape; a table without the kind does not.
+            None => (prior, self.prior_evidence, self.prior_evidence == Evidence::Interpolated),
+        }
+    }
+
+    /// Times of a network's operators by class, before the composition's weights; what
+    /// [`fit_composition`](super::fit_composition) needs beside the measured time.
+    pub fn class_times(&self, graph: &Graph) -> NetworkTimes {
+        self.class_times_of(Fuser::default().fuse(graph))
+    }
+
+    pub(crate) fn class_times_of(&self, keys: &[OperatorKey]) -> NetworkTimes {
+        let mut times = NetworkTimes { operators: keys.len(), ..NetworkTimes::default() };
+        for key in keys {
+            let class = match key.kind {
+                KeyKind::Conv | KeyKind::Dense => &mut times.conv_ms,
+                KeyKind::Depthwise => &mut times.depthwise_ms,
+                _ => &mut times.traffic_ms,
+            };
+            *class += self.operator_ms(key).0;
+        }
+        times
+    }
+
+    fn compose(&self, device_ms: f64, operators: usize) -> (f64, bool) {
+        let host_ms = self.model.composition.host_ms + self.model.composition.kernel_ms * operators as f64;
+        (device_ms.max(host_ms), host_ms > device_ms)
+    }
+}
+
+/// The key a row is stored under.
+fn lookup_key(key: &OperatorKey, free_activation: bool) -> OperatorKey {
+    match key.kind {
+        KeyKind::Conv | KeyKind::Depthwise | KeyKind::Dense | KeyKind::Add if free_activation => {
+            OperatorKey { activation: None, ..*key }
+        }
+        _ => *key,
+    }
+}
+
+fn next_identity() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+fn no_table(store: &Store, setting: &Setting) -> Result<LatencyError, LatencyError> {
+    let all = store.settings()?;
+    let same: Vec<_> = all.iter().filter(|known| known.device == setting.device).map(Setting::id).collect();
+    let available = if same.is_empty() {
+        let all: Vec<_> = all.iter().map(Setting::id).collect();
+        format!("there is none for the device; known are {}; measure one with zen-profile", all.join(", "))
+    } else {
+        format!("for the device there are {}; other batch sizes are not extrapolated", same.join(", "))
+    };
+    Ok(LatencyError::NoTable { setting: setting.id(), available })
+}

@@ -1,0 +1,74 @@
+//! Shipped tables: embedded texts, loaded into the store when it lacks them.
+
+use std::hash::Hasher;
+
+use super::super::{LatencyError, Table};
+use super::{Store, write};
+
+/// Shipped tables by file name. Adding one: write `latency_tables/x.csv`, list it here and in
+/// `latency_tables/README.md`.
+pub static SHIPPED: &[(&str, &str)] = &[];
+
+impl Store {
+    /// Loads every shipped table whose text differs from what is loaded; rows of its earlier text
+    /// are replaced, everything else stays. Returns how many tables were loaded.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn import_shipped(&mut self) -> Result<usize, LatencyError> {
+        let mut loaded = 0;
+        for (name, text) in SHIPPED {
+            loaded += usize::from(self.import_table(name, text)?);
+        }
+        Ok(loaded)
+    }
+
+    /// Loads one table under a name unless this very text is loaded already; says whether it was.
+    ///
+    /// # Errors
+    /// When the text does not read or the database cannot be written.
+    pub fn import_table(&mut self, name: &str, text: &str) -> Result<bool, LatencyError> {
+        let hash = content_hash(text);
+        if self.shipped_hash(name)?.as_deref() == Some(&hash) {
+            return Ok(false);
+        }
+        let table = Table::parse(name, text)?;
+        let mut import = || {
+            let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            transaction.execute("DELETE FROM run WHERE shipped = ?1", [name])?;
+            let run = write::begin_run(&transaction, &table.setting, &table.about, Some(&table.date), Some(name))?;
+            for row in &table.rows {
+                write::insert_row(&transaction, run, row)?;
+            }
+            if let Some(model) = &table.model {
+                write::insert_model(&transaction, run, model)?;
+            }
+            write::finish_run(&transaction, run, table.error.as_ref())?;
+            transaction.execute(
+                "INSERT INTO shipped (name, hash) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET hash = excluded.hash",
+                [name, &hash],
+            )?;
+            transaction.commit()
+        };
+        import().map_err(|source| self.failed("loading a shipped table", source))?;
+        Ok(true)
+    }
+}
+
+/// FNV-1a, 64 bits: tells versions of a text apart; not a defence against forgery.
+fn content_hash(text: &str) -> String {
+    struct Fnv(u64);
+    impl Hasher for Fnv {
+        fn write(&mut self, bytes: &[u8]) {
+            for byte in bytes {
+                self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+            }
+        }
+        fn finish(&self) -> u64 {
+            self.0
+        }
+    }
+    let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
+    hasher.write(text.as_bytes());
+    format!("{:016x}", hasher.finish())
+}

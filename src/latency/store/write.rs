@@ -1,0 +1,229 @@
+//! Writing to the store: runs, measurements with their samples, checks, models.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::super::{Evidence, LatencyError, LatencyModel, OperatorKey, Setting};
+use super::{NetworkCheck, NewRun, Row, RunId, Store, TableError, UNIT};
+use crate::net::Activation;
+
+/// SQL for "now", UTC.
+const NOW: &str = "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')";
+
+impl Store {
+    /// Starts a run on a setting.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn begin_run(&mut self, setting: &Setting, about: &NewRun) -> Result<RunId, LatencyError> {
+        begin_run(&self.connection, setting, about, None, None).map_err(|source| self.failed("starting a run", source))
+    }
+
+    /// Stores an operator's time (median of one call with the whole batch), its standard error (0
+    /// where it is not known) and the raw samples, in one transaction.
+    ///
+    /// # Errors
+    /// When a time is not a positive number or the database cannot be written.
+    pub fn insert_measurement(
+        &mut self,
+        run: RunId,
+        key: &OperatorKey,
+        ms: f64,
+        stderr_ms: f64,
+        evidence: Evidence,
+        samples_ms: &[f64],
+    ) -> Result<(), LatencyError> {
+        const DOING: &str = "storing a measurement";
+        if !(ms.is_finite() && ms > 0.0 && stderr_ms.is_finite() && stderr_ms >= 0.0) {
+            return Err(self.bad_content(DOING, format!("{ms} ms with standard error {stderr_ms} ms for {key}")));
+        }
+        let row = Row { key: *key, ms, stderr_ms, evidence };
+        let mut write = || {
+            let transaction = self.connection.transaction()?;
+            let measurement = insert_row(&transaction, run, &row)?;
+            let mut statement =
+                transaction.prepare("INSERT INTO sample (measurement_id, number, ms) VALUES (?1, ?2, ?3)")?;
+            for (number, ms) in samples_ms.iter().enumerate() {
+                statement.execute(params![measurement, number as i64, ms])?;
+            }
+            drop(statement);
+            transaction.commit()
+        };
+        write().map_err(|source| self.failed(DOING, source))
+    }
+
+    /// Stores that an operator could not be timed, and why.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn insert_failure(&mut self, run: RunId, key: &OperatorKey, reason: &str) -> Result<(), LatencyError> {
+        let write = || {
+            let key = key_id(&self.connection, key)?;
+            self.connection.execute(
+                "INSERT INTO measurement (run_id, key_id, evidence, failure) VALUES (?1, ?2, ?3, ?4)",
+                params![run.0, key, evidence_rank(Evidence::Measured), reason],
+            )
+        };
+        write().map(drop).map_err(|source| self.failed("storing a failed measurement", source))
+    }
+
+    /// Stores a whole network that was predicted and measured.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn insert_check(&mut self, run: RunId, check: &NetworkCheck) -> Result<(), LatencyError> {
+        self.connection
+            .execute(
+                "INSERT INTO network_check (run_id, structure, resolution, predicted_ms, measured_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![run.0, check.structure, check.resolution, check.predicted_ms, check.measured_ms],
+            )
+            .map(drop)
+            .map_err(|source| self.failed("storing a network check", source))
+    }
+
+    /// Stores the model (prior and composition) that was fitted on a run's rows.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn set_model(&mut self, run: RunId, model: &LatencyModel) -> Result<(), LatencyError> {
+        let mut write = || {
+            let transaction = self.connection.transaction()?;
+            insert_model(&transaction, run, model)?;
+            transaction.commit()
+        };
+        write().map_err(|source| self.failed("storing a latency model", source))
+    }
+
+    /// Ends a run, with the error of its table on whole networks if that was checked.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn finish_run(&mut self, run: RunId, error: Option<&TableError>) -> Result<(), LatencyError> {
+        finish_run(&self.connection, run, error).map_err(|source| self.failed("finishing a run", source))
+    }
+}
+
+pub(super) fn begin_run(
+    connection: &Connection,
+    setting: &Setting,
+    about: &NewRun,
+    started_at: Option<&str>,
+    shipped: Option<&str>,
+) -> rusqlite::Result<RunId> {
+    let id = setting.id();
+    connection.execute("INSERT INTO setting (text) VALUES (?1) ON CONFLICT DO NOTHING", [&id])?;
+    let setting: i64 = connection.query_row("SELECT id FROM setting WHERE text = ?1", [&id], |row| row.get(0))?;
+    connection.execute(
+        &format!(
+            "INSERT INTO run (setting_id, started_at, shipped, origin, licence, runtime_version, host, method, unit, notes)
+             VALUES (?1, coalesce(?2, {NOW}), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+        ),
+        params![
+            setting,
+            started_at,
+            shipped,
+            about.origin,
+            about.licence,
+            about.runtime_version,
+            about.host,
+            about.method,
+            UNIT,
+            about.notes
+        ],
+    )?;
+    Ok(RunId(connection.last_insert_rowid()))
+}
+
+pub(super) fn finish_run(connection: &Connection, run: RunId, error: Option<&TableError>) -> rusqlite::Result<()> {
+    let updated = connection.execute(
+        &format!(
+            "UPDATE run SET finished_at = {NOW}, error_mape = ?2, error_within5 = ?3, error_within10 = ?4,
+             error_kendall_tau = ?5, error_networks = ?6, error_method = ?7 WHERE id = ?1"
+        ),
+        params![
+            run.0,
+            error.map(|error| error.mape),
+            error.and_then(|error| error.within5),
+            error.and_then(|error| error.within10),
+            error.and_then(|error| error.kendall_tau),
+            error.and_then(|error| error.networks),
+            error.map(|error| error.method.as_str())
+        ],
+    )?;
+    if updated == 1 { Ok(()) } else { Err(rusqlite::Error::QueryReturnedNoRows) }
+}
+
+pub(super) fn insert_model(connection: &Connection, run: RunId, model: &LatencyModel) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM coefficient WHERE run_id = ?1", [run.0])?;
+    let mut statement = connection.prepare("INSERT INTO coefficient (run_id, name, value) VALUES (?1, ?2, ?3)")?;
+    for (name, value) in model.to_coefficients() {
+        statement.execute(params![run.0, name, value])?;
+    }
+    Ok(())
+}
+
+/// Inserts a row and returns the measurement's id.
+pub(super) fn insert_row(connection: &Connection, run: RunId, row: &Row) -> rusqlite::Result<i64> {
+    let key = key_id(connection, &row.key)?;
+    connection.execute(
+        "INSERT INTO measurement (run_id, key_id, evidence, median_ms, stderr_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![run.0, key, evidence_rank(row.evidence), row.ms, row.stderr_ms],
+    )?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// Number in the database; greater is stronger.
+pub(super) fn evidence_rank(evidence: Evidence) -> i64 {
+    evidence as i64
+}
+
+/// Name of an activation in tables; empty for none.
+pub(in crate::latency) fn activation_name(activation: Option<Activation>) -> &'static str {
+    match activation {
+        None => "",
+        Some(Activation::Relu) => "relu",
+        Some(Activation::Sigmoid) => "sigmoid",
+    }
+}
+
+/// Inverse of [`activation_name`].
+pub(in crate::latency) fn activation_from_name(name: &str) -> Result<Option<Activation>, String> {
+    match name {
+        "" => Ok(None),
+        "relu" => Ok(Some(Activation::Relu)),
+        "sigmoid" => Ok(Some(Activation::Sigmoid)),
+        _ => Err(format!("unknown activation `{name}`, known are relu and sigmoid")),
+    }
+}
+
+fn key_id(connection: &Connection, key: &OperatorKey) -> rusqlite::Result<i64> {
+    let values = params![
+        key.kind.name(),
+        key.kernel,
+        key.stride,
+        key.groups,
+        key.in_channels,
+        key.out_channels,
+        key.in_height,
+        key.in_width,
+        activation_name(key.activation),
+        key.residual_add
+    ];
+    let found = connection
+        .prepare(
+            "SELECT id FROM operator_key WHERE kind = ?1 AND kernel = ?2 AND stride = ?3 AND groups = ?4
+             AND in_channels = ?5 AND out_channels = ?6 AND in_height = ?7 AND in_width = ?8
+             AND activation = ?9 AND residual_add = ?10",
+        )?
+        .query_row(values, |row| row.get(0))
+        .optional()?;
+    if let Some(id) = found {
+        return Ok(id);
+    }
+    connection.execute(
+        "INSERT INTO operator_key (kind, kernel, stride, groups, in_channels, out_channels, in_height, in_width,
+         activation, residual_add) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        values,
+    )?;
+    Ok(connection.last_insert_rowid())
+}
