@@ -7,9 +7,11 @@
 //! * [`score`]: proxies that rank untrained networks; the Zen-score.
 //! * [`latency`]: from a graph to milliseconds with their evidence.
 //! * [`search`]: evolution under budgets.
+//! * [`onnx`]: graphs and operators as ONNX models, with weights, checked in tract.
 
 pub mod latency;
 pub mod net;
+pub mod onnx;
 pub mod score;
 pub mod search;
 pub mod space;

@@ -14,6 +14,7 @@ pub static FAMILY: Family = Family {
     lower_layer: |builder, block, block_type, layer| {
         builder.residual(layer.stride, block.out_channels, layer.first, |unit| {
             unit.conv_bn_relu(block_type.kernel, layer.stride, 1, block.bottleneck_or_out());
+            unit.squeeze_excite();
             unit.conv_bn(block_type.kernel, 1, 1, block.out_channels);
         });
     },

@@ -1,0 +1,67 @@
+//! Checking a model by running it in tract.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::infer::Factoid;
+use tract_onnx::tract_hir::internal::DimLike;
+
+use super::OnnxError;
+use super::weights::normal;
+
+/// What was checked.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Verification {
+    /// Runtime that ran the model.
+    pub runtime: String,
+    /// Images it was run on.
+    pub batch_size: usize,
+    /// Classes it gave for each.
+    pub classes: usize,
+}
+
+/// Loads the model at `path` in tract and runs it on a random image (batch 1 where the model
+/// leaves the batch open); checks the output's shape and that every value is finite.
+///
+/// # Errors
+/// Says which step failed and how. Panics inside tract count as failures.
+pub fn verify(path: &Path, classes: u32) -> Result<Verification, OnnxError> {
+    let failed = |reason| OnnxError::Check { reason };
+    catch_unwind(AssertUnwindSafe(|| run(path, classes as usize)))
+        .unwrap_or_else(|_| Err("tract panicked".to_owned()))
+        .map_err(failed)
+}
+
+fn run(path: &Path, classes: usize) -> Result<Verification, String> {
+    let step = |what: &'static str| move |error: TractError| format!("{what}: {error:#}");
+    let model = tract_onnx::onnx().model_for_path(path).map_err(step("loading"))?;
+    let declared = model.input_fact(0).map_err(step("reading the input"))?.clone();
+    let shape: Vec<usize> = declared
+        .shape
+        .dims()
+        .map(|dimension| dimension.concretize().and_then(|size| size.to_usize().ok()).unwrap_or(1))
+        .collect();
+    let batch_size = shape.first().copied().unwrap_or(1);
+
+    let values = normal(0, "verification", shape.iter().product(), 1.0);
+    let input = Tensor::from_shape(&shape, &values).map_err(step("making an input"))?;
+    let fact = InferenceFact::dt_shape(f32::datum_type(), &shape);
+    let outputs = model
+        .with_input_fact(0, fact)
+        .and_then(|model| model.into_optimized())
+        .and_then(|model| model.into_runnable())
+        .map_err(step("optimising"))?
+        .run(tvec!(input.into_tvalue()))
+        .map_err(step("running"))?;
+
+    let output = outputs.first().ok_or("it has no output")?;
+    if output.shape() != [batch_size, classes] {
+        return Err(format!("the output has shape {:?} instead of [{batch_size}, {classes}]", output.shape()));
+    }
+    let logits = output.to_plain_array_view::<f32>().map_err(step("reading the output"))?;
+    if let Some(value) = logits.iter().find(|value| !value.is_finite()) {
+        return Err(format!("an output is {value}; check the weights"));
+    }
+    Ok(Verification { runtime: "tract".to_owned(), batch_size, classes })
+}

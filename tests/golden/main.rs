@@ -1,0 +1,3 @@
+//! Results compared with values computed elsewhere.
+
+mod onnx;
