@@ -14,6 +14,7 @@ mod key;
 mod model;
 mod predict;
 mod prior;
+mod resolve;
 mod setting;
 mod store;
 mod table;
@@ -26,6 +27,7 @@ pub use fuse::Fuser;
 pub use key::{KeyKind, OperatorKey};
 pub use model::{Composition, LatencyModel, Linear, Prior, Roofline};
 pub use predict::{EvidenceShares, OperatorPrediction, PredictScratch, Prediction, Predictor};
+pub use resolve::{SettingQuery, resolve};
 pub use setting::{Evidence, Precision, Setting};
 pub use store::{
     DATABASE_VARIABLE, NetworkCheck, NewRun, Row, Run, RunId, SHIPPED, SettingSummary, Store, TableError, UNIT,

@@ -1,9 +1,14 @@
 //! What keeps a search from running.
 
-use super::budget::BudgetUse;
-use crate::net::LowerError;
+use std::path::{Path, PathBuf};
 
-/// A search that cannot start.
+use super::budget::BudgetUse;
+use crate::latency::LatencyError;
+use crate::net::{LowerError, StructureError};
+use crate::score::UnknownProxy;
+use crate::space::UnknownSpace;
+
+/// A search that cannot start, go on or be recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
     #[error("the initial structure cannot be searched from: {0}")]
@@ -16,6 +21,38 @@ pub enum SearchError {
     Limit { flag: String, limit: f64 },
     #[error("no network within the budgets was found; the cheapest one found is\n  {cheapest}\n{}", misses(uses))]
     BudgetsUnmet { cheapest: String, uses: Vec<BudgetUse> },
+    #[error(transparent)]
+    Space(#[from] UnknownSpace),
+    #[error(transparent)]
+    Proxy(#[from] UnknownProxy),
+    #[error(transparent)]
+    Structure(#[from] StructureError),
+    #[error(transparent)]
+    Latency(#[from] LatencyError),
+    #[error("a latency budget needs a device: add --device")]
+    NoSetting,
+    #[error("run directory of format {found}, this version reads format {known}: use the version that wrote it")]
+    Format { found: u32, known: u32 },
+    #[error("the checkpoint does not belong to the configuration beside it: start the search anew")]
+    ForeignCheckpoint,
+    #[error("run directory {}: {source}", path.display())]
+    RunDirectory { path: PathBuf, source: std::io::Error },
+    #[error("run directory {} is not empty: choose another --out, or continue it with --resume", path.display())]
+    RunDirectoryInUse { path: PathBuf },
+    #[error("{} cannot be read: {reason}", path.display())]
+    Malformed { path: PathBuf, reason: String },
+    #[error("{} cannot be written: {reason}", path.display())]
+    Encode { path: PathBuf, reason: String },
+}
+
+impl SearchError {
+    pub(super) fn malformed(path: &Path, reason: impl ToString) -> Self {
+        Self::Malformed { path: path.to_owned(), reason: reason.to_string() }
+    }
+
+    pub(super) fn encode(path: PathBuf, reason: impl ToString) -> Self {
+        Self::Encode { path, reason: reason.to_string() }
+    }
 }
 
 fn misses(uses: &[BudgetUse]) -> String {

@@ -61,6 +61,12 @@ impl Worker {
             budgets: config.budgets.iter().map(|_| PredictScratch::default()).collect(),
         }
     }
+
+    /// Lowers a network and scores it.
+    pub(super) fn score(&mut self, config: &SearchConfig, network: &Network) -> Result<f64, SearchError> {
+        network.lower_into(&config.lower, &mut self.graph)?;
+        Ok(config.proxy.score(&self.graph, &mut self.score))
+    }
 }
 
 /// Generator of the random stream of one child: SplitMix64 (Steele et al., 2014) spreads seed and
@@ -86,8 +92,7 @@ impl<'c> Evolution<'c> {
         let mut worker = Worker::new(config);
         let initial = feasible::find(config, &mut worker)?;
         let mut population = Population::new(config.population_size);
-        initial.lower_into(&config.lower, &mut worker.graph)?;
-        let score = config.proxy.score(&worker.graph, &mut worker.score);
+        let score = worker.score(config, &initial)?;
         population.insert(Member { network: initial.clone(), score });
         Ok(Self::at(config, initial, population, 0, Counts::new(config)))
     }

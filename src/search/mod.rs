@@ -4,19 +4,27 @@
 //! threads. Not here: what a network scores or costs, command-line text.
 
 pub mod budget;
+mod checkpoint;
 mod error;
 mod evolve;
 mod feasible;
 mod population;
+mod run_dir;
+mod spec;
+mod winner;
 
 use crate::net::{LowerOptions, Network};
 use crate::score::Proxy;
 use crate::space::{Draw, Space};
 use budget::{Budget, BudgetUse};
 
+pub use checkpoint::Checkpoint;
 pub use error::SearchError;
 pub use evolve::Evolution;
 pub use population::{Member, Population};
+pub use run_dir::RunDirectory;
+pub use spec::{Limits, RUN_FORMAT, RunSpec};
+pub use winner::{SearchSummary, Winner};
 
 /// Everything that decides the result of a search.
 pub struct SearchConfig {

@@ -1,0 +1,136 @@
+//! The run directory: what a search leaves behind, readable after a crash.
+//!
+//! `config.toml` (how to repeat it), `events.jsonl` (what happened when; the only file with
+//! times), `checkpoint.json` (while it is unfinished), `best.txt`, `best.json`, `best.onnx`,
+//! `population.txt`. Every file but the log is replaced in one step.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{Checkpoint, RunSpec, SearchError};
+
+/// Names inside a run directory.
+const CONFIG: &str = "config.toml";
+const CHECKPOINT: &str = "checkpoint.json";
+const EVENTS: &str = "events.jsonl";
+
+/// An open run directory.
+#[derive(Debug)]
+pub struct RunDirectory {
+    path: PathBuf,
+    events: File,
+}
+
+impl RunDirectory {
+    /// Makes a new directory and writes the configuration.
+    ///
+    /// # Errors
+    /// When it holds files already or cannot be written.
+    pub fn create(path: &Path, spec: &RunSpec) -> Result<Self, SearchError> {
+        let error = |source| SearchError::RunDirectory { path: path.to_owned(), source };
+        std::fs::create_dir_all(path).map_err(error)?;
+        if std::fs::read_dir(path).map_err(error)?.next().is_some() {
+            return Err(SearchError::RunDirectoryInUse { path: path.to_owned() });
+        }
+        let config = toml::to_string(spec).map_err(|e| SearchError::encode(path.join(CONFIG), e))?;
+        write_atomic(&path.join(CONFIG), config.as_bytes())?;
+        Self::open_events(path)
+    }
+
+    /// Opens a directory whose search is to continue.
+    ///
+    /// # Errors
+    /// When it is no run directory, or its files cannot be read.
+    pub fn open(path: &Path) -> Result<(Self, RunSpec, Option<Checkpoint>), SearchError> {
+        let config = path.join(CONFIG);
+        let spec = toml::from_str(&read(&config)?).map_err(|e| SearchError::malformed(&config, e))?;
+        let checkpoint = path.join(CHECKPOINT);
+        let state = match checkpoint.exists() {
+            true => {
+                Some(serde_json::from_str(&read(&checkpoint)?).map_err(|e| SearchError::malformed(&checkpoint, e))?)
+            }
+            false => None,
+        };
+        Ok((Self::open_events(path)?, spec, state))
+    }
+
+    fn open_events(path: &Path) -> Result<Self, SearchError> {
+        let file = path.join(EVENTS);
+        let events = OpenOptions::new().create(true).append(true).open(&file);
+        let events = events.map_err(|source| SearchError::RunDirectory { path: file, source })?;
+        Ok(Self { path: path.to_owned(), events })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends one line to the log.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn event(&mut self, event: &impl Serialize) -> Result<(), SearchError> {
+        let path = self.path.join(EVENTS);
+        let mut line = serde_json::to_vec(event).map_err(|e| SearchError::encode(path.clone(), e))?;
+        line.push(b'\n');
+        self.events.write_all(&line).map_err(|source| SearchError::RunDirectory { path, source })
+    }
+
+    /// Replaces the checkpoint.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save_checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), SearchError> {
+        self.write_json(CHECKPOINT, checkpoint)
+    }
+
+    /// Removes the checkpoint of a finished search.
+    ///
+    /// # Errors
+    /// When there is one and it cannot be removed.
+    pub fn remove_checkpoint(&self) -> Result<(), SearchError> {
+        let path = self.path.join(CHECKPOINT);
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(SearchError::RunDirectory { path, source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes a file of the directory as JSON.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), SearchError> {
+        let path = self.path.join(name);
+        let mut text = serde_json::to_vec_pretty(value).map_err(|e| SearchError::encode(path.clone(), e))?;
+        text.push(b'\n');
+        write_atomic(&path, &text)
+    }
+
+    /// Writes a file of the directory as text.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_text(&self, name: &str, text: &str) -> Result<(), SearchError> {
+        write_atomic(&self.path.join(name), text.as_bytes())
+    }
+}
+
+fn read(path: &Path) -> Result<String, SearchError> {
+    std::fs::read_to_string(path).map_err(|source| SearchError::RunDirectory { path: path.to_owned(), source })
+}
+
+/// Writes beside the destination and renames, so that no reader sees half a file.
+fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), SearchError> {
+    let error = |source| SearchError::RunDirectory { path: path.to_owned(), source };
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(error)?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(error)?;
+    file.persist(path).map_err(|e| error(e.error))?;
+    Ok(())
+}

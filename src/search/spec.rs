@@ -1,0 +1,114 @@
+//! What a user asked of a search, as it stands in `config.toml`: everything needed to repeat it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::budget::{ActivationMemory, Budget, Flops, Latency, Layers, Parameters};
+use super::{SearchConfig, SearchError};
+use crate::latency::{Predictor, Setting, Store};
+use crate::net::{LowerOptions, Network};
+use crate::score;
+use crate::space::{Draw, Space};
+
+/// Version of the run directory's layout; raised when older readers would misunderstand it.
+pub const RUN_FORMAT: u32 = 1;
+
+/// A search by names and numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSpec {
+    /// [`RUN_FORMAT`].
+    pub format: u32,
+    /// Version of the program that started the run.
+    pub version: String,
+    pub space: String,
+    pub initial: String,
+    pub resolution: u32,
+    pub classes: u32,
+    pub squeeze_excite: bool,
+    pub proxy: String,
+    pub draw: Draw,
+    pub seed: u64,
+    pub iterations: u64,
+    pub population: usize,
+    /// Setting of the latency budget and of the reported latency.
+    pub setting: Option<String>,
+    pub budgets: Limits,
+}
+
+/// Upper limits; what is absent is not limited.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    pub layers: Option<u32>,
+    pub parameters: Option<f64>,
+    /// Multiply-adds for one image.
+    pub flops: Option<f64>,
+    /// Peak float32 activations of one image.
+    pub activation_bytes: Option<f64>,
+    /// One inference call with the setting's batch.
+    pub latency_ms: Option<f64>,
+}
+
+impl RunSpec {
+    /// The setting by its parts.
+    ///
+    /// # Errors
+    /// When the text is not a setting.
+    pub fn setting(&self) -> Result<Option<Setting>, SearchError> {
+        Ok(self.setting.as_deref().map(str::parse).transpose()?)
+    }
+
+    /// Resolves names to what the search runs on.
+    ///
+    /// # Errors
+    /// For unknown names, a malformed initial structure, or a setting without a table.
+    pub fn to_config(&self, store: &Store, threads: usize) -> Result<SearchConfig, SearchError> {
+        if self.format != RUN_FORMAT {
+            return Err(SearchError::Format { found: self.format, known: RUN_FORMAT });
+        }
+        let limits = &self.budgets;
+        let mut budgets = Vec::new();
+        budgets.extend(limits.layers.map(|limit| Budget::new(Layers, limit as f64)));
+        budgets.extend(limits.parameters.map(|limit| Budget::new(Parameters, limit)));
+        budgets.extend(limits.flops.map(|limit| Budget::new(Flops, limit)));
+        budgets.extend(limits.activation_bytes.map(|limit| Budget::new(ActivationMemory, limit)));
+        if let Some(limit) = limits.latency_ms {
+            let setting = self.setting()?.ok_or(SearchError::NoSetting)?;
+            budgets.push(Budget::new(Latency::new(Predictor::new(store, &setting)?), limit));
+        }
+        Ok(SearchConfig {
+            space: Space::find(&self.space)?,
+            initial: Network::parse(&self.initial)?,
+            lower: self.lower_options(),
+            proxy: score::find(&self.proxy)?,
+            budgets,
+            population_size: self.population,
+            iterations: self.iterations,
+            draw: self.draw,
+            seed: self.seed,
+            threads,
+        })
+    }
+
+    /// How networks of this search are lowered.
+    pub fn lower_options(&self) -> LowerOptions {
+        LowerOptions { squeeze_excite: self.squeeze_excite, ..LowerOptions::new(self.resolution, self.classes) }
+    }
+
+    /// The limits by the names that budgets have in output.
+    pub fn limits_by_name(&self) -> BTreeMap<&'static str, f64> {
+        let limits = &self.budgets;
+        [
+            ("layers", limits.layers.map(f64::from)),
+            ("parameters", limits.parameters),
+            ("flops", limits.flops),
+            ("activation_bytes", limits.activation_bytes),
+            ("latency_ms", limits.latency_ms),
+        ]
+        .into_iter()
+        .filter_map(|(name, limit)| Some((name, limit?)))
+        .collect()
+    }
+}
