@@ -8,7 +8,9 @@
 //! * [`latency`]: from a graph to milliseconds with their evidence.
 //! * [`search`]: evolution under budgets.
 //! * [`onnx`]: graphs and operators as ONNX models, with weights, checked in tract.
+//! * [`cli`]: what the binaries share.
 
+pub mod cli;
 pub mod latency;
 pub mod net;
 pub mod onnx;

@@ -1,0 +1,65 @@
+//! Exit codes, the same for all binaries.
+
+use std::process::ExitCode;
+
+/// How a program ended; the numbers are part of the public interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything that was asked for is done.
+    Done = 0,
+    /// Something that is not the user's fault.
+    Unexpected = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// A structure, file, name or number is wrong.
+    BadInput = 3,
+    /// The device cannot be reached or was lost; what was measured is kept.
+    DeviceUnreachable = 4,
+    /// Some operators or inputs failed, the others are done.
+    Partial = 5,
+    /// No network within the budgets was found.
+    BudgetsUnmet = 6,
+    /// Stopped by Ctrl-C or a signal; can be continued.
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// Every code with its meaning, for `--help` and the reference page.
+    pub const ALL: [(Exit, &'static str); 8] = [
+        (Exit::Done, "done"),
+        (Exit::Unexpected, "an unexpected failure"),
+        (Exit::Usage, "wrong command line"),
+        (Exit::BadInput, "wrong input: a structure, file, name or number"),
+        (Exit::DeviceUnreachable, "device not reachable or lost; what was measured is kept"),
+        (Exit::Partial, "partly done: some operators or inputs failed"),
+        (Exit::BudgetsUnmet, "no network within the budgets"),
+        (Exit::Interrupted, "interrupted; can be continued"),
+    ];
+
+    /// The number that the shell sees.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit.code())
+    }
+}
+
+/// The codes as the last part of `--help`.
+pub fn exit_help() -> String {
+    let lines = Exit::ALL.map(|(exit, meaning)| format!("  {:>3}  {meaning}", exit.code()));
+    format!("Exit codes:\n{}", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_stable() {
+        assert_eq!(Exit::ALL.map(|(exit, _)| exit.code()), [0, 1, 2, 3, 4, 5, 6, 130]);
+    }
+}

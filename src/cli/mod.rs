@@ -1,0 +1,19 @@
+//! What the binaries share: options, exit codes, progress, and how a latency is printed.
+//!
+//! No decisions here: options become library types, results become text.
+
+mod exit;
+mod interrupt;
+mod number;
+mod options;
+mod print;
+mod progress;
+
+pub use exit::{Exit, exit_help};
+pub use interrupt::interrupted;
+pub use number::{count, large_number, positive};
+pub use options::{
+    CompletionArgs, DatabaseArgs, LoweringArgs, NamedStructure, OutputArgs, SettingArgs, open_store, read_structures,
+};
+pub use print::{cost_lines, describe_latency, human};
+pub use progress::Progress;

@@ -1,0 +1,184 @@
+//! Options that several binaries have, with one spelling and one meaning.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::number::count;
+use crate::latency::{LatencyError, Precision, SettingQuery, Store};
+use crate::net::{LowerOptions, MAX_STRUCTURE_BYTES};
+
+/// Which latency table.
+#[derive(Args, Clone, Debug, Default)]
+pub struct SettingArgs {
+    /// Device whose latency table is used (`zen-profile list` shows them)
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+    /// Runtime of the table, e.g. tensorrt, tract, published [default: the device's]
+    #[arg(long, value_name = "NAME", requires = "device")]
+    pub runtime: Option<String>,
+    /// Precision of the table: fp32, fp16 or int8 [default: the device's]
+    #[arg(long, value_name = "NAME", requires = "device")]
+    pub precision: Option<Precision>,
+    /// Images in one inference call [default: the device's, usually 1]
+    #[arg(long, value_name = "N", value_parser = count, requires = "device", allow_negative_numbers = true)]
+    pub batch_size: Option<u32>,
+    /// Threads of the runtime, for tables of processors
+    #[arg(long, value_name = "N", value_parser = count, requires = "device", allow_negative_numbers = true)]
+    pub runtime_threads: Option<u32>,
+}
+
+impl SettingArgs {
+    /// What is asked for, if a device is named.
+    pub fn query(&self) -> Option<SettingQuery> {
+        Some(SettingQuery {
+            device: self.device.clone()?,
+            runtime: self.runtime.clone(),
+            precision: self.precision,
+            batch_size: self.batch_size,
+            threads: self.runtime_threads,
+            preferred_batch_size: None,
+        })
+    }
+}
+
+/// What a structure leaves open.
+#[derive(Args, Clone, Debug)]
+pub struct LoweringArgs {
+    /// Height and width of the image in pixels
+    #[arg(long, value_name = "PIXELS", default_value = "224", value_parser = count, allow_negative_numbers = true)]
+    pub resolution: u32,
+    /// Outputs of the classifier
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = count, allow_negative_numbers = true)]
+    pub classes: u32,
+    /// Squeeze-and-excitation in the blocks that know it
+    #[arg(long)]
+    pub squeeze_excite: bool,
+}
+
+impl LoweringArgs {
+    pub fn options(&self) -> LowerOptions {
+        LowerOptions { squeeze_excite: self.squeeze_excite, ..LowerOptions::new(self.resolution, self.classes) }
+    }
+}
+
+/// Where results go.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct OutputArgs {
+    /// Print the result as JSON on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// No progress and no notes on stderr
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+impl OutputArgs {
+    /// A note on stderr, unless quiet.
+    pub fn note(&self, text: impl AsRef<str>) {
+        if !self.quiet {
+            eprintln!("{}", text.as_ref());
+        }
+    }
+}
+
+/// Which database.
+#[derive(Args, Clone, Debug, Default)]
+pub struct DatabaseArgs {
+    /// Database of latency tables [default: one per user, or $ZEN_NAS_DB]
+    #[arg(long, value_name = "FILE")]
+    pub db: Option<PathBuf>,
+}
+
+/// Shell completions.
+#[derive(Args, Clone, Debug, Default)]
+pub struct CompletionArgs {
+    /// Print a completion script for this shell and exit
+    #[arg(long, value_name = "SHELL", exclusive = true)]
+    pub completions: Option<clap_complete::Shell>,
+}
+
+impl CompletionArgs {
+    /// Prints the script if one was asked for.
+    pub fn print<C: clap::CommandFactory>(&self) -> bool {
+        let Some(shell) = self.completions else { return false };
+        let mut command = C::command();
+        let name = command.get_name().to_owned();
+        clap_complete::generate(shell, &mut command, name, &mut std::io::stdout());
+        true
+    }
+}
+
+/// Opens the database that was named, or the user's.
+///
+/// # Errors
+/// When it cannot be opened; names the file.
+pub fn open_store(args: &DatabaseArgs) -> Result<Store, LatencyError> {
+    match &args.db {
+        Some(path) => Store::open(path),
+        None => Store::open_default(),
+    }
+}
+
+/// A structure with where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedStructure {
+    /// `FILE:LINE`, or `structure` when it was given on the command line.
+    pub origin: String,
+    pub text: String,
+}
+
+/// Largest file of structures that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// Structures from an argument that is either one structure or a file with one on each line
+/// (empty lines and lines that start with `#` are skipped, `-` is stdin).
+///
+/// # Errors
+/// When the file cannot be read or holds none.
+pub fn read_structures(argument: &str) -> std::io::Result<Vec<NamedStructure>> {
+    let invalid = |text: String| std::io::Error::new(std::io::ErrorKind::InvalidData, text);
+    if argument.contains('(') {
+        return Ok(vec![NamedStructure { origin: "structure".to_owned(), text: argument.to_owned() }]);
+    }
+    let mut bytes = Vec::new();
+    let reader: Box<dyn Read> = match argument {
+        "-" => Box::new(std::io::stdin()),
+        path => Box::new(std::fs::File::open(Path::new(path)).map_err(|error| {
+            std::io::Error::new(error.kind(), format!("{path}: {error} (neither a structure nor a readable file)"))
+        })?),
+    };
+    reader.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(invalid(format!("{argument}: larger than {} MiB", MAX_FILE_BYTES >> 20)));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| invalid(format!("{argument}: not a text file")))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.trim().starts_with('#'));
+    let structures: Vec<_> = lines
+        .map(|(i, line)| NamedStructure { origin: format!("{argument}:{}", i + 1), text: line.to_owned() })
+        .collect();
+    match structures.iter().find(|structure| structure.text.len() > MAX_STRUCTURE_BYTES) {
+        Some(long) => Err(invalid(format!("{}: longer than {MAX_STRUCTURE_BYTES} bytes", long.origin))),
+        None if structures.is_empty() => Err(invalid(format!("{argument}: no structures in it"))),
+        None => Ok(structures),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_may_hold_many() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "# two\nA(1)\n\n B(2)\r\n").unwrap();
+        let path = file.path().to_str().unwrap();
+        let read = read_structures(path).unwrap();
+        assert_eq!(read.len(), 2);
+        assert_eq!(read[1].origin, format!("{path}:4"));
+        std::fs::write(file.path(), "# none\n").unwrap();
+        assert!(read_structures(path).unwrap_err().to_string().contains("no structures"));
+        assert!(read_structures("no-such-file").unwrap_err().to_string().contains("no-such-file"));
+    }
+}

@@ -1,0 +1,87 @@
+//! Printing for people: numbers with units, and a latency never without its evidence.
+
+use crate::latency::Prediction;
+use crate::net::Cost;
+
+/// A large number with a suffix: `1.234 M`.
+pub fn human(value: f64) -> String {
+    let (divisor, suffix) = match value.abs() {
+        v if v >= 1e9 => (1e9, " G"),
+        v if v >= 1e6 => (1e6, " M"),
+        v if v >= 1e3 => (1e3, " k"),
+        _ => return format!("{value}"),
+    };
+    format!("{:.3}{suffix}", value / divisor)
+}
+
+/// Label and value of each cost.
+pub fn cost_lines(layers: u32, cost: &Cost) -> Vec<(&'static str, String)> {
+    vec![
+        ("parameters", human(cost.parameters as f64)),
+        ("FLOPs", format!("{} multiply-adds per image", human(cost.flops as f64))),
+        ("layers", layers.to_string()),
+        (
+            "activations",
+            format!("{:.1} MiB at the peak, float32, one image", cost.peak_activation_bytes as f64 / (1 << 20) as f64),
+        ),
+    ]
+}
+
+/// Lines that say what a predicted latency is, on what, and how it is known.
+pub fn describe_latency(prediction: &Prediction) -> Vec<(&'static str, String)> {
+    let setting = &prediction.setting;
+    let images = if setting.batch_size == 1 { "image".to_owned() } else { format!("{} images", setting.batch_size) };
+    let error = match prediction.error {
+        Some(error) => format!(" +- {:.1}%", error * 100.0),
+        None => ", error unknown".to_owned(),
+    };
+    let mut latency = format!("{:.3} ms{error} a call of {images}", prediction.ms);
+    if setting.batch_size != 1 {
+        latency.push_str(&format!(" ({:.4} ms per image)", prediction.ms_per_image));
+    }
+    let threads = match setting.threads {
+        0 => String::new(),
+        1 => ", 1 thread".to_owned(),
+        n => format!(", {n} threads"),
+    };
+    let on = format!(
+        "{}, runtime {}, {}, batch {}{threads}",
+        setting.device, setting.runtime, setting.precision, setting.batch_size
+    );
+    let shares = &prediction.evidence;
+    let evidence: Vec<_> = [
+        ("measured", shares.measured_time),
+        ("fitted", shares.fitted_time),
+        ("interpolated", shares.interpolated_time),
+    ]
+    .into_iter()
+    .filter(|(_, share)| *share > 0.0)
+    .map(|(name, share)| format!("{:.0}% {name}", share * 100.0))
+    .collect();
+    let mut lines = vec![
+        ("latency", latency),
+        ("", on),
+        ("evidence", format!("{} of the predicted time", evidence.join(", "))),
+        ("error from", prediction.error_method.clone()),
+    ];
+    if prediction.extrapolated_share > 0.005 {
+        let share = prediction.extrapolated_share * 100.0;
+        lines.push(("caution", format!("{share:.0}% of the time lies outside the shapes that the table covers")));
+    }
+    if prediction.host_bound {
+        lines.push(("caution", "bound by the host's launches, not by the operators".to_owned()));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suffixes() {
+        assert_eq!(human(1_234_567.0), "1.235 M");
+        assert_eq!(human(12.0), "12");
+        assert_eq!(human(5.5e9), "5.500 G");
+    }
+}
