@@ -1,6 +1,14 @@
 //! Exit codes, the same for all binaries.
 
+use std::error::Error;
 use std::process::ExitCode;
+
+use crate::latency::LatencyError;
+use crate::net::{LowerError, StructureError};
+use crate::onnx::OnnxError;
+use crate::score::UnknownProxy;
+use crate::search::SearchError;
+use crate::space::UnknownSpace;
 
 /// How a program ended; the numbers are part of the public interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +54,32 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         ExitCode::from(exit.code())
     }
+}
+
+/// The exit code for an error of the library.
+pub fn exit_of(error: &(dyn Error + 'static)) -> Exit {
+    if let Some(SearchError::BudgetsUnmet { .. }) = error.downcast_ref() {
+        return Exit::BudgetsUnmet;
+    }
+    let bad_input = error.is::<SearchError>()
+        || error.is::<StructureError>()
+        || error.is::<LowerError>()
+        || error.is::<LatencyError>()
+        || error.is::<OnnxError>()
+        || error.is::<UnknownProxy>()
+        || error.is::<UnknownSpace>()
+        || error.is::<std::io::Error>();
+    if bad_input { Exit::BadInput } else { Exit::Unexpected }
+}
+
+/// Prints an error to stderr with its causes, and gives the code to end with.
+pub fn finish(result: anyhow::Result<Exit>) -> ExitCode {
+    let exit = result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        let known = error.chain().map(|cause| exit_of(cause)).find(|exit| *exit != Exit::Unexpected);
+        known.unwrap_or(Exit::Unexpected)
+    });
+    exit.into()
 }
 
 /// The codes as the last part of `--help`.

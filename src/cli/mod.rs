@@ -9,11 +9,11 @@ mod options;
 mod print;
 mod progress;
 
-pub use exit::{Exit, exit_help};
+pub use exit::{Exit, exit_help, exit_of, finish};
 pub use interrupt::interrupted;
 pub use number::{count, large_number, positive};
 pub use options::{
     CompletionArgs, DatabaseArgs, LoweringArgs, NamedStructure, OutputArgs, SettingArgs, open_store, read_structures,
 };
-pub use print::{cost_lines, describe_latency, human};
+pub use print::{cost_lines, describe_latency, human, print, table};
 pub use progress::Progress;

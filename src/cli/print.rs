@@ -1,7 +1,27 @@
 //! Printing for people: numbers with units, and a latency never without its evidence.
 
+use std::io::{ErrorKind, Write};
+
 use crate::latency::Prediction;
 use crate::net::Cost;
+
+/// Writes text and a newline to stdout; a reader that has gone away ends the program quietly.
+pub fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) {
+        if error.kind() != ErrorKind::BrokenPipe {
+            eprintln!("error: writing to stdout: {error}");
+            std::process::exit(super::Exit::Unexpected.code().into());
+        }
+        std::process::exit(super::Exit::Done.code().into());
+    }
+}
+
+/// Aligned lines of label and value; an empty label continues the line before.
+pub fn table(lines: &[(&str, String)]) -> String {
+    let width = lines.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
+    lines.iter().map(|(label, value)| format!("{label:width$}  {value}")).collect::<Vec<_>>().join("\n")
+}
 
 /// A large number with a suffix: `1.234 M`.
 pub fn human(value: f64) -> String {

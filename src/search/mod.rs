@@ -9,6 +9,7 @@ mod error;
 mod evolve;
 mod feasible;
 mod population;
+pub mod run;
 mod run_dir;
 mod spec;
 mod winner;
