@@ -8,7 +8,7 @@ use super::names::{INPUT_NAME, OUTPUT_NAME, node_names};
 use super::{Batch, ModelBuilder};
 use crate::net::{Graph, Operator, OperatorId, OperatorKind};
 use crate::onnx::error::{MAX_MODEL_BYTES, OnnxError};
-use crate::onnx::weights::{Weights, required_tensors, tensors_of};
+use crate::onnx::weights::{TensorSpec, Weights, tensors_by_operator};
 
 /// Builds the model of `graph`; every batch norm is folded into its convolution.
 ///
@@ -23,7 +23,8 @@ pub(in crate::onnx) fn network_model(
     batch.check()?;
     weights.check(graph)?;
     // Known before any weight is drawn; names and nodes are checked at the end.
-    let bytes = 4 * required_tensors(graph).iter().map(|spec| spec.elements()).sum::<u64>();
+    let specs = tensors_by_operator(graph);
+    let bytes = 4 * specs.iter().flatten().map(TensorSpec::elements).sum::<u64>();
     if bytes > MAX_MODEL_BYTES {
         return Err(OnnxError::TooLarge { bytes });
     }
@@ -34,6 +35,7 @@ pub(in crate::onnx) fn network_model(
     let mut walk = Walk {
         graph,
         weights,
+        specs,
         norms: folded_norms(graph)?,
         names: node_names(graph),
         builder: ModelBuilder::new("zen_nas", batch),
@@ -67,6 +69,9 @@ fn folded_norms(graph: &Graph) -> Result<Vec<Option<OperatorId>>, OnnxError> {
 struct Walk<'g> {
     graph: &'g Graph,
     weights: &'g Weights,
+    /// Tensors of each operator.
+    specs: Vec<Vec<TensorSpec>>,
+    /// For each convolution the batch norm folded into it.
     norms: Vec<Option<OperatorId>>,
     /// The tensor each operator computes, which is also its node's name; a batch norm takes its
     /// convolution's.
@@ -87,7 +92,7 @@ impl Walk<'_> {
             OperatorKind::Gate => self.builder.gate(&name, &inputs[0], &inputs[1]),
             OperatorKind::GlobalAveragePool => self.builder.global_average_pool(&name, &inputs[0]),
             OperatorKind::Linear => {
-                let specs = tensors_of(self.graph, operator);
+                let specs = &self.specs[id.index()];
                 let (weight, bias) = (self.weights.get(&specs[0])?, self.weights.get(&specs[1])?);
                 let sides = [operator.shape.channels, self.graph.input_shape(operator).channels];
                 self.builder.linear(&name, &inputs[0], sides, &weight, &bias, OUTPUT_NAME);
@@ -102,14 +107,14 @@ impl Walk<'_> {
         };
         let in_channels = self.graph.input_shape(operator).channels;
         let out_channels = operator.shape.channels;
-        let specs = tensors_of(self.graph, operator);
+        let specs = &self.specs[id.index()];
         let mut weight = self.weights.get(&specs[0])?.into_owned();
         let mut bias = match specs.get(1) {
             Some(spec) => self.weights.get(spec)?.into_owned(),
             None => vec![0.0; out_channels as usize],
         };
         if let Some(norm) = self.norms[id.index()] {
-            let specs = tensors_of(self.graph, self.graph.get(norm));
+            let specs = &self.specs[norm.index()];
             let norm = BatchNorm {
                 weight: &self.weights.get(&specs[0])?,
                 bias: &self.weights.get(&specs[1])?,

@@ -14,11 +14,13 @@ const LINEAR_DEVIATION: f32 = 0.01;
 /// The values of the tensor `spec` for `seed`, from a random stream of its own.
 pub fn draw(seed: u64, spec: &TensorSpec) -> Vec<f32> {
     let elements = spec.elements() as usize;
+    let he_deviation = || {
+        let fan_in: usize = spec.shape[1..].iter().product();
+        (2.0 / fan_in as f32).sqrt()
+    };
     match spec.role {
-        Role::ConvWeight => {
-            let fan_in: usize = spec.shape[1..].iter().product();
-            normal(seed, &spec.name, elements, (2.0 / fan_in as f32).sqrt())
-        }
+        Role::ConvWeight => normal(seed, &spec.name, elements, he_deviation()),
+        Role::UnitEndWeight { units } => normal(seed, &spec.name, elements, he_deviation() / (units as f32).sqrt()),
         Role::LinearWeight => normal(seed, &spec.name, elements, LINEAR_DEVIATION),
         Role::NormWeight | Role::NormVariance => vec![1.0; elements],
         Role::ConvBias | Role::NormBias | Role::NormMean | Role::LinearBias => vec![0.0; elements],

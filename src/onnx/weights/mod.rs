@@ -16,7 +16,7 @@ use std::path::Path;
 
 pub(super) use init::{he_normal, normal};
 pub use mismatch::WeightMismatch;
-pub use spec::{Role, TensorSpec, required_tensors, tensors_of};
+pub use spec::{Role, TensorSpec, required_tensors, tensors_by_operator};
 
 use super::OnnxError;
 use crate::net::Graph;
@@ -46,8 +46,11 @@ enum Source {
 
 impl Weights {
     /// Untrained weights, the same for the same seed: every convolution N(0, 2 / fan_in) (He et
-    /// al. 2015), batch norms the identity, classifier N(0, 0.01^2), biases zero. A tensor depends
-    /// on the seed and its own name and shape only.
+    /// al. 2015), batch norms the identity, classifier N(0, 0.01^2), biases zero. The last
+    /// convolution of each of N residual units has its variance divided by N (as GPT-2 does,
+    /// Radford et al. 2019): identity batch norms would let every sum double the variance, past
+    /// float16 after 30 units and past float32 after 250. A tensor depends on the seed, its own
+    /// name and shape, and N only.
     pub fn seeded(seed: u64) -> Self {
         Self { source: Source::Seeded(seed) }
     }

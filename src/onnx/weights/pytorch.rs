@@ -23,10 +23,12 @@ pub fn read(path: &Path) -> Result<BTreeMap<String, Tensor>, OnnxError> {
 }
 
 fn read_tensors(path: &Path, file_bytes: u64) -> Result<BTreeMap<String, Tensor>, String> {
-    let text = |error: candle_core::Error| error.to_string();
+    // The first line: the rest may be a stack trace.
+    let text = |error: candle_core::Error| error.to_string().lines().next().unwrap_or_default().to_owned();
     let mut file = PthTensors::new(path, None).map_err(text)?;
     if file.tensor_infos().is_empty() {
-        file = PthTensors::new(path, Some("state_dict")).map_err(text)?;
+        file = PthTensors::new(path, Some("state_dict"))
+            .map_err(|error| format!("it holds no tensors, and under `state_dict`: {}", text(error)))?;
     }
     let mut tensors = BTreeMap::new();
     for (name, info) in file.tensor_infos() {

@@ -1,0 +1,5 @@
+//! Bad input of every kind: refused with a message that helps, never a panic.
+
+mod onnx;
+#[path = "../support/onnx_cases.rs"]
+mod onnx_cases;

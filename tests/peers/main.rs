@@ -1,0 +1,6 @@
+//! Other programs judge what this one writes. Each theme is skipped, loudly, where its peer is
+//! not installed; `.ci/run` installs them all.
+
+mod onnx;
+#[path = "../support/onnx_cases.rs"]
+mod onnx_cases;
