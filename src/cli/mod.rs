@@ -15,5 +15,5 @@ pub use number::{count, large_number, positive};
 pub use options::{
     CompletionArgs, DatabaseArgs, LoweringArgs, NamedStructure, OutputArgs, SettingArgs, open_store, read_structures,
 };
-pub use print::{cost_lines, describe_latency, human, print, table};
+pub use print::{columns, cost_lines, describe_latency, human, print, table};
 pub use progress::Progress;

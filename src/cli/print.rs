@@ -23,6 +23,20 @@ pub fn table(lines: &[(&str, String)]) -> String {
     lines.iter().map(|(label, value)| format!("{label:width$}  {value}")).collect::<Vec<_>>().join("\n")
 }
 
+/// Cells in columns, the last one flush left, the others flush right.
+pub fn columns(lines: &[Vec<String>]) -> String {
+    let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(String::len).max().unwrap_or(0);
+    let line = |cells: &Vec<String>| {
+        let last = cells.len().saturating_sub(1);
+        let cells = cells.iter().enumerate().map(|(i, cell)| match i == last {
+            true => cell.clone(),
+            false => format!("{cell:>0$}", width(i)),
+        });
+        cells.collect::<Vec<_>>().join("  ")
+    };
+    lines.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// A large number with a suffix: `1.234 M`.
 pub fn human(value: f64) -> String {
     let (divisor, suffix) = match value.abs() {

@@ -129,7 +129,14 @@ fn read(path: &Path) -> Result<String, SearchError> {
 fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), SearchError> {
     let error = |source| SearchError::RunDirectory { path: path.to_owned(), source };
     let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(error)?;
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        // As any new file: readable as the user's umask says, not by the owner alone.
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(directory).map_err(error)?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(error)?;
     file.persist(path).map_err(|e| error(e.error))?;
     Ok(())
