@@ -92,7 +92,7 @@ fn score(args: &Args) -> anyhow::Result<Exit> {
         progress.set(i as u64, String::new);
         match row(args, structure, &proxies, predictor.as_ref(), &mut scratch) {
             Ok(row) => rows.push(row),
-            Err(error) => eprintln!("error: {}: {error}", structure.origin),
+            Err(error) => eprintln!("error: {}{error}", structure.prefix()),
         }
     }
     progress.finish();

@@ -75,11 +75,25 @@ pub fn exit_of(error: &(dyn Error + 'static)) -> Exit {
 /// Prints an error to stderr with its causes, and gives the code to end with.
 pub fn finish(result: anyhow::Result<Exit>) -> ExitCode {
     let exit = result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        eprintln!("error: {}", with_causes(&error));
         let known = error.chain().map(|cause| exit_of(cause)).find(|exit| *exit != Exit::Unexpected);
         known.unwrap_or(Exit::Unexpected)
     });
     exit.into()
+}
+
+/// An error and its causes; a cause that the text before it quotes already is not repeated.
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// The codes as the last part of `--help`.

@@ -124,9 +124,16 @@ pub fn open_store(args: &DatabaseArgs) -> Result<Store, LatencyError> {
 /// A structure with where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedStructure {
-    /// `FILE:LINE`, or `structure` when it was given on the command line.
+    /// `FILE:LINE`; empty when it was given on the command line.
     pub origin: String,
     pub text: String,
+}
+
+impl NamedStructure {
+    /// The origin as the beginning of an error message.
+    pub fn prefix(&self) -> String {
+        if self.origin.is_empty() { String::new() } else { format!("{}: ", self.origin) }
+    }
 }
 
 /// Largest file of structures that is read, in bytes.
@@ -140,7 +147,7 @@ const MAX_FILE_BYTES: u64 = 64 << 20;
 pub fn read_structures(argument: &str) -> std::io::Result<Vec<NamedStructure>> {
     let invalid = |text: String| std::io::Error::new(std::io::ErrorKind::InvalidData, text);
     if argument.contains('(') {
-        return Ok(vec![NamedStructure { origin: "structure".to_owned(), text: argument.to_owned() }]);
+        return Ok(vec![NamedStructure { origin: String::new(), text: argument.to_owned() }]);
     }
     let mut bytes = Vec::new();
     let reader: Box<dyn Read> = match argument {

@@ -1,5 +1,8 @@
 //! Results compared with values computed elsewhere.
 
+mod closed_form;
+mod networks;
 mod onnx;
 #[path = "../support/onnx_cases.rs"]
 mod onnx_cases;
+mod search;
