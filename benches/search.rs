@@ -1,0 +1,149 @@
+//! How fast the search is, and what its time goes into.
+//!
+//! `cargo bench --bench search` runs the default search (480,000 children, ImageNet structures, a
+//! latency budget) on one thread, times each stage of a child alone, and sets the whole against
+//! evaluating the same children the plain way (every child lowered anew, scored by the form that
+//! keeps its parts, predicted with the full breakdown).
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+use zen_nas::latency::{PredictScratch, Predictor, Setting, Store};
+use zen_nas::net::{Graph, LowerOptions, Network};
+use zen_nas::score::zen::{Variant, closed_form::form1};
+use zen_nas::score::{Scratch, Taps, find};
+use zen_nas::search::budget::{Budget, Latency, Layers};
+use zen_nas::search::{Evolution, SearchConfig};
+use zen_nas::space::{Draw, Space};
+
+/// Children whose stages are timed one by one.
+const SAMPLE: usize = 20_000;
+
+/// A budget, its space and the setting it is for.
+struct Case {
+    space: &'static str,
+    setting: &'static str,
+    latency_ms: f64,
+}
+
+const CASES: [Case; 3] = [
+    Case { space: "xxbl", setting: "t4/tensorrt/int8/b1", latency_ms: 5.0 },
+    Case { space: "xxbl", setting: "v100/published/fp16/b64", latency_ms: 0.2 * 64.0 },
+    Case { space: "idw", setting: "pixel2/published/fp32/b1", latency_ms: 90.0 },
+];
+
+fn main() {
+    let store = Store::in_memory().expect("the shipped tables load");
+    for case in &CASES {
+        bench(&store, case);
+    }
+}
+
+fn config(store: &Store, case: &Case) -> SearchConfig {
+    let space = Space::find(case.space).expect("a built-in space");
+    SearchConfig {
+        space,
+        initial: space.initial(224),
+        lower: LowerOptions::new(224, 1000),
+        proxy: find("zen-closed").expect("a built-in proxy"),
+        budgets: vec![
+            Budget::new(Layers, space.default_max_layers as f64),
+            Budget::new(Latency::new(predictor(store, case)), case.latency_ms),
+        ],
+        population_size: SearchConfig::DEFAULT_POPULATION,
+        iterations: SearchConfig::DEFAULT_ITERATIONS,
+        draw: Draw::Uniform,
+        seed: 0,
+        threads: 1,
+    }
+}
+
+fn predictor(store: &Store, case: &Case) -> Predictor {
+    let setting: Setting = case.setting.parse().expect("a setting");
+    Predictor::new(store, &setting).expect("a shipped table")
+}
+
+fn bench(store: &Store, case: &Case) {
+    let config = config(store, case);
+    let started = Instant::now();
+    let mut evolution = Evolution::start(&config).expect("a feasible budget");
+    evolution.run(&|| false, &mut |_| ());
+    let elapsed = started.elapsed();
+    let counts = evolution.counts();
+    let best = evolution.population().best().expect("a result");
+    println!(
+        "{} under {} ms on {}: {} children in {:.2} s on one thread, {:.0} a second, best {:.2}",
+        case.space,
+        case.latency_ms,
+        case.setting,
+        config.iterations,
+        elapsed.as_secs_f64(),
+        config.iterations as f64 / elapsed.as_secs_f64(),
+        best.score
+    );
+    println!("  {counts:?}");
+
+    // The same kinds of children, made from the final population.
+    let parents: Vec<&Network> = evolution.population().members().iter().map(|member| &member.network).collect();
+    let mut rng = Pcg64Mcg::seed_from_u64(1);
+    let mut children = Vec::with_capacity(SAMPLE);
+    let mutation = time(SAMPLE, |_| {
+        let parent = parents[rng.random_range(0..parents.len())];
+        children.push(config.space.mutate(parent, 2, config.draw, &mut rng));
+    });
+    let mut graph = Graph::default();
+    let lowering = time(SAMPLE, |i| children[i].lower_into(&config.lower, &mut graph).expect("a child lowers"));
+    let graphs: Vec<Graph> = children.iter().map(|child| child.lower(&config.lower).expect("a child lowers")).collect();
+    let mut scratch = Scratch::default();
+    let score = time(SAMPLE, |i| {
+        black_box(config.proxy.score(&graphs[i], &mut scratch));
+    });
+    let predictor = predictor(store, case);
+    let mut memo = PredictScratch::default();
+    // The memo is warm after a fraction of a search, so it is here.
+    time(SAMPLE, |i| {
+        black_box(predictor.predict_ms(&graphs[i], &mut memo));
+    });
+    let latency = time(SAMPLE, |i| {
+        black_box(predictor.predict_ms(&graphs[i], &mut memo));
+    });
+
+    // How many children reach each stage: layers are checked before lowering, latency after the
+    // score and only for those that would enter.
+    let all = config.iterations as f64;
+    let scored = all - (counts.over_budget[0] + counts.duplicates) as f64;
+    let predicted = (counts.accepted + counts.over_budget[1]) as f64;
+    let mut rest = 1.0;
+    for (stage, each, reached) in
+        [("mutation", mutation, all), ("lowering", lowering, scored), ("score", score, scored), ("latency", latency, predicted)]
+    {
+        let share = each.as_secs_f64() * reached / elapsed.as_secs_f64();
+        rest -= share;
+        println!("  {stage:<10} {:>7} ns each, {reached:>7} children, {:>4.0}% of the time", each.as_nanos(), share * 100.0);
+    }
+    println!("  {:<10} {:>45.0}% of the time (duplicates, population, unwarmed caches)", "rest", rest * 100.0);
+
+    let plain = time(SAMPLE, |i| {
+        let graph = children[i].lower(&config.lower).expect("a child lowers");
+        black_box(form1(&graph, &mut Taps::default()).score(Variant::Paper));
+        black_box(predictor.predict(&graph).ms);
+    });
+    let fast = mutation + lowering + score + latency;
+    println!(
+        "  every stage {} ns; the plain way {} ns without mutation: {:.1} times slower\n",
+        fast.as_nanos(),
+        plain.as_nanos(),
+        plain.as_secs_f64() / (lowering + score + latency).as_secs_f64()
+    );
+}
+
+/// Mean time of one call.
+fn time(calls: usize, mut f: impl FnMut(usize)) -> Duration {
+    let started = Instant::now();
+    for i in 0..calls {
+        f(i);
+    }
+    started.elapsed() / calls as u32
+}
