@@ -15,8 +15,11 @@ pub enum ProfileError {
     Latency(#[from] LatencyError),
     #[error("building the model of a whole network: {0}")]
     Onnx(#[from] OnnxError),
-    #[error("whole network {structure} cannot be measured: {reason}")]
-    Network { structure: String, reason: String },
+    #[error(
+        "{device} is not reachable: it needs {connect}, and this version measures only the machine it runs on \
+         (zen-profile --device cpu, also there){meanwhile}"
+    )]
+    NotReachable { device: String, connect: String, meanwhile: String },
     #[error("the device is lost: {0}; what was measured is stored, run the same command again to go on")]
     Lost(String),
 }

@@ -8,6 +8,7 @@ mod bench;
 mod check;
 mod error;
 mod plan;
+mod reach;
 mod runner;
 mod session;
 
@@ -15,5 +16,6 @@ pub use bench::{Estimate, Settled, Target, measure, median_and_stderr};
 pub use check::{CheckReport, MAX_NETWORKS};
 pub use error::ProfileError;
 pub use plan::{MAX_OPERATORS, Plan, PlanOptions, draw_networks, plan};
+pub use reach::open_runner;
 pub use runner::{RUNNERS, Runner, RunnerAbout, RunnerEntry, RunnerError, Subject};
-pub use session::{Ending, Event, Outcome, SessionOptions, local_setting, profile};
+pub use session::{Ending, Event, Failure, Outcome, SessionOptions, local_setting, profile};

@@ -4,9 +4,9 @@
 //! and method is not measured again, so an interrupted session goes on where it stopped.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use zen_agent::Scope;
 
 use super::check::{CheckReport, MAX_NETWORKS, MeasuredNetwork, check, network_subject};
@@ -71,7 +71,8 @@ pub enum Event<'e> {
 }
 
 /// Why a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// The plan is done.
     Complete,
@@ -81,10 +82,19 @@ pub enum Ending {
     Interrupted,
 }
 
+/// Something that could not be timed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// An operator or a structure.
+    pub subject: String,
+    pub reason: String,
+}
+
 /// What a session did.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     pub setting: Setting,
+    #[serde(skip)]
     pub run: RunId,
     pub ending: Ending,
     /// Operators measured by this session.
@@ -93,8 +103,7 @@ pub struct Outcome {
     pub stored: usize,
     /// Operators of the plan without a time yet, except the failed ones.
     pub remaining: usize,
-    /// With reasons.
-    pub failed: Vec<(OperatorKey, String)>,
+    pub failed: Vec<Failure>,
     /// None when no networks were wanted or there was no time for at least two.
     pub check: Option<CheckReport>,
 }
@@ -105,7 +114,7 @@ pub fn local_setting(about: &RunnerAbout, batch_size: u32) -> Setting {
 }
 
 /// Measures the operators of a plan that are not stored yet, then checks the table on whole
-/// networks. `interrupted` is looked at between operators.
+/// networks. `interrupted` is asked between operators.
 ///
 /// # Errors
 /// When options are out of range, the database cannot be used, or the device is lost. What was
@@ -114,7 +123,7 @@ pub fn profile(
     store: &mut Store,
     runner: &mut dyn Runner,
     options: &SessionOptions,
-    interrupted: &AtomicBool,
+    interrupted: &dyn Fn() -> bool,
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<Outcome, ProfileError> {
     options.check()?;
@@ -196,7 +205,7 @@ struct Session<'s> {
     store: &'s mut Store,
     runner: &'s mut dyn Runner,
     options: &'s SessionOptions,
-    interrupted: &'s AtomicBool,
+    interrupted: &'s dyn Fn() -> bool,
     on_event: &'s mut dyn FnMut(Event<'_>),
     setting: Setting,
     run: RunId,
@@ -206,7 +215,7 @@ struct Session<'s> {
 impl Session<'_> {
     /// Why to stop now, if `share` of the time limit is over or the user interrupted.
     fn stop(&self, share: f64) -> Option<Ending> {
-        if self.interrupted.load(Ordering::Relaxed) {
+        if (self.interrupted)() {
             return Some(Ending::Interrupted);
         }
         let limit = self.options.time_limit?.mul_f64(share);
@@ -237,7 +246,7 @@ impl Session<'_> {
                 Err(RunnerError::Model(reason)) => {
                     self.store.insert_failure(self.run, key, &reason)?;
                     (self.on_event)(Event::Operator { key, result: Err(&reason) });
-                    outcome.failed.push((*key, reason));
+                    outcome.failed.push(Failure { subject: key.to_string(), reason });
                 }
                 Err(RunnerError::Lost(reason)) => return Err(ProfileError::Lost(reason)),
             }
@@ -255,15 +264,14 @@ impl Session<'_> {
                 break;
             }
             let subject = network_subject(&network, &graph, self.setting.batch_size, seed)?;
-            let estimate = match measure(self.runner, &subject, &self.options.network_target) {
-                Ok(estimate) => estimate,
-                Err(RunnerError::Lost(reason)) => return Err(ProfileError::Lost(reason)),
-                Err(RunnerError::Model(reason)) => {
-                    return Err(ProfileError::Network { structure: subject.name, reason });
+            match measure(self.runner, &subject, &self.options.network_target) {
+                Ok(estimate) => {
+                    (self.on_event)(Event::Network { structure: &subject.name, estimate: &estimate });
+                    measured.push(MeasuredNetwork { network, graph, estimate });
                 }
-            };
-            (self.on_event)(Event::Network { structure: &subject.name, estimate: &estimate });
-            measured.push(MeasuredNetwork { network, graph, estimate });
+                Err(RunnerError::Model(reason)) => outcome.failed.push(Failure { subject: subject.name, reason }),
+                Err(RunnerError::Lost(reason)) => return Err(ProfileError::Lost(reason)),
+            }
         }
         if outcome.ending != Ending::Interrupted {
             outcome.check = check(self.store, self.run, &self.setting, lower.resolution, space.name, &measured)?;
