@@ -6,6 +6,7 @@
 //! * [`space`]: search spaces and the steps between their networks.
 //! * [`score`]: proxies that rank untrained networks; the Zen-score.
 //! * [`latency`]: from a graph to milliseconds with their evidence.
+//! * [`profile`]: measuring the operators of a space on a device.
 //! * [`search`]: evolution under budgets.
 //! * [`onnx`]: graphs and operators as ONNX models, with weights, checked in tract.
 //! * [`cli`]: what the binaries share.
@@ -14,6 +15,7 @@ pub mod cli;
 pub mod latency;
 pub mod net;
 pub mod onnx;
+pub mod profile;
 pub mod score;
 pub mod search;
 pub mod space;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::latency::LatencyError;
 use crate::net::{LowerError, StructureError};
 use crate::onnx::OnnxError;
+use crate::profile::ProfileError;
 use crate::score::UnknownProxy;
 use crate::search::SearchError;
 use crate::space::UnknownSpace;
@@ -61,6 +62,11 @@ pub fn exit_of(error: &(dyn Error + 'static)) -> Exit {
     if let Some(SearchError::BudgetsUnmet { .. }) = error.downcast_ref() {
         return Exit::BudgetsUnmet;
     }
+    match error.downcast_ref() {
+        Some(ProfileError::Lost(_) | ProfileError::NotReachable { .. }) => return Exit::DeviceUnreachable,
+        Some(_) => return Exit::BadInput,
+        None => {}
+    }
     let bad_input = error.is::<SearchError>()
         || error.is::<StructureError>()
         || error.is::<LowerError>()
@@ -109,5 +115,12 @@ mod tests {
     #[test]
     fn codes_are_stable() {
         assert_eq!(Exit::ALL.map(|(exit, _)| exit.code()), [0, 1, 2, 3, 4, 5, 6, 130]);
+    }
+
+    #[test]
+    fn a_lost_device_is_no_bad_input() {
+        assert_eq!(exit_of(&ProfileError::Lost("cable".to_owned())), Exit::DeviceUnreachable);
+        let out_of_range = ProfileError::OutOfRange { name: "x", value: "0".to_owned(), from: 1, to: 2 };
+        assert_eq!(exit_of(&out_of_range), Exit::BadInput);
     }
 }

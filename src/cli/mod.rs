@@ -7,7 +7,9 @@ mod interrupt;
 mod number;
 mod options;
 mod print;
+mod profile;
 mod progress;
+mod tables;
 
 pub use exit::{Exit, exit_help, exit_of, finish};
 pub use interrupt::interrupted;
@@ -16,4 +18,6 @@ pub use options::{
     CompletionArgs, DatabaseArgs, LoweringArgs, NamedStructure, OutputArgs, SettingArgs, open_store, read_structures,
 };
 pub use print::{columns, cost_lines, describe_latency, human, print, table};
+pub use profile::{SessionProgress, describe_session, profile_exit};
 pub use progress::Progress;
+pub use tables::{RunSummary, TableSummary, all_tables, describe_error, tables_of};

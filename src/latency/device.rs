@@ -85,6 +85,15 @@ impl Device {
         }
     }
 
+    /// Name of the device in the settings of its tables: this machine's tables are named after its
+    /// processor, so that no other machine takes them for its own.
+    pub fn table_name(&self) -> String {
+        match self.reach.kind {
+            ReachKind::Local => zen_agent::Machine::here().device_name(),
+            ReachKind::Ssh | ReachKind::Adb => self.name.clone(),
+        }
+    }
+
     /// Every device, in the order of [`DEVICES`].
     ///
     /// # Errors

@@ -32,8 +32,9 @@ impl SettingQuery {
 /// no table fits (lists the device's).
 pub fn resolve(store: &Store, query: &SettingQuery) -> Result<Setting, LatencyError> {
     let all = store.settings()?;
-    let mut of_device: Vec<_> = all.iter().filter(|setting| setting.device == query.device).collect();
     let device = Device::find(&query.device);
+    let name = device.as_ref().map_or_else(|_| query.device.clone(), Device::table_name);
+    let mut of_device: Vec<_> = all.iter().filter(|setting| setting.device == name).collect();
     if of_device.is_empty() {
         let device = match device {
             Ok(device) => device,
@@ -72,7 +73,7 @@ pub fn resolve(store: &Store, query: &SettingQuery) -> Result<Setting, LatencyEr
     match of_device.into_iter().min_by_key(|setting| distance(setting)) {
         Some(setting) => Ok(setting.clone()),
         None => {
-            let known: Vec<_> = all.iter().filter(|setting| setting.device == query.device).map(Setting::id).collect();
+            let known: Vec<_> = all.iter().filter(|setting| setting.device == name).map(Setting::id).collect();
             let mut wanted = vec![query.device.clone()];
             wanted.extend(query.runtime.clone());
             wanted.extend(query.precision.map(|precision| precision.to_string()));

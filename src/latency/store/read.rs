@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::OptionalExtension;
 
 use super::super::{Evidence, LatencyError, LatencyModel, OperatorKey, Setting};
-use super::write::activation_from_name;
+use super::write::{activation_from_name, evidence_rank};
 use super::{NetworkCheck, NewRun, Row, Run, RunId, SettingSummary, Store, TableError};
 
 impl Store {
@@ -52,6 +52,23 @@ impl Store {
             }
         }
         Ok(failures.into_iter().collect())
+    }
+
+    /// Operators that a run measured.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn measured_keys(&self, run: RunId) -> Result<Vec<OperatorKey>, LatencyError> {
+        const DOING: &str = "reading the operators of a run";
+        let read = || -> rusqlite::Result<Vec<Result<OperatorKey, String>>> {
+            let mut statement = self.connection.prepare(
+                "SELECT k.* FROM measurement m JOIN operator_key k ON k.id = m.key_id
+                 WHERE m.run_id = ?1 AND m.median_ms IS NOT NULL AND m.evidence = ?2 ORDER BY m.id",
+            )?;
+            statement.query_map([run.0, evidence_rank(Evidence::Measured)], |row| read_key(row))?.collect()
+        };
+        let keys = read().map_err(|source| self.failed(DOING, source))?;
+        keys.into_iter().map(|key| key.map_err(|reason| self.bad_content(DOING, reason))).collect()
     }
 
     fn measurements(&self, setting: &Setting, condition: &str) -> Result<Vec<Row>, LatencyError> {

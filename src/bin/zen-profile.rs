@@ -1,0 +1,197 @@
+//! `zen-profile`: latency tables, measured, listed and exported.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{CommandFactory, Parser, Subcommand};
+use zen_nas::cli::{
+    self, CompletionArgs, DatabaseArgs, Exit, LoweringArgs, OutputArgs, SessionProgress, TableSummary, count, positive,
+};
+use zen_nas::latency::{LatencyError, export_table};
+use zen_nas::profile::{PlanOptions, RUNNERS, SessionOptions, Target, open_runner, profile};
+use zen_nas::space::{SPACES, Space};
+
+/// Measures the operators of a search space on a device, and says how far predictions from them
+/// are from whole networks.
+///
+/// Every operator is stored as it is measured: after Ctrl-C the same command goes on where it
+/// stopped.
+#[derive(Parser)]
+#[command(name = "zen-profile", version, args_conflicts_with_subcommands = true, after_help = examples(),
+    after_long_help = format!("{}\n\n{}\n\n{}", examples(), names(), cli::exit_help()))]
+struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    measure: MeasureArgs,
+    #[command(flatten)]
+    completions: CompletionArgs,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List every latency table with its evidence and error
+    List {
+        #[command(flatten)]
+        database: DatabaseArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Show where a device's tables come from and how good they are
+    Show {
+        /// A device, or a setting such as t4/tensorrt/int8/b1
+        device: String,
+        #[command(flatten)]
+        database: DatabaseArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Write a table as text (CSV with a header), as `latency_tables/` holds them
+    Export {
+        /// A setting such as t4/tensorrt/int8/b1, or a device with one table
+        setting: String,
+        /// File to write [default: stdout]
+        #[arg(long, short, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+}
+
+#[derive(clap::Args)]
+struct MeasureArgs {
+    /// Device to measure; `cpu` is this machine
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+    /// Search space whose operators are measured
+    #[arg(long, value_name = "NAME", default_value = "xxbl")]
+    space: String,
+    #[command(flatten)]
+    lowering: LoweringArgs,
+    /// Images in one inference call
+    #[arg(long, value_name = "N", default_value = "1", value_parser = count, allow_negative_numbers = true)]
+    batch_size: u32,
+    /// Operators to measure; more make predictions better
+    #[arg(long, value_name = "N", default_value = "300", value_parser = count, allow_negative_numbers = true)]
+    operators: u32,
+    /// Whole networks to check the table on, a third of them to calibrate; 0 for none
+    #[arg(long, value_name = "N", default_value = "30")]
+    networks: u32,
+    /// End after about this time, with what there is [default: when the plan is done]
+    #[arg(long, value_name = "M", value_parser = minutes, allow_negative_numbers = true)]
+    minutes: Option<Duration>,
+    /// Seed of the plan and of the weights
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+fn examples() -> &'static str {
+    "Examples:
+  zen-profile --device cpu
+  zen-profile --device cpu --space idw --squeeze-excite --minutes 10
+  zen-profile list
+  zen-profile show t4
+  zen-profile export v100/tensorrt/fp16/b1 -o v100.csv"
+}
+
+fn names() -> String {
+    let spaces = SPACES.iter().map(|space| format!("  {:<24} {}", space.name, space.about));
+    let runners = RUNNERS.iter().map(|runner| format!("  {:<24} {}", runner.name, runner.about));
+    let (spaces, runners) = (spaces.collect::<Vec<_>>().join("\n"), runners.collect::<Vec<_>>().join("\n"));
+    format!("Search spaces:\n{spaces}\n\nRunners:\n{runners}")
+}
+
+fn minutes(text: &str) -> Result<Duration, String> {
+    Duration::try_from_secs_f64(positive(text)? * 60.0).map_err(|_| "is too long".to_owned())
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if args.completions.print::<Args>() {
+        return Exit::Done.into();
+    }
+    cli::finish(match &args.command {
+        Some(Command::List { database, output }) => list(database, output),
+        Some(Command::Show { device, database, output }) => show(device, database, output),
+        Some(Command::Export { setting, out, database }) => export(setting, out.as_deref(), database),
+        None => match &args.measure.device {
+            Some(device) => measure(device, &args.measure),
+            None => Args::command()
+                .error(
+                    clap::error::ErrorKind::MissingRequiredArgument,
+                    "name what to measure (zen-profile --device cpu), or use list, show or export",
+                )
+                .exit(),
+        },
+    })
+}
+
+fn measure(device: &str, args: &MeasureArgs) -> anyhow::Result<Exit> {
+    let space = Space::find(&args.space)?;
+    let mut store = cli::open_store(&args.database)?;
+    let mut runner = open_runner(&store, device)?;
+    let lower = args.lowering.options();
+    let options = SessionOptions {
+        plan: PlanOptions { space, lower, operators: args.operators as usize, seed: args.seed },
+        batch_size: args.batch_size,
+        networks: args.networks as usize,
+        time_limit: args.minutes,
+        operator_target: Target::operator(),
+        network_target: Target::network(),
+    };
+    let mut progress = SessionProgress::new(args.output.quiet);
+    cli::interrupted();
+    let outcome =
+        profile(&mut store, runner.as_mut(), &options, &cli::interrupted, &mut |event| progress.show(event))?;
+    progress.finish();
+    if args.output.json {
+        cli::print(&serde_json::to_string_pretty(&outcome)?);
+    } else {
+        cli::print(&cli::describe_session(&outcome, &store));
+    }
+    Ok(cli::profile_exit(&outcome))
+}
+
+fn list(database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
+    print_tables(&cli::all_tables(&cli::open_store(database)?)?, output, TableSummary::line, "\n")
+}
+
+fn show(device: &str, database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
+    print_tables(&cli::tables_of(&cli::open_store(database)?, device)?, output, TableSummary::text, "\n\n")
+}
+
+fn print_tables(
+    tables: &[TableSummary],
+    output: &OutputArgs,
+    text: fn(&TableSummary) -> String,
+    between: &str,
+) -> anyhow::Result<Exit> {
+    if output.json {
+        cli::print(&serde_json::to_string_pretty(tables)?);
+    } else {
+        cli::print(&tables.iter().map(text).collect::<Vec<_>>().join(between));
+    }
+    Ok(Exit::Done)
+}
+
+fn export(what: &str, out: Option<&Path>, database: &DatabaseArgs) -> anyhow::Result<Exit> {
+    let store = cli::open_store(database)?;
+    let tables = cli::tables_of(&store, what)?;
+    let [table] = tables.as_slice() else {
+        let known: Vec<_> = tables.iter().map(|table| table.setting.id()).collect();
+        let available = format!("it has several tables, name one: {}", known.join(", "));
+        return Err(LatencyError::NoTable { setting: what.to_owned(), available }.into());
+    };
+    let text = export_table(&store, &table.setting)?;
+    match out {
+        None => cli::print(text.trim_end()),
+        Some(path) => std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?,
+    }
+    Ok(Exit::Done)
+}

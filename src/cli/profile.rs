@@ -1,0 +1,109 @@
+//! What a profiling session says: progress while it runs, a summary at its end.
+
+use super::{Exit, Progress, describe_error, table};
+use crate::latency::Store;
+use crate::profile::{Ending, Event, Outcome, Settled};
+
+/// Follows a session with a progress bar and notes on stderr.
+pub struct SessionProgress {
+    quiet: bool,
+    progress: Option<Progress>,
+    done: u64,
+    /// Operators and networks whose standard error stayed above its target.
+    unsettled: usize,
+}
+
+impl SessionProgress {
+    pub fn new(quiet: bool) -> Self {
+        Self { quiet, progress: None, done: 0, unsettled: 0 }
+    }
+
+    /// Shows what happened.
+    pub fn show(&mut self, event: Event<'_>) {
+        let (note, estimate) = match event {
+            Event::Planned { setting, operators, stored, distinct, networks } => {
+                self.note(&format!(
+                    "{setting}: {operators} of the space's {distinct} operators, {stored} of them stored already; \
+                     then {networks} whole networks"
+                ));
+                let total = (operators - stored + networks) as u64;
+                self.progress = Some(Progress::new("profile", total, self.quiet));
+                return;
+            }
+            Event::Operator { key, result: Ok(estimate) } => {
+                (format!("{key}: {:.4} ms", estimate.median_ms), Some(estimate))
+            }
+            Event::Operator { key, result: Err(reason) } => {
+                self.note(&format!("failed: {key}: {reason}"));
+                (String::new(), None)
+            }
+            Event::Network { estimate, .. } => (format!("whole network: {:.3} ms", estimate.median_ms), Some(estimate)),
+        };
+        self.done += 1;
+        self.unsettled += usize::from(estimate.is_some_and(|estimate| estimate.settled != Settled::Stable));
+        if let Some(progress) = &mut self.progress {
+            progress.set(self.done, || note);
+        }
+    }
+
+    /// Clears the bar and says what the summary does not.
+    pub fn finish(&mut self) {
+        self.progress = None;
+        if self.unsettled > 0 {
+            self.note(&format!(
+                "note: {} of {} times are less certain than aimed for; an idle machine gives steadier ones",
+                self.unsettled, self.done
+            ));
+        }
+    }
+
+    fn note(&self, text: &str) {
+        if !self.quiet {
+            eprintln!("{text}");
+        }
+    }
+}
+
+/// How a session ended, for the shell.
+pub fn profile_exit(outcome: &Outcome) -> Exit {
+    match outcome.ending {
+        Ending::Interrupted => Exit::Interrupted,
+        _ if !outcome.failed.is_empty() => Exit::Partial,
+        _ => Exit::Done,
+    }
+}
+
+/// The summary for people.
+pub fn describe_session(outcome: &Outcome, store: &Store) -> String {
+    let Outcome { setting, measured, stored, remaining, failed, .. } = outcome;
+    let mut lines = vec![
+        ("setting", setting.id()),
+        (
+            "operators",
+            format!("{measured} measured now, {stored} earlier, {} failed, {remaining} not yet", failed.len()),
+        ),
+    ];
+    for failure in failed {
+        lines.push(("failed", format!("{}: {}", failure.subject, failure.reason)));
+    }
+    match &outcome.check {
+        Some(check) => lines.extend([
+            ("error", format!("{}, bias {:+.1}%", describe_error(&check.error), check.bias * 100.0)),
+            ("error from", check.error.method.clone()),
+            (
+                "noise",
+                format!("the measured networks themselves are known to +- {:.1}%", check.measurement_stderr * 100.0),
+            ),
+        ]),
+        None => lines.push(("error", "not checked on whole networks".to_owned())),
+    }
+    lines.push(("database", store.path().display().to_string()));
+    match outcome.ending {
+        Ending::Complete => {}
+        Ending::TimeLimit => lines.push(("ended by", "the time limit; the same command goes on".to_owned())),
+        Ending::Interrupted => {
+            lines.push(("ended by", "an interruption; the same command goes on where this one stopped".to_owned()));
+        }
+    }
+    table(&lines)
+}

@@ -1,0 +1,166 @@
+//! Latency tables for people and as JSON: what there is, where it comes from, how good it is.
+
+use serde::Serialize;
+
+use super::print::table;
+use crate::latency::{Device, Evidence, LatencyError, Setting, SettingSummary, Store, TableError, UNIT};
+
+/// The table of one setting.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TableSummary {
+    pub setting: Setting,
+    /// Of every time in the table.
+    pub unit: &'static str,
+    /// Strongest evidence in the table.
+    pub evidence: Evidence,
+    /// Operators with a time.
+    pub measured: usize,
+    pub fitted: usize,
+    pub interpolated: usize,
+    /// Operators whose every attempt failed.
+    pub failed: usize,
+    pub error: Option<TableError>,
+    /// Runs that filled it, newest first.
+    pub runs: Vec<RunSummary>,
+}
+
+/// Where numbers come from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunSummary {
+    pub date: String,
+    /// Name of the shipped table; none for the user's own run.
+    pub shipped: Option<String>,
+    pub finished: bool,
+    pub origin: String,
+    pub licence: String,
+    pub runtime_version: String,
+    pub host: String,
+    pub method: String,
+    pub notes: String,
+}
+
+/// Every table of a database, by setting.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn all_tables(store: &Store) -> Result<Vec<TableSummary>, LatencyError> {
+    store.settings()?.iter().map(|setting| summarise(store, setting)).collect()
+}
+
+/// The tables of a device, or the one of a setting's id.
+///
+/// # Errors
+/// When the database cannot be read, the device is unknown, or has no table.
+pub fn tables_of(store: &Store, what: &str) -> Result<Vec<TableSummary>, LatencyError> {
+    let all = store.settings()?;
+    let name = if what.contains('/') {
+        what.parse::<Setting>()?.id()
+    } else if all.iter().any(|setting| setting.device == what) {
+        what.to_owned()
+    } else {
+        Device::find(what)?.table_name()
+    };
+    let found: Vec<_> = all.iter().filter(|setting| setting.device == name || setting.id() == name).collect();
+    if found.is_empty() {
+        let known: Vec<_> = all.iter().map(Setting::id).collect();
+        return Err(LatencyError::NoTable {
+            setting: name,
+            available: format!("there are {}; measure this machine with zen-profile --device cpu", known.join(", ")),
+        });
+    }
+    found.into_iter().map(|setting| summarise(store, setting)).collect()
+}
+
+fn summarise(store: &Store, setting: &Setting) -> Result<TableSummary, LatencyError> {
+    let SettingSummary { runs, operators: [measured, fitted, interpolated], failed, .. } = store.summary(setting)?;
+    // A table without operators is a fitted formula.
+    let evidence = match (measured, fitted, interpolated) {
+        (1.., _, _) => Evidence::Measured,
+        (0, 0, 1..) => Evidence::Interpolated,
+        _ => Evidence::Fitted,
+    };
+    let runs = runs
+        .into_iter()
+        .map(|run| RunSummary {
+            date: run.started_at,
+            shipped: run.shipped,
+            finished: run.finished_at.is_some(),
+            origin: run.about.origin,
+            licence: run.about.licence,
+            runtime_version: run.about.runtime_version,
+            host: run.about.host,
+            method: run.about.method,
+            notes: run.about.notes,
+        })
+        .collect();
+    let error = store.table_error(setting)?;
+    Ok(TableSummary { setting: setting.clone(), unit: UNIT, evidence, measured, fitted, interpolated, failed, error, runs })
+}
+
+/// An error in one line.
+pub fn describe_error(error: &TableError) -> String {
+    let mut text = format!("{:.1}% on average", error.mape * 100.0);
+    for (share, limit) in [(error.within5, "5%"), (error.within10, "10%")] {
+        if let Some(share) = share {
+            text.push_str(&format!(", {:.0}% of networks within {limit}", share * 100.0));
+        }
+    }
+    if let Some(tau) = error.kendall_tau {
+        text.push_str(&format!(", Kendall tau {tau:.3}"));
+    }
+    text
+}
+
+impl TableSummary {
+    /// One line: setting, evidence, operators, error.
+    pub fn line(&self) -> String {
+        let error = match &self.error {
+            Some(error) => format!("error {:.1}%", error.mape * 100.0),
+            None => "error unknown".to_owned(),
+        };
+        let operators = self.measured + self.fitted + self.interpolated;
+        let what = if operators == 0 { "formula".to_owned() } else { format!("{operators} operators") };
+        let source = if self.runs.iter().any(|run| run.shipped.is_none()) { "own" } else { "shipped" };
+        format!("{:40} {:12} {what:16} {error:14} {source}", self.setting.id(), self.evidence)
+    }
+
+    /// Everything, a line each.
+    pub fn text(&self) -> String {
+        let mut lines = vec![
+            ("setting", self.setting.id()),
+            ("unit", self.unit.to_owned()),
+            ("evidence", self.evidence.to_string()),
+            (
+                "operators",
+                format!(
+                    "{} measured, {} fitted, {} interpolated, {} failed",
+                    self.measured, self.fitted, self.interpolated, self.failed
+                ),
+            ),
+        ];
+        match &self.error {
+            Some(error) => lines.extend([("error", describe_error(error)), ("error from", error.method.clone())]),
+            None => lines.push(("error", "unknown: never checked on whole networks".to_owned())),
+        }
+        for run in &self.runs {
+            let state = match (&run.shipped, run.finished) {
+                (Some(name), _) => format!("shipped as {name}"),
+                (None, true) => "own".to_owned(),
+                (None, false) => "own, interrupted".to_owned(),
+            };
+            lines.push(("run", format!("{}, {state}: {}", run.date, run.origin)));
+            for (label, value) in [
+                ("  licence", &run.licence),
+                ("  runtime", &run.runtime_version),
+                ("  host", &run.host),
+                ("  method", &run.method),
+                ("  notes", &run.notes),
+            ] {
+                if !value.is_empty() {
+                    lines.push((label, value.clone()));
+                }
+            }
+        }
+        table(&lines)
+    }
+}

@@ -1,0 +1,25 @@
+//! What can end a profiling session.
+
+use crate::latency::LatencyError;
+use crate::net::LowerError;
+use crate::onnx::OnnxError;
+
+/// A session that cannot start or go on; a single operator that fails is no such error.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    #[error("{name} is {value}, but must be from {from} to {to}")]
+    OutOfRange { name: &'static str, value: String, from: u32, to: u32 },
+    #[error("the space's initial network: {0}")]
+    Lower(#[from] LowerError),
+    #[error(transparent)]
+    Latency(#[from] LatencyError),
+    #[error("building the model of a whole network: {0}")]
+    Onnx(#[from] OnnxError),
+    #[error(
+        "{device} is not reachable: it needs {connect}, and this version measures only the machine it runs on \
+         (zen-profile --device cpu, also there){meanwhile}"
+    )]
+    NotReachable { device: String, connect: String, meanwhile: String },
+    #[error("the device is lost: {0}; what was measured is stored, run the same command again to go on")]
+    Lost(String),
+}

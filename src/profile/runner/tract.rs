@@ -1,0 +1,75 @@
+//! tract in this process, through the agent's library, on one thread.
+
+use zen_agent::{CLOCK, Limits, Machine, Model, RUNTIME, RUNTIME_VERSION};
+
+use super::{Runner, RunnerAbout, RunnerEntry, RunnerError, Subject};
+
+pub(super) const ENTRY: RunnerEntry = RunnerEntry {
+    name: RUNTIME,
+    about: "tract on this machine's processor, one thread",
+    open: || Box::new(Tract { machine: Machine::here() }),
+};
+
+struct Tract {
+    machine: Machine,
+}
+
+impl Runner for Tract {
+    fn about(&self) -> RunnerAbout {
+        let clock = if CLOCK == "wall" { "wall time" } else { "processor time of the thread" };
+        RunnerAbout {
+            runtime: RUNTIME,
+            runtime_version: RUNTIME_VERSION.to_owned(),
+            device: self.machine.device_name(),
+            host: format!("{}, {} cores, {}", self.machine.cpu, self.machine.cores, self.machine.system),
+            threads: 1,
+            method: format!(
+                "operators between 1x1 convolutions, only their own nodes timed; {clock}; \
+                 median over freshly loaded instances of each instance's median"
+            ),
+        }
+    }
+
+    fn block(&mut self, subject: &Subject, limits: &Limits) -> Result<Vec<f64>, RunnerError> {
+        let block = Model::load(&subject.model).and_then(|model| model.block(&subject.scope, limits));
+        block.map(|block| block.cpu_ms).map_err(|error| RunnerError::Model(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::latency::{KeyKind, OperatorKey};
+    use crate::net::Activation;
+    use crate::onnx::{OPERATOR_NODE_PREFIX, operator_model, sandwich_model};
+    use zen_agent::Scope;
+
+    #[test]
+    fn operators_and_their_failures() {
+        let key = OperatorKey {
+            kind: KeyKind::Conv,
+            kernel: 3,
+            stride: 1,
+            groups: 1,
+            in_channels: 16,
+            out_channels: 16,
+            in_height: 8,
+            in_width: 8,
+            activation: Some(Activation::Relu),
+            residual_add: true,
+        };
+        let limits = Limits { min_samples: 3, max_samples: 3, ..Limits::default() };
+        let mut runner = (ENTRY.open)();
+        let mut time = |model: Vec<u8>, prefix: &str| {
+            let scope = Scope::Nodes(prefix.to_owned());
+            runner.block(&Subject { name: key.to_string(), model, scope }, &limits)
+        };
+        for model in [sandwich_model(&key, 1, 0).unwrap(), operator_model(&key, 2, 0).unwrap()] {
+            let samples = time(model, OPERATOR_NODE_PREFIX).unwrap();
+            assert!(samples.len() == 3 && samples.iter().all(|ms| *ms > 0.0), "{samples:?}");
+        }
+        let error = time(sandwich_model(&key, 1, 0).unwrap(), "absent_").unwrap_err().to_string();
+        assert!(error.contains("`absent_`"), "{error}");
+        assert!(time(vec![1, 2, 3], "").unwrap_err().to_string().contains("not an ONNX model"));
+    }
+}
