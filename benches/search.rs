@@ -116,12 +116,19 @@ fn bench(store: &Store, case: &Case) {
     let scored = all - (counts.over_budget[0] + counts.duplicates) as f64;
     let predicted = (counts.accepted + counts.over_budget[1]) as f64;
     let mut rest = 1.0;
-    for (stage, each, reached) in
-        [("mutation", mutation, all), ("lowering", lowering, scored), ("score", score, scored), ("latency", latency, predicted)]
-    {
+    for (stage, each, reached) in [
+        ("mutation", mutation, all),
+        ("lowering", lowering, scored),
+        ("score", score, scored),
+        ("latency", latency, predicted),
+    ] {
         let share = each.as_secs_f64() * reached / elapsed.as_secs_f64();
         rest -= share;
-        println!("  {stage:<10} {:>7} ns each, {reached:>7} children, {:>4.0}% of the time", each.as_nanos(), share * 100.0);
+        println!(
+            "  {stage:<10} {:>7} ns each, {reached:>7} children, {:>4.0}% of the time",
+            each.as_nanos(),
+            share * 100.0
+        );
     }
     println!("  {:<10} {:>45.0}% of the time (duplicates, population, unwarmed caches)", "rest", rest * 100.0);
 

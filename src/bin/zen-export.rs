@@ -16,7 +16,7 @@ use zen_nas::search::run::latency_metadata;
 /// Batch norms are folded into their convolutions. The file is loaded and run before it appears;
 /// if that fails there is none.
 #[derive(Parser)]
-#[command(version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}", cli::exit_help()))]
+#[command(name = "zen-export", version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}", cli::exit_help()))]
 struct Args {
     /// A structure, or a file with one (- for stdin)
     #[arg(value_name = "STRUCTURE|FILE", required_unless_present = "completions")]

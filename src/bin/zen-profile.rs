@@ -147,8 +147,7 @@ fn measure(device: &str, args: &MeasureArgs) -> anyhow::Result<Exit> {
     };
     let mut progress = SessionProgress::new(args.output.quiet);
     cli::interrupted();
-    let outcome =
-        profile(&mut store, runner.as_mut(), &options, &cli::interrupted, &mut |event| progress.show(event))?;
+    let outcome = profile(&mut store, runner.as_mut(), &options, &cli::interrupted, &mut |event| progress.show(event))?;
     progress.finish();
     if args.output.json {
         cli::print(&serde_json::to_string_pretty(&outcome)?);

@@ -16,7 +16,7 @@ use zen_nas::score::{PROXIES, Proxy, Scratch, find};
 /// A structure is a string such as 'SuperConvK3BNRELU(3,16,2,1)SuperResIDWE1K7(16,40,2,40,1)';
 /// a file holds one on each line. One bad structure does not stop the others.
 #[derive(Parser)]
-#[command(version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}\n\n{}", proxies(), cli::exit_help()))]
+#[command(name = "zen-score", version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}\n\n{}", proxies(), cli::exit_help()))]
 struct Args {
     /// A structure, a file with one on each line, or - for stdin
     #[arg(value_name = "STRUCTURE|FILE", required_unless_present = "completions")]

@@ -23,7 +23,7 @@ use zen_nas::space::{Draw, SPACES, Space};
 /// operators on the device (`zen-profile list` shows the tables, `zen-profile --device cpu` makes
 /// one for this machine).
 #[derive(Parser)]
-#[command(version, after_help = examples(), after_long_help = format!("{}\n\n{}\n\n{}", examples(), names(), cli::exit_help()))]
+#[command(name = "zen-search", version, after_help = examples(), after_long_help = format!("{}\n\n{}\n\n{}", examples(), names(), cli::exit_help()))]
 struct Args {
     /// Latency budget: milliseconds of one inference call with the whole batch
     #[arg(long, value_name = "MS", value_parser = positive, requires = "device", conflicts_with = "ms_per_image", allow_negative_numbers = true)]
@@ -32,13 +32,13 @@ struct Args {
     #[arg(long, value_name = "MS", value_parser = positive, requires = "device", allow_negative_numbers = true)]
     ms_per_image: Option<f64>,
     /// Budget of trainable parameters, e.g. 1M or 1e6
-    #[arg(long, value_name = "N", value_parser = large_number, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = large_number, allow_hyphen_values = true)]
     max_params: Option<f64>,
     /// Budget of FLOPs, counted as multiply-adds for one image, e.g. 400M
-    #[arg(long, value_name = "N", value_parser = large_number, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = large_number, allow_hyphen_values = true)]
     max_flops: Option<f64>,
     /// Budget of peak float32 activations of one image, in bytes
-    #[arg(long, value_name = "BYTES", value_parser = large_number, allow_negative_numbers = true)]
+    #[arg(long, value_name = "BYTES", value_parser = large_number, allow_hyphen_values = true)]
     max_activation_bytes: Option<f64>,
     /// Budget of layers, counted as the sum of sub-layers; `none` for no limit [default: the space's]
     #[arg(long, value_name = "N", value_parser = layers, allow_negative_numbers = true)]
@@ -57,7 +57,7 @@ struct Args {
     #[arg(long, value_name = "STRUCTURE|FILE")]
     initial: Option<String>,
     /// Children to make
-    #[arg(long, value_name = "N", default_value_t = SearchConfig::DEFAULT_ITERATIONS as f64, value_parser = large_number, allow_negative_numbers = true, hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value_t = SearchConfig::DEFAULT_ITERATIONS as f64, value_parser = large_number, allow_hyphen_values = true, hide_default_value = true)]
     iterations: f64,
     /// Networks kept
     #[arg(long, value_name = "N", default_value_t = SearchConfig::DEFAULT_POPULATION as u32, value_parser = count, allow_negative_numbers = true)]

@@ -94,7 +94,17 @@ fn summarise(store: &Store, setting: &Setting) -> Result<TableSummary, LatencyEr
         })
         .collect();
     let error = store.table_error(setting)?;
-    Ok(TableSummary { setting: setting.clone(), unit: UNIT, evidence, measured, fitted, interpolated, failed, error, runs })
+    Ok(TableSummary {
+        setting: setting.clone(),
+        unit: UNIT,
+        evidence,
+        measured,
+        fitted,
+        interpolated,
+        failed,
+        error,
+        runs,
+    })
 }
 
 /// An error in one line.

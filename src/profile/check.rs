@@ -123,9 +123,6 @@ fn report(
         bias: signed.sum::<f64>() / checks.len() as f64,
         calibration_networks,
         measurement_stderr: median(&noise).unwrap_or(0.0),
-        networks: checks
-            .iter()
-            .map(|check| (check.structure.clone(), check.predicted_ms, check.measured_ms))
-            .collect(),
+        networks: checks.iter().map(|check| (check.structure.clone(), check.predicted_ms, check.measured_ms)).collect(),
     }
 }

@@ -34,7 +34,9 @@ fn not_reachable(store: &Store, device: &Device) -> Result<ProfileError, Profile
     }
     let meanwhile = match tables.as_slice() {
         [] => "; there is no table for it yet".to_owned(),
-        tables => format!("; meanwhile these tables of it exist: {} (`zen-profile show {}`)", tables.join(", "), device.name),
+        tables => {
+            format!("; meanwhile these tables of it exist: {} (`zen-profile show {}`)", tables.join(", "), device.name)
+        }
     };
     Ok(ProfileError::NotReachable { device: device.name.clone(), connect: device.reach.connect.clone(), meanwhile })
 }

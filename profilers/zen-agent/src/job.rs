@@ -49,7 +49,10 @@ pub(crate) fn read_job(path: &Path) -> Result<Job, AgentError> {
         return Err(bad(format!("time_limit_s is {}, but must be above 0 and at most a week", job.time_limit_s)));
     }
     if let Some(model) = job.models.iter().find(|model| !(1..=MAX_BLOCKS).contains(&model.blocks)) {
-        return Err(bad(format!("model `{}` wants {} blocks, from 1 to {MAX_BLOCKS} are taken", model.name, model.blocks)));
+        return Err(bad(format!(
+            "model `{}` wants {} blocks, from 1 to {MAX_BLOCKS} are taken",
+            model.name, model.blocks
+        )));
     }
     Ok(job)
 }

@@ -63,7 +63,10 @@ impl Limits {
             return bad(format!("{} warm-up calls, at most 100000 are run", self.warm_up));
         }
         if !positive(self.block_ms) || !positive(self.sample_ms) {
-            return bad(format!("block_ms {} and sample_ms {} must be from 0 to 3600000", self.block_ms, self.sample_ms));
+            return bad(format!(
+                "block_ms {} and sample_ms {} must be from 0 to 3600000",
+                self.block_ms, self.sample_ms
+            ));
         }
         Ok(())
     }
@@ -93,9 +96,8 @@ impl Model {
     /// a panic in tract becomes an error, too.
     pub fn load(bytes: &[u8]) -> Result<Self, AgentError> {
         let proto = decode(bytes)?;
-        let optimised = guarded("optimising the model", || {
-            tract_onnx::onnx().model_for_proto_model(&proto)?.into_optimized()
-        })?;
+        let optimised =
+            guarded("optimising the model", || tract_onnx::onnx().model_for_proto_model(&proto)?.into_optimized())?;
         drop(proto);
         let inputs = inputs(&optimised)?;
         for outlet in optimised.output_outlets().map_err(|error| tract("reading the outputs", &error))? {

@@ -3,8 +3,8 @@
 //! tract reports most defects itself, but divides by a stride of zero; what it would panic on is
 //! refused here, with the node's name.
 
-use tract_onnx::prelude::Framework;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
+use tract_onnx::prelude::Framework;
 
 use crate::AgentError;
 
@@ -21,9 +21,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<ModelProto, AgentError> {
         return Err(AgentError::TooLarge { bytes: size, limit: MAX_MODEL_BYTES });
     }
     let not_onnx = |reason: String| AgentError::NotOnnx { reason };
-    let model = tract_onnx::onnx()
-        .proto_model_for_read(&mut &bytes[..])
-        .map_err(|error| not_onnx(format!("{error:#}")))?;
+    let model =
+        tract_onnx::onnx().proto_model_for_read(&mut &bytes[..]).map_err(|error| not_onnx(format!("{error:#}")))?;
     let graph = model.graph.as_ref().ok_or_else(|| not_onnx("it holds no graph".to_owned()))?;
     if graph.node.is_empty() {
         return Err(not_onnx("its graph has no nodes".to_owned()));

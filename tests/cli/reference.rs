@@ -1,0 +1,55 @@
+//! Reference pages and help say what the programs do.
+
+use zen_nas::cli::Exit;
+use zen_nas::score::PROXIES;
+use zen_nas::space::SPACES;
+
+use crate::program::Place;
+
+const PROGRAMS: [&str; 4] = ["zen-search", "zen-profile", "zen-score", "zen-export"];
+
+#[test]
+fn exit_codes_page() {
+    let page = std::fs::read_to_string("docs/reference/exit-codes.md").unwrap();
+    let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| code")).collect();
+    let expected: Vec<_> = Exit::ALL.map(|(exit, meaning)| format!("| {} | {meaning} |", exit.code())).to_vec();
+    assert_eq!(rows, expected);
+}
+
+#[test]
+fn help_teaches() {
+    let place = Place::new();
+    for program in PROGRAMS {
+        let help = place.done(program, "--help").stdout;
+        assert!(help.contains("Examples:") && help.contains("Exit codes:"), "{program}: {help}");
+        for (exit, meaning) in Exit::ALL {
+            assert!(help.contains(meaning) && help.contains(&exit.code().to_string()), "{program}: {meaning}");
+        }
+        assert!(place.done(program, "-h").stdout.len() < help.len());
+    }
+    let help = place.done("zen-search", "--help").stdout;
+    for name in SPACES.iter().map(|space| space.name).chain(PROXIES.iter().map(|proxy| proxy.name())) {
+        assert!(help.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn completions_for_every_shell() {
+    let place = Place::new();
+    for program in PROGRAMS {
+        for shell in ["bash", "zsh", "fish"] {
+            let script = place.done(program, &format!("--completions {shell}")).stdout;
+            assert!(script.contains(program) && script.contains("json"), "{program} {shell}");
+        }
+    }
+}
+
+#[test]
+fn structure_page_lists_every_block_type() {
+    let page = std::fs::read_to_string("docs/reference/structure.md").unwrap();
+    for pattern in ["SuperConvK{K}BNRELU", "SuperResK{K}K{K}", "SuperResK1K{K}K1", "SuperResIDWE{E}K{K}"] {
+        assert!(page.contains(pattern), "{pattern}");
+    }
+    let families = zen_nas::net::block::FAMILIES;
+    assert_eq!(families.len(), 4, "a new family needs its row in docs/reference/structure.md");
+}

@@ -1,0 +1,133 @@
+//! `zen-search`: its result, its run directory, and that both repeat.
+
+use std::time::{Duration, Instant};
+
+use zen_nas::net::{LowerOptions, Network};
+
+use crate::program::{Ended, Place};
+
+const CIFAR: &str = "--max-params 1e6 --max-layers 18 --resolution 32 --classes 10 --quiet";
+
+#[test]
+fn a_latency_budget_on_a_shipped_table() {
+    let place = Place::new();
+    let ended = place.done("zen-search", "--latency-ms 5 --device t4 --iterations 3000 --json --quiet --out run");
+    assert_eq!(ended.stderr, "");
+    let winner = ended.json();
+    let latency = &winner["latency"];
+    assert_eq!(latency["setting"]["id"], "t4/tensorrt/int8/b1");
+    assert!(latency["ms"].as_f64().unwrap() <= 5.0);
+    assert!(latency["error"].as_f64().unwrap() > 0.0 && latency["error_method"].as_str().unwrap().len() > 10);
+    let shares =
+        ["measured_time", "fitted_time", "interpolated_time"].map(|s| latency["evidence"][s].as_f64().unwrap());
+    assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+    assert_eq!(shares[0], 0.0, "nothing was measured on a T4");
+    // The figures are those of the structure.
+    let structure = winner["structure"].as_str().unwrap();
+    let graph = Network::parse(structure).unwrap().lower(&LowerOptions::new(224, 1000)).unwrap();
+    assert_eq!(winner["parameters"], graph.cost().parameters);
+    assert_eq!(winner["flops"], graph.cost().flops);
+    // And the files say the same.
+    assert_eq!(place.text("run/best.txt").trim(), structure);
+    let best: serde_json::Value = serde_json::from_str(&place.text("run/best.json")).unwrap();
+    assert_eq!(best["latency"], *latency);
+    assert!(std::fs::metadata(place.file("run/best.onnx")).unwrap().len() > graph.cost().parameters);
+    assert!(!place.file("run/checkpoint.json").exists());
+    let events = place.text("run/events.jsonl");
+    let events: Vec<serde_json::Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events[0]["event"], "start");
+    assert_eq!(events.last().unwrap()["reason"], "finished");
+    let bests: Vec<_> = events.iter().filter(|e| e["event"] == "best").map(|e| e["score"].as_f64().unwrap()).collect();
+    assert!(bests.windows(2).all(|pair| pair[1] > pair[0]));
+    assert_eq!(*bests.last().unwrap(), winner["score"].as_f64().unwrap());
+    let config: toml::Table = place.text("run/config.toml").parse().unwrap();
+    assert_eq!(config["setting"].as_str(), Some("t4/tensorrt/int8/b1"));
+    assert_eq!(config["budgets"]["latency_ms"].as_float(), Some(5.0));
+}
+
+#[test]
+fn the_text_names_what_a_latency_is() {
+    let place = Place::new();
+    let ended = place.done("zen-search", "--ms-per-image 0.3 --device v100 --iterations 1000 --no-onnx --out run");
+    for part in [
+        "v100, runtime tensorrt, fp16, batch 64",
+        "ms per image",
+        "multiply-adds",
+        "evidence",
+        "error from",
+        "run/best.json",
+    ] {
+        assert!(ended.stdout.contains(part), "no `{part}` in {}", ended.stdout);
+    }
+    assert!(ended.stderr.contains("1000 children"), "{}", ended.stderr);
+    assert!(!place.file("run/best.onnx").exists());
+}
+
+#[test]
+fn threads_and_repetition_give_the_same_bytes() {
+    let place = Place::new();
+    for (threads, out) in [(1, "a"), (2, "b"), (2, "c")] {
+        place.done("zen-search", &format!("{CIFAR} --iterations 6000 --seed 5 --threads {threads} --out {out}"));
+    }
+    for file in ["best.json", "best.txt", "population.txt", "config.toml"] {
+        assert_eq!(place.text(&format!("a/{file}")), place.text(&format!("b/{file}")), "{file}");
+        assert_eq!(place.text(&format!("b/{file}")), place.text(&format!("c/{file}")), "{file}");
+    }
+    let onnx = |run: &str| std::fs::read(place.file(run).join("best.onnx")).unwrap();
+    assert_eq!(onnx("a"), onnx("b"));
+    // Another seed is another search.
+    place.done("zen-search", &format!("{CIFAR} --iterations 6000 --seed 6 --no-onnx --out d"));
+    assert_ne!(place.text("a/best.txt"), place.text("d/best.txt"));
+}
+
+#[test]
+fn all_budgets_hold_at_once() {
+    let place = Place::new();
+    let budgets =
+        "--latency-ms 60 --device pixel2 --max-flops 300M --max-params 5M --max-layers 12 --max-activation-bytes 4M";
+    let ended = place
+        .done("zen-search", &format!("--space idw {budgets} --iterations 4000 --json --quiet --no-onnx --out run"));
+    let winner = ended.json();
+    let uses = winner["budgets"].as_array().unwrap();
+    let names: Vec<_> = uses.iter().map(|budget| budget["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["layers", "parameters", "flops", "activation_bytes", "latency_ms"]);
+    for budget in uses {
+        assert!(budget["value"].as_f64().unwrap() <= budget["limit"].as_f64().unwrap(), "{budget}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_search_continues_to_the_same_end() {
+    let place = Place::new();
+    let arguments = format!("{CIFAR} --iterations 400000 --seed 3 --no-onnx");
+    place.done("zen-search", &format!("{arguments} --out whole"));
+
+    let child = place.command("zen-search", &format!("{arguments} --threads 1 --out cut")).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    // As soon as it searches.
+    while !std::fs::read_to_string(place.file("cut/events.jsonl")).is_ok_and(|log| log.contains("\"best\"")) {
+        assert!(Instant::now() < deadline, "the search did not begin");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // SAFETY: sends a signal to a child that has not been waited for.
+    unsafe { libc::kill(child.id() as libc::pid_t, libc::SIGINT) };
+    let ended = Ended::of(child.wait_with_output().unwrap());
+    assert_eq!(ended.code, 130, "{ended:?}");
+    assert!(place.file("cut/checkpoint.json").exists());
+    let best: serde_json::Value = serde_json::from_str(&place.text("cut/best.json")).unwrap();
+    assert_eq!(best["search"]["stop_reason"], "interrupted");
+    Network::parse(&place.text("cut/best.txt")).unwrap();
+
+    place.done("zen-search", "--resume cut --no-onnx --quiet");
+    assert_eq!(place.text("cut/best.json"), place.text("whole/best.json"));
+    assert_eq!(place.text("cut/population.txt"), place.text("whole/population.txt"));
+    assert!(!place.file("cut/checkpoint.json").exists());
+}
+
+#[test]
+fn starts_below_a_budget_the_initial_structure_breaks() {
+    let place = Place::new();
+    let ended = place.done("zen-search", "--latency-ms 0.8 --device t4 --iterations 500 --no-onnx --out run");
+    assert!(ended.stderr.contains("starts from a smaller one"), "{}", ended.stderr);
+}
