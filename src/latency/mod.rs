@@ -5,6 +5,7 @@
 //! database (`store`); the shipped ones are text (`table`). Not here: how a number was measured.
 
 mod correction;
+pub mod derive;
 mod device;
 mod error;
 mod error_report;
@@ -14,6 +15,7 @@ mod key;
 mod model;
 mod predict;
 mod prior;
+pub mod published;
 mod setting;
 mod store;
 mod table;
