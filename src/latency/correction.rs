@@ -1,7 +1,9 @@
 //! Correction of the prior by the rows nearby.
 //!
 //! log(row / prior), weighted by inverse squared distance over the nearest rows of the same kind,
-//! kernel and stride in (log2 in_channels, log2 out_channels, log2 side).
+//! kernel, stride and fused sum in (log2 in_channels, log2 out_channels, log2 side). A fused sum
+//! separates rows because runtimes choose other implementations for it: TensorRT's times of a
+//! small 5x5 convolution with and without one differ fivefold.
 
 use rustc_hash::FxHashMap;
 
@@ -15,10 +17,13 @@ const SOFTENING: f64 = 0.01;
 /// Octaves outside the covered shapes that still count as covered.
 const TOLERANCE: f64 = 0.5;
 
-/// Rows by kind, kernel and stride.
+/// What rows must share to correct each other: kind, kernel, stride, fused sum.
+pub(super) type GroupKey = (KeyKind, u32, u32, bool);
+
+/// Rows by what they share.
 #[derive(Debug, Default)]
 pub(super) struct Correction {
-    groups: FxHashMap<(KeyKind, u32, u32), Group>,
+    groups: FxHashMap<GroupKey, Group>,
 }
 
 #[derive(Debug)]
@@ -32,7 +37,6 @@ struct Group {
 #[derive(Clone, Copy, Debug)]
 struct Point {
     place: [f64; 3],
-    residual_add: bool,
     log_ratio: f64,
 }
 
@@ -76,21 +80,23 @@ impl Correction {
                 group.low[axis] = group.low[axis].min(place[axis]);
                 group.high[axis] = group.high[axis].max(place[axis]);
             }
-            group.points.push(Point { place, residual_add: row.key.residual_add, log_ratio: (row.ms / prior).ln() });
+            group.points.push(Point { place, log_ratio: (row.ms / prior).ln() });
         }
         Self { groups }
     }
 
     /// What to multiply the prior of an operator with; none where no row is of its kind.
     pub fn factor(&self, key: &OperatorKey) -> Option<Found> {
-        let group = self.groups.get(&group_of(key))?;
+        let (kind, kernel, stride, residual_add) = group_of(key);
+        let group = self
+            .groups
+            .get(&(kind, kernel, stride, residual_add))
+            .or_else(|| self.groups.get(&(kind, kernel, stride, !residual_add)))?;
         let here = place(key);
         // The nearest so far, nearest first.
         let mut nearest = [(f64::INFINITY, 0.0); NEIGHBOURS];
         for point in &group.points {
-            let mut distance: f64 = here.iter().zip(point.place).map(|(a, b)| (a - b) * (a - b)).sum();
-            // A row with the same fusion counts a little more than one without.
-            distance += if point.residual_add == key.residual_add { 0.0 } else { SOFTENING };
+            let distance: f64 = here.iter().zip(point.place).map(|(a, b)| (a - b) * (a - b)).sum();
             if distance < nearest[NEIGHBOURS - 1].0 {
                 let mut slot = NEIGHBOURS - 1;
                 while slot > 0 && nearest[slot - 1].0 > distance {
@@ -113,11 +119,11 @@ impl Correction {
     }
 }
 
-fn group_of(key: &OperatorKey) -> (KeyKind, u32, u32) {
-    (key.kind, key.kernel, key.stride)
+pub(super) fn group_of(key: &OperatorKey) -> GroupKey {
+    (key.kind, key.kernel, key.stride, key.residual_add)
 }
 
-fn place(key: &OperatorKey) -> [f64; 3] {
+pub(super) fn place(key: &OperatorKey) -> [f64; 3] {
     let side = 0.5 * ((key.in_height as f64).log2() + (key.in_width as f64).log2());
     [(key.in_channels as f64).log2(), (key.out_channels as f64).log2(), side]
 }

@@ -5,6 +5,7 @@
 //! database (`store`); the shipped ones are text (`table`). Not here: how a number was measured.
 
 mod correction;
+pub mod derive;
 mod device;
 mod error;
 mod error_report;
@@ -15,6 +16,7 @@ mod model;
 mod predict;
 mod prior;
 mod resolve;
+pub mod published;
 mod setting;
 mod store;
 mod table;

@@ -103,6 +103,15 @@ pub(crate) struct Features {
 }
 
 impl Features {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.pointwise += other.pointwise;
+        self.spatial += other.spatial;
+        self.depthwise += other.depthwise;
+        self.eager += other.eager;
+        self.gate += other.gate;
+        self.activation += other.activation;
+    }
+
     pub(crate) fn of(key: &OperatorKey) -> Self {
         let mut features = Self::default();
         let flops = key.flops() as f64;
@@ -125,10 +134,12 @@ impl Features {
             KeyKind::Gate => {
                 features.gate = 3.0 * read;
                 features.eager += 4.0 * read;
+                features.activation = 2.0 * read;
             }
             KeyKind::Add => {
                 features.eager += if key.activation.is_some() { 5.0 * written } else { 3.0 * written };
             }
+            KeyKind::GlobalPool => features.activation = read,
             KeyKind::Elementwise => features.eager += 2.0 * written,
             _ => {}
         }

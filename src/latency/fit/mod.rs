@@ -9,4 +9,4 @@ mod roofline;
 
 pub use composition::{NetworkTimes, fit_composition};
 pub use linear::{Observation, leave_one_out, non_negative};
-pub use roofline::{fit_roofline, roofline_for};
+pub use roofline::fit_roofline;

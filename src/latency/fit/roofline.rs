@@ -31,7 +31,7 @@ const STEPS: (f64, f64) = (0.5, 0.004);
 const ROUNDS: usize = 400;
 
 /// What a setting's runtime decides about the roofline before anything is measured.
-pub fn roofline_for(setting: &Setting) -> Roofline {
+fn roofline_for(setting: &Setting) -> Roofline {
     let tensorrt = setting.runtime == "tensorrt";
     // Tensor cores take channels in multiples; elsewhere padding is the vector length at most.
     let channel_multiple = match setting.precision {

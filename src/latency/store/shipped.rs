@@ -7,7 +7,16 @@ use super::{Store, write};
 
 /// Shipped tables by file name. Adding one: write `latency_tables/x.csv`, list it here and in
 /// `latency_tables/README.md`.
-pub static SHIPPED: &[(&str, &str)] = &[];
+pub static SHIPPED: &[(&str, &str)] = &[
+    ("pixel2_published_fp32_b1", include_str!("../../../latency_tables/pixel2_published_fp32_b1.csv")),
+    ("t4_tensorrt_int8_b1", include_str!("../../../latency_tables/t4_tensorrt_int8_b1.csv")),
+    ("t4_tensorrt_int8_b64", include_str!("../../../latency_tables/t4_tensorrt_int8_b64.csv")),
+    ("v100_published_fp16_b64", include_str!("../../../latency_tables/v100_published_fp16_b64.csv")),
+    ("v100_tensorrt_fp16_b1", include_str!("../../../latency_tables/v100_tensorrt_fp16_b1.csv")),
+    ("v100_tensorrt_fp16_b64", include_str!("../../../latency_tables/v100_tensorrt_fp16_b64.csv")),
+    ("v100_tensorrt_int8_b1", include_str!("../../../latency_tables/v100_tensorrt_int8_b1.csv")),
+    ("v100_tensorrt_int8_b64", include_str!("../../../latency_tables/v100_tensorrt_int8_b64.csv")),
+];
 
 impl Store {
     /// Loads every shipped table whose text differs from what is loaded; rows of its earlier text

@@ -1,0 +1,171 @@
+//! The fitted tables: published regimes, and the T4 from the V100's int8 tables.
+
+use super::super::published::{PIXEL2_SPLIT, PublishedNetwork, REGIMES, Regime};
+use super::super::store::{NewRun, TableError};
+use super::super::{
+    Evidence, KeyKind, LatencyError, LatencyModel, Linear, OperatorKey, Predictor, Prior, Row, Setting, Table,
+};
+use super::reference::{mobilenet_v1, resnet50};
+use super::tensorrt::predictor;
+use super::{DATE, rounded, rounded_model};
+
+/// MLPerf inference, T4, TensorRT int8, ResNet-50 v1.5, single stream: fastest and slowest median
+/// of the submissions with one or two cards (v0.7), in milliseconds.
+const MLPERF_RESNET50_SINGLE_MS: (f64, f64) = (0.87, 1.2);
+/// The same offline: milliseconds per image and card.
+const MLPERF_RESNET50_OFFLINE_MS: (f64, f64) = (0.162, 0.178);
+/// MobileNet-v1 offline (v0.5).
+const MLPERF_MOBILENET_OFFLINE_MS: f64 = 0.056;
+/// Stated error of the T4 at batch 1: the spread of the one network's submissions and then some.
+const T4_SINGLE_ERROR: f64 = 0.30;
+
+/// A table that is a formula: the published regimes of V100 and Pixel 2.
+pub fn published(regime: &Regime, networks: &[PublishedNetwork]) -> Result<Table, LatencyError> {
+    let weights = regime.fit(networks);
+    let (linear, notes) = match (regime.name, weights.as_slice()) {
+        ("v100", [conv, depthwise, eager]) => (
+            Linear {
+                pointwise_ms_per_gmac: *conv,
+                spatial_ms_per_gmac: *conv,
+                depthwise_ms_per_gmac: *depthwise,
+                eager_ms_per_giga: *eager,
+                ..Linear::default()
+            },
+            "The published times are per image at batch 64; a smaller batch is launch bound and ranks otherwise."
+                .to_owned(),
+        ),
+        ("pixel2", [conv, activation]) => (
+            Linear {
+                pointwise_ms_per_gmac: *conv,
+                spatial_ms_per_gmac: *conv,
+                depthwise_ms_per_gmac: 0.0,
+                activation_ms_per_giga: *activation,
+                ..Linear::default()
+            },
+            format!(
+                "The runtime was not published. Splitting by kind of convolution has a smaller leave-one-out error \
+                 ({:.1}%) but makes 1x1 convolutions nearly free, which a search would exploit, so it is not used.",
+                100.0 * PIXEL2_SPLIT.error(networks).map_or(f64::NAN, |error| error.mape)
+            ),
+        ),
+        _ => {
+            let reason = format!("{} coefficients for a published regime", weights.len());
+            return Err(LatencyError::Fit { what: regime.name.to_owned(), reason });
+        }
+    };
+    Ok(Table {
+        setting: regime.setting(),
+        date: DATE.to_owned(),
+        about: NewRun {
+            origin: "fitted on latencies published with Zen-NAS (idstcv/ZenNAS)".into(),
+            licence: "Apache-2.0".into(),
+            runtime_version: "not published".into(),
+            host: regime.about.into(),
+            method:
+                "non-negative least squares of relative error on whole networks, linear in multiply-adds and elements"
+                    .into(),
+            notes,
+        },
+        evidence: Evidence::Fitted,
+        error: regime.error(networks),
+        model: Some(rounded_model(&LatencyModel::additive(Prior::Linear(linear)))),
+        rows: Vec::new(),
+    })
+}
+
+/// The T4 at batch 64: the V100's int8 table with a factor per class and a cost per gated element,
+/// fitted on the published T4 column.
+pub fn t4_batch64(v100: &Table, networks: &[PublishedNetwork]) -> Result<Table, LatencyError> {
+    let regime = &REGIMES[1];
+    let weights = regime.fit(networks);
+    let &[conv, depthwise, gate] = weights.as_slice() else {
+        return Err(LatencyError::Fit { what: "t4".to_owned(), reason: "three coefficients expected".to_owned() });
+    };
+    let (mut table, predictor) = scaled(v100, regime.setting(), [conv, depthwise, conv], gate, regime.error(networks))?;
+    let image_ms = |keys: &[OperatorKey]| sum_ms(&predictor, keys) / 64.0;
+    let (resnet, mobilenet) = (image_ms(&resnet50()), image_ms(&mobilenet_v1()));
+    table.about.method = format!(
+        "V100 int8 batch 64 rows times {conv:.3} (convolutions) and {depthwise:.3} (depthwise), gates {gate:.1} ms per 1e9 elements, \
+         fitted on published T4 latencies"
+    );
+    table.about.notes = format!(
+        "Check against MLPerf offline, not fitted: ResNet-50 {resnet:.3} ms per image against {} to {}; MobileNet-v1 {mobilenet:.3} \
+         against {MLPERF_MOBILENET_OFFLINE_MS} ({:+.0}%): pessimistic for small depthwise networks.",
+        MLPERF_RESNET50_OFFLINE_MS.0,
+        MLPERF_RESNET50_OFFLINE_MS.1,
+        100.0 * (mobilenet / MLPERF_MOBILENET_OFFLINE_MS - 1.0)
+    );
+    Ok(table)
+}
+
+/// The T4 at batch 1: the V100's int8 table, launch time included, with one factor that brings
+/// ResNet-50 to the middle of its MLPerf single-stream results.
+pub fn t4_batch1(v100: &Table) -> Result<Table, LatencyError> {
+    let unscaled = sum_ms(&predictor(v100)?, &resnet50());
+    let (low, high) = MLPERF_RESNET50_SINGLE_MS;
+    let factor = (low * high).sqrt() / unscaled;
+    let error = TableError {
+        mape: T4_SINGLE_ERROR,
+        networks: Some(1),
+        method: format!(
+            "stated, not measured: one network supports the table, ResNet-50 in MLPerf single stream, {low} to {high} ms"
+        ),
+        ..TableError::default()
+    };
+    let setting = Setting { batch_size: 1, ..REGIMES[1].setting() };
+    let (mut table, _) = scaled(v100, setting, [factor; 3], 0.0, Some(error))?;
+    table.about.origin.push_str("; MLPerf inference v0.7 results (mlcommons)");
+    table.about.method = format!(
+        "V100 int8 batch 1 rows and launch time times {factor:.3}, which brings ResNet-50 to {:.2} ms",
+        (low * high).sqrt()
+    );
+    table.about.notes =
+        "Batch 1 is bound by launches; nothing but one network's end-to-end time is public for it.".to_owned();
+    Ok(table)
+}
+
+/// A V100 table as another device's: factors on convolutions, depthwise, and everything else.
+fn scaled(
+    v100: &Table,
+    setting: Setting,
+    [conv, depthwise, traffic]: [f64; 3],
+    gate_ms_per_giga: f64,
+    error: Option<TableError>,
+) -> Result<(Table, Predictor), LatencyError> {
+    let Some(LatencyModel { prior: Prior::Roofline(roofline), .. }) = &v100.model else {
+        return Err(LatencyError::Fit { what: setting.id(), reason: "the V100 table has no roofline".to_owned() });
+    };
+    let mut roofline = roofline.clone();
+    roofline.scale_conv = conv;
+    roofline.scale_depthwise = depthwise;
+    roofline.traffic_launch_ms *= traffic;
+    roofline.traffic_bandwidth_gb_s /= traffic;
+    roofline.gate_ms_per_giga = gate_ms_per_giga;
+    let row = |row: &Row| {
+        let factor = if row.key.kind == KeyKind::Depthwise { depthwise } else { conv };
+        Row { ms: rounded(row.ms * factor), evidence: Evidence::Fitted, ..row.clone() }
+    };
+    let table = Table {
+        about: NewRun {
+            origin: format!(
+                "based on {} ({}); latencies published with Zen-NAS (idstcv/ZenNAS)",
+                v100.setting, v100.about.origin
+            ),
+            host: "NVIDIA T4, not measured".into(),
+            runtime_version: "TensorRT, version not stated".into(),
+            ..v100.about.clone()
+        },
+        setting,
+        date: DATE.to_owned(),
+        evidence: Evidence::Fitted,
+        error,
+        model: Some(rounded_model(&LatencyModel::additive(Prior::Roofline(roofline)))),
+        rows: v100.rows.iter().map(row).collect(),
+    };
+    let predictor = predictor(&table)?;
+    Ok((table, predictor))
+}
+
+fn sum_ms(predictor: &Predictor, keys: &[OperatorKey]) -> f64 {
+    keys.iter().map(|key| predictor.operator_ms(key).0).sum()
+}

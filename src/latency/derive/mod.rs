@@ -1,0 +1,193 @@
+//! Deriving the shipped tables from the third-party files they come from.
+//!
+//! A maintainer's tool: the raw files are not in the repository, what it writes is. The same files
+//! give the same tables, byte for byte.
+
+mod fitted;
+mod raw;
+mod reference;
+mod select;
+mod tensorrt;
+
+use std::path::{Path, PathBuf};
+
+use super::prior::Features;
+use super::published::{self, PublishedNetwork, REGIMES};
+use super::{Fuser, KeyKind, LatencyError, LatencyModel, OperatorKey, Precision, Setting, Table};
+use crate::net::{LowerOptions, Network};
+
+/// When the derivation was last changed.
+const DATE: &str = "2026-11-24";
+
+/// Structures of the published networks.
+const STRUCTURES: &str = include_str!("../../../tests/data/networks.csv");
+
+/// Resolutions at which the published networks say which shapes matter.
+const RESOLUTIONS: [u32; 5] = [160, 192, 224, 256, 288];
+
+/// What was derived.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// Files written.
+    pub files: Vec<PathBuf>,
+    /// Settings with their rows, and one line about each.
+    pub tables: Vec<(Setting, usize, String)>,
+}
+
+/// Derives every third-party table from the files under `raw` and writes it into `out`.
+///
+/// # Errors
+/// When a raw file is missing or does not read, or a table cannot be written.
+pub fn derive_tables(raw: &Path, out: &Path) -> Result<Summary, LatencyError> {
+    let rows = raw::lightnas(raw)?;
+    let networks = zen_networks()?;
+    let mut check_networks = Vec::new();
+    for network in &networks {
+        for resolution in RESOLUTIONS {
+            check_networks.push(keys_of(network, resolution)?);
+        }
+    }
+    let mut summary = Summary { files: Vec::new(), tables: Vec::new() };
+    let mut int8 = Vec::new();
+    for (precision, batch_size) in
+        [(Precision::Fp16, 1), (Precision::Fp16, 64), (Precision::Int8, 1), (Precision::Int8, 64)]
+    {
+        let derived = tensorrt::derive(&rows, precision, batch_size, &check_networks)?;
+        summary.write(out, &derived.table, |table| {
+            format!(
+                "held-out operators: median {:.1}%, within 10% {:.0}%; network sums {:.2}%",
+                100.0 * derived.operator_median,
+                100.0 * derived.operator_within10,
+                100.0 * table.error.as_ref().map_or(f64::NAN, |error| error.mape)
+            )
+        })?;
+        if precision == Precision::Int8 {
+            int8.push(derived.table);
+        }
+    }
+    let published = published_networks(raw, &networks, &int8[1])?;
+    let path = out.join("published.csv");
+    write(&path, &published::to_text(&published))?;
+    summary.files.push(path);
+    let with_error = |table: &Table| {
+        let error = table.error.as_ref().map_or(f64::NAN, |error| error.mape);
+        format!("error {:.1}%; {}; {}", 100.0 * error, table.about.method, table.about.notes)
+    };
+    summary.write(out, &fitted::published(&REGIMES[0], &published)?, with_error)?;
+    summary.write(out, &fitted::t4_batch64(&int8[1], &published)?, with_error)?;
+    summary.write(out, &fitted::t4_batch1(&int8[0])?, with_error)?;
+    summary.write(out, &fitted::published(&REGIMES[2], &published)?, with_error)?;
+    Ok(summary)
+}
+
+impl Summary {
+    fn write(&mut self, out: &Path, table: &Table, line: impl Fn(&Table) -> String) -> Result<(), LatencyError> {
+        let path = out.join(format!("{}.csv", table.setting.id().replace('/', "_")));
+        write(&path, &table.to_text())?;
+        self.files.push(path);
+        self.tables.push((table.setting.clone(), table.rows.len(), line(table)));
+        Ok(())
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), LatencyError> {
+    let failed = |source| LatencyError::Io { doing: "writing the table", path: path.to_owned(), source };
+    std::fs::write(path, text).map_err(failed)
+}
+
+/// A published network with a structure.
+struct ZenNetwork {
+    name: String,
+    network: Network,
+    text: String,
+    squeeze_excite: bool,
+    resolution: u32,
+    published_ms: [f64; 3],
+}
+
+/// The networks of [`STRUCTURES`] that have published latencies.
+fn zen_networks() -> Result<Vec<ZenNetwork>, LatencyError> {
+    let bad = |name: &str, reason: String| LatencyError::Published { name: name.to_owned(), reason };
+    let mut networks = Vec::new();
+    let mut reader = csv::Reader::from_reader(STRUCTURES.as_bytes());
+    for record in reader.records() {
+        let record = record.map_err(|error| bad("networks.csv", error.to_string()))?;
+        let field = |column: usize| record.get(column).unwrap_or_default();
+        // name, structure, resolution, classes, se, three published counts, v100, t4, pixel2
+        let [Ok(v100), Ok(t4), Ok(pixel2)] = [8, 9, 10].map(|column| field(column).parse::<f64>()) else { continue };
+        let short = field(0).trim_start_matches("zennet_imagenet1k_");
+        let name = short.split('_').next().unwrap_or(short).to_owned();
+        networks.push(ZenNetwork {
+            network: Network::parse(field(1)).map_err(|error| bad(&name, error.to_string()))?,
+            text: field(1).to_owned(),
+            squeeze_excite: field(4) == "1",
+            resolution: field(2).parse().map_err(|_| bad(&name, "no resolution".to_owned()))?,
+            published_ms: [v100, t4, pixel2],
+            name,
+        });
+    }
+    Ok(networks)
+}
+
+fn keys_of(network: &ZenNetwork, resolution: u32) -> Result<Vec<OperatorKey>, LatencyError> {
+    let options = LowerOptions { squeeze_excite: network.squeeze_excite, ..LowerOptions::new(resolution, 1000) };
+    let bad = |reason: String| LatencyError::Published { name: network.name.clone(), reason };
+    let graph = network.network.lower(&options).map_err(|error| bad(error.to_string()))?;
+    Ok(Fuser::default().fuse(&graph).to_vec())
+}
+
+/// The published networks with the sums that the fits need.
+fn published_networks(raw: &Path, zen: &[ZenNetwork], int8: &Table) -> Result<Vec<PublishedNetwork>, LatencyError> {
+    let predictor = tensorrt::predictor(int8)?;
+    let batch = int8.setting.batch_size as f64;
+    let sums = |keys: &[OperatorKey]| {
+        let mut features = Features::default();
+        keys.iter().for_each(|key| features.add(&Features::of(key)));
+        // Gates have a coefficient of their own; the other small operators go with convolutions.
+        let gateless: Vec<_> = keys.iter().filter(|key| key.kind != KeyKind::Gate).copied().collect();
+        let times = predictor.class_times_of(&gateless);
+        (features, rounded((times.conv_ms + times.traffic_ms) / batch), rounded(times.depthwise_ms / batch))
+    };
+    let mut networks = Vec::new();
+    for network in zen {
+        let (features, int8_conv_ms, int8_depthwise_ms) = sums(&keys_of(network, network.resolution)?);
+        networks.push(PublishedNetwork {
+            name: network.name.clone(),
+            structure: Some(network.text.clone()),
+            resolution: network.resolution,
+            squeeze_excite: network.squeeze_excite,
+            published_ms: network.published_ms,
+            features,
+            int8_conv_ms,
+            int8_depthwise_ms,
+        });
+    }
+    for (name, resolution) in [("EfficientNet-B3", 300), ("EfficientNet-B5", 456), ("EfficientNet-B6", 528)] {
+        let (features, int8_conv_ms, int8_depthwise_ms) = sums(&raw::operator_list(raw, name)?);
+        networks.push(PublishedNetwork {
+            name: name.to_owned(),
+            structure: None,
+            resolution,
+            squeeze_excite: true,
+            published_ms: raw::published_ms(raw, name)?,
+            features,
+            int8_conv_ms,
+            int8_depthwise_ms,
+        });
+    }
+    Ok(networks)
+}
+
+/// Six significant digits: what is worth writing into a table.
+fn rounded(value: f64) -> f64 {
+    // Reading back what was just printed cannot fail.
+    format!("{value:.5e}").parse().unwrap_or(value)
+}
+
+/// A model as its text form holds it, rounded.
+fn rounded_model(model: &LatencyModel) -> LatencyModel {
+    let coefficients =
+        model.to_coefficients().into_iter().map(|(name, value)| (name.to_owned(), rounded(value))).collect();
+    // Rounding keeps every coefficient in range.
+    LatencyModel::from_coefficients(&coefficients).unwrap_or_else(|_| model.clone())
+}

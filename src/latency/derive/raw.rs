@@ -1,0 +1,182 @@
+//! Reading the third-party files that the shipped tables are derived from.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::super::{KeyKind, LatencyError, OperatorKey, Precision};
+use crate::net::Activation;
+
+/// One operator time of the LightNAS tables.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RawRow {
+    pub precision: Precision,
+    pub batch_size: u32,
+    pub key: OperatorKey,
+    pub ms: f64,
+}
+
+/// A CSV file whose fields are asked for by column name.
+struct Sheet {
+    path: PathBuf,
+    header: csv::StringRecord,
+    records: csv::Reader<Box<dyn Read>>,
+}
+
+impl Sheet {
+    fn open(path: PathBuf) -> Result<Self, LatencyError> {
+        let file = File::open(&path).map_err(|source| LatencyError::Io {
+            doing: "opening the raw file",
+            path: path.clone(),
+            source,
+        })?;
+        let packed = path.extension().is_some_and(|extension| extension == "gz");
+        let reader: Box<dyn Read> = if packed { Box::new(flate2::read::GzDecoder::new(file)) } else { Box::new(file) };
+        let mut records = csv::Reader::from_reader(reader);
+        let header = records
+            .headers()
+            .map_err(|error| LatencyError::RawData { path: path.clone(), reason: error.to_string() })?
+            .clone();
+        Ok(Self { path, header, records })
+    }
+
+    /// Calls `each` with every record and a way to get a field by its column's name.
+    fn each(
+        mut self,
+        mut each: impl FnMut(&dyn Fn(&str) -> Result<String, String>) -> Result<(), String>,
+    ) -> Result<(), LatencyError> {
+        let bad = |reason: String| LatencyError::RawData { path: self.path.clone(), reason };
+        let mut record = csv::StringRecord::new();
+        while self.records.read_record(&mut record).map_err(|error| bad(error.to_string()))? {
+            let line = record.position().map_or(0, csv::Position::line);
+            let field = |name: &str| {
+                let column = self.header.iter().position(|column| column == name);
+                let field = column.and_then(|column| record.get(column));
+                field.map(str::to_owned).ok_or_else(|| format!("no column `{name}`"))
+            };
+            each(&field).map_err(|reason| bad(format!("line {line}: {reason}")))?;
+        }
+        Ok(())
+    }
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a number"))
+}
+
+/// The usable rows of the LightNAS operator tables (V100, TensorRT): failures and rows flagged as
+/// inconsistent are not evidence.
+pub fn lightnas(raw: &Path) -> Result<Vec<RawRow>, LatencyError> {
+    let mut rows = Vec::new();
+    Sheet::open(raw.join("lightnas_v100").join("v100_trt_conv.csv.gz"))?.each(|field| {
+        if !field("flag")?.is_empty() {
+            return Ok(());
+        }
+        let kind = match field("type")?.as_str() {
+            "Regular" => KeyKind::Conv,
+            "Depthwise" => KeyKind::Depthwise,
+            other => return Err(format!("unknown operator type `{other}`")),
+        };
+        let side: u32 = number(&field("h")?)?;
+        let in_channels: u32 = number(&field("cin")?)?;
+        let key = OperatorKey {
+            kind,
+            kernel: number(&field("k")?)?,
+            stride: number(&field("s")?)?,
+            groups: if kind == KeyKind::Depthwise { in_channels } else { 1 },
+            in_channels,
+            out_channels: number(&field("cout")?)?,
+            in_height: side,
+            in_width: side,
+            activation: None,
+            residual_add: field("fused")? == "1",
+        };
+        let ms: f64 = number(&field("ms")?)?;
+        if ms.is_nan() || ms <= 0.0 {
+            return Ok(());
+        }
+        rows.push(RawRow { precision: field("prec")?.parse()?, batch_size: number(&field("batch")?)?, key, ms });
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+/// Fused operators of a published network that our structure strings do not express, by name.
+pub fn operator_list(raw: &Path, network: &str) -> Result<Vec<OperatorKey>, LatencyError> {
+    let mut keys: Vec<OperatorKey> = Vec::new();
+    let mut after_gate = false;
+    let path = raw.join("published").join("zen_oplists.csv");
+    Sheet::open(path.clone())?.each(|field| {
+        if field("model")? != network {
+            return Ok(());
+        }
+        let kind = field("kind")?;
+        let count = |name: &str| -> Result<u32, String> {
+            let text = field(name)?;
+            if text.is_empty() { Ok(1) } else { number(&text) }
+        };
+        let (in_channels, out_channels, side) = (count("cin")?, count("cout")?, count("in_res")?);
+        let plain = OperatorKey {
+            kind: KeyKind::Conv,
+            kernel: count("k")?,
+            stride: count("stride")?,
+            groups: 1,
+            in_channels,
+            out_channels,
+            in_height: side,
+            in_width: side,
+            activation: None,
+            residual_add: false,
+        };
+        let at = |side: u32, key: OperatorKey| OperatorKey { in_height: side, in_width: side, ..key };
+        match kind.as_str() {
+            // The convolution after a gate projects: it has no activation.
+            "conv" => keys.push(OperatorKey {
+                activation: (!after_gate).then_some(Activation::Relu),
+                residual_add: count("elmt_fused")? == 1 && !field("elmt_fused")?.is_empty(),
+                ..plain
+            }),
+            "dw" => keys.push(OperatorKey {
+                kind: KeyKind::Depthwise,
+                groups: in_channels,
+                activation: Some(Activation::Relu),
+                ..plain
+            }),
+            "se" => {
+                let reduced = (in_channels / 4).max(1);
+                keys.push(OperatorKey { kind: KeyKind::GlobalPool, ..plain });
+                keys.push(at(1, OperatorKey { out_channels: reduced, activation: Some(Activation::Relu), ..plain }));
+                keys.push(at(1, OperatorKey { in_channels: reduced, activation: Some(Activation::Sigmoid), ..plain }));
+                keys.push(OperatorKey { kind: KeyKind::Gate, ..plain });
+            }
+            "gap" => keys.push(OperatorKey { kind: KeyKind::GlobalPool, ..plain }),
+            "fc" => keys.push(at(1, OperatorKey { kind: KeyKind::Dense, ..plain })),
+            // Fused into the convolution before.
+            "addn" => {}
+            other => return Err(format!("unknown operator `{other}`")),
+        }
+        after_gate = kind == "se";
+        Ok(())
+    })?;
+    if keys.is_empty() {
+        return Err(LatencyError::RawData { path, reason: format!("no operators of `{network}`") });
+    }
+    Ok(keys)
+}
+
+/// Published milliseconds per image of one network: V100, T4, Pixel 2.
+pub fn published_ms(raw: &Path, network: &str) -> Result<[f64; 3], LatencyError> {
+    let path = raw.join("published").join("zen_table.csv");
+    let mut found = None;
+    Sheet::open(path.clone())?.each(|field| {
+        if field("model")? == network {
+            found = Some([
+                number(&field("v100_fp16_b64_ms")?)?,
+                number(&field("t4_trt_int8_b64_ms")?)?,
+                number(&field("pixel2_b1_ms")?)?,
+            ]);
+        }
+        Ok(())
+    })?;
+    found.ok_or_else(|| LatencyError::RawData { path, reason: format!("no row for `{network}`") })
+}
