@@ -21,6 +21,9 @@ use zen_nas::space::{Draw, Space};
 /// Children whose stages are timed one by one.
 const SAMPLE: usize = 20_000;
 
+/// Times at which parents are taken from the running search.
+const SNAPSHOTS: u64 = 50;
+
 /// A budget, its space and the setting it is for.
 struct Case {
     space: &'static str,
@@ -69,7 +72,15 @@ fn bench(store: &Store, case: &Case) {
     let config = config(store, case);
     let started = Instant::now();
     let mut evolution = Evolution::start(&config).expect("a feasible budget");
-    evolution.run(&|| false, &mut |_| ());
+    // Parents from all along the search, since children grow while it runs.
+    let mut parents: Vec<Network> = Vec::new();
+    let mut next = 0;
+    evolution.run(&|| false, &mut |evolution| {
+        if evolution.iteration() >= next {
+            next += config.iterations / SNAPSHOTS;
+            parents.extend(evolution.population().members().iter().step_by(4).map(|member| member.network.clone()));
+        }
+    });
     let elapsed = started.elapsed();
     let counts = evolution.counts();
     let best = evolution.population().best().expect("a result");
@@ -85,28 +96,29 @@ fn bench(store: &Store, case: &Case) {
     );
     println!("  {counts:?}");
 
-    // The same kinds of children, made from the final population.
-    let parents: Vec<&Network> = evolution.population().members().iter().map(|member| &member.network).collect();
     let mut rng = Pcg64Mcg::seed_from_u64(1);
     let mut children = Vec::with_capacity(SAMPLE);
     let mutation = time(SAMPLE, |_| {
-        let parent = parents[rng.random_range(0..parents.len())];
+        let parent = &parents[rng.random_range(0..parents.len())];
         children.push(config.space.mutate(parent, 2, config.draw, &mut rng));
     });
+    // Only those within the layers go on.
+    children.retain(|child| child.layers() <= config.space.default_max_layers);
+    let sample = children.len();
     let mut graph = Graph::default();
-    let lowering = time(SAMPLE, |i| children[i].lower_into(&config.lower, &mut graph).expect("a child lowers"));
+    let lowering = time(sample, |i| children[i].lower_into(&config.lower, &mut graph).expect("a child lowers"));
     let graphs: Vec<Graph> = children.iter().map(|child| child.lower(&config.lower).expect("a child lowers")).collect();
     let mut scratch = Scratch::default();
-    let score = time(SAMPLE, |i| {
+    let score = time(sample, |i| {
         black_box(config.proxy.score(&graphs[i], &mut scratch));
     });
     let predictor = predictor(store, case);
     let mut memo = PredictScratch::default();
     // The memo is warm after a fraction of a search, so it is here.
-    time(SAMPLE, |i| {
+    time(sample, |i| {
         black_box(predictor.predict_ms(&graphs[i], &mut memo));
     });
-    let latency = time(SAMPLE, |i| {
+    let latency = time(sample, |i| {
         black_box(predictor.predict_ms(&graphs[i], &mut memo));
     });
 
@@ -132,7 +144,7 @@ fn bench(store: &Store, case: &Case) {
     }
     println!("  {:<10} {:>45.0}% of the time (duplicates, population, unwarmed caches)", "rest", rest * 100.0);
 
-    let plain = time(SAMPLE, |i| {
+    let plain = time(sample, |i| {
         let graph = children[i].lower(&config.lower).expect("a child lowers");
         black_box(form1(&graph, &mut Taps::default()).score(Variant::Paper));
         black_box(predictor.predict(&graph).ms);

@@ -165,6 +165,9 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
     let (winner, _, graph) = Winner::of(&evolution, &config, &spec, predictor.as_ref(), reason)?;
     write_results(&directory, &evolution, &winner)?;
     if !args.no_onnx && reason == StopReason::Finished {
+        // float32 weights; batch norms fold away.
+        let megabytes = winner.cost.parameters as f64 * 4e-6;
+        args.output.note(format!("writing best.onnx ({megabytes:.0} MB) and running it once"));
         write_onnx(&directory, &winner, &graph, spec.seed).context("the network was found and is in best.txt")?;
     }
     if args.output.json {

@@ -64,12 +64,12 @@ pub fn cost_lines(layers: u32, cost: &Cost) -> Vec<(&'static str, String)> {
 /// Lines that say what a predicted latency is, on what, and how it is known.
 pub fn describe_latency(prediction: &Prediction) -> Vec<(&'static str, String)> {
     let setting = &prediction.setting;
-    let images = if setting.batch_size == 1 { "image".to_owned() } else { format!("{} images", setting.batch_size) };
+    let images = if setting.batch_size == 1 { "1 image".to_owned() } else { format!("{} images", setting.batch_size) };
     let error = match prediction.error {
         Some(error) => format!(" +- {:.1}%", error * 100.0),
         None => ", error unknown".to_owned(),
     };
-    let mut latency = format!("{:.3} ms{error} a call of {images}", prediction.ms);
+    let mut latency = format!("{:.3} ms{error} per call with {images}", prediction.ms);
     if setting.batch_size != 1 {
         latency.push_str(&format!(" ({:.4} ms per image)", prediction.ms_per_image));
     }

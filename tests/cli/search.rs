@@ -128,6 +128,6 @@ fn an_interrupted_search_continues_to_the_same_end() {
 #[test]
 fn starts_below_a_budget_the_initial_structure_breaks() {
     let place = Place::new();
-    let ended = place.done("zen-search", "--latency-ms 0.8 --device t4 --iterations 500 --no-onnx --out run");
+    let ended = place.done("zen-search", "--latency-ms 0.15 --device t4 --iterations 500 --no-onnx --out run");
     assert!(ended.stderr.contains("starts from a smaller one"), "{}", ended.stderr);
 }
