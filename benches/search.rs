@@ -105,34 +105,36 @@ fn bench(store: &Store, case: &Case) {
     // Only those within the layers go on.
     children.retain(|child| child.layers() <= config.space.default_max_layers);
     let sample = children.len();
-    let mut graph = Graph::default();
-    let lowering = time(sample, |i| children[i].lower_into(&config.lower, &mut graph).expect("a child lowers"));
-    let graphs: Vec<Graph> = children.iter().map(|child| child.lower(&config.lower).expect("a child lowers")).collect();
-    let mut scratch = Scratch::default();
-    let score = time(sample, |i| {
-        black_box(config.proxy.score(&graphs[i], &mut scratch));
-    });
     let predictor = predictor(store, case);
-    let mut memo = PredictScratch::default();
-    // The memo is warm after a fraction of a search, so it is here.
-    time(sample, |i| {
-        black_box(predictor.predict_ms(&graphs[i], &mut memo));
-    });
-    let latency = time(sample, |i| {
-        black_box(predictor.predict_ms(&graphs[i], &mut memo));
-    });
+    let (mut graph, mut scratch, mut memo) = (Graph::default(), Scratch::default(), PredictScratch::default());
+    // Stages are timed one upon the other, as they run: a graph is in cache when it is scored.
+    let mut up_to = |stages: usize| {
+        time(sample, |i| {
+            children[i].lower_into(&config.lower, &mut graph).expect("a child lowers");
+            if stages > 1 {
+                black_box(config.proxy.score(&graph, &mut scratch));
+            }
+            if stages > 2 {
+                black_box(predictor.predict_ms(&graph, &mut memo));
+            }
+        })
+    };
+    // The first round warms the memo, which is warm after a fraction of a search.
+    up_to(3);
+    let (lowering, scored, predicted) = (up_to(1), up_to(2), up_to(3));
+    let (score, latency) = (scored.saturating_sub(lowering), predicted.saturating_sub(scored));
 
     // How many children reach each stage: layers are checked before lowering, latency after the
     // score and only for those that would enter.
     let all = config.iterations as f64;
-    let scored = all - (counts.over_budget[0] + counts.duplicates) as f64;
-    let predicted = (counts.accepted + counts.over_budget[1]) as f64;
+    let reach_score = all - (counts.over_budget[0] + counts.duplicates) as f64;
+    let reach_latency = (counts.accepted + counts.over_budget[1]) as f64;
     let mut rest = 1.0;
     for (stage, each, reached) in [
         ("mutation", mutation, all),
-        ("lowering", lowering, scored),
-        ("score", score, scored),
-        ("latency", latency, predicted),
+        ("lowering", lowering, reach_score),
+        ("score", score, reach_score),
+        ("latency", latency, reach_latency),
     ] {
         let share = each.as_secs_f64() * reached / elapsed.as_secs_f64();
         rest -= share;
