@@ -82,7 +82,7 @@ pub fn exit_of(error: &(dyn Error + 'static)) -> Exit {
 pub fn finish(result: anyhow::Result<Exit>) -> ExitCode {
     let exit = result.unwrap_or_else(|error| {
         eprintln!("error: {}", with_causes(&error));
-        let known = error.chain().map(|cause| exit_of(cause)).find(|exit| *exit != Exit::Unexpected);
+        let known = error.chain().map(exit_of).find(|exit| *exit != Exit::Unexpected);
         known.unwrap_or(Exit::Unexpected)
     });
     exit.into()

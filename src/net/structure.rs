@@ -128,19 +128,17 @@ impl<'t> Parser<'t> {
         while self.position < end || blocks.is_empty() {
             let start = self.position;
             let (block, name, in_span, layers_span) = self.block()?;
-            if let Some(previous) = blocks.last() {
-                if previous.out_channels != block.in_channels {
-                    return Err(self.error(
-                        in_span,
-                        format!(
-                            "{} input channels, as block {} ({}) puts out",
-                            previous.out_channels,
-                            blocks.len(),
-                            previous.kind.name()
-                        ),
-                        format!("{} in block {} ({})", block.in_channels, blocks.len() + 1, block.kind.name()),
-                    ));
-                }
+            if let Some(previous) = blocks.last()
+                && previous.out_channels != block.in_channels
+            {
+                let expected = format!(
+                    "{} input channels, as block {} ({}) puts out",
+                    previous.out_channels,
+                    blocks.len(),
+                    previous.kind.name()
+                );
+                let found = format!("{} in block {} ({})", block.in_channels, blocks.len() + 1, block.kind.name());
+                return Err(self.error(in_span, expected, found));
             }
             layers += block.sub_layers;
             if layers > MAX_LAYERS {
