@@ -126,7 +126,10 @@ impl Table {
 /// When the store has nothing for the setting or cannot be read.
 pub fn export_table(store: &Store, setting: &Setting) -> Result<String, LatencyError> {
     let rows = store.rows(setting)?;
-    let run = store.runs(setting)?.into_iter().next().ok_or_else(|| LatencyError::NoTable {
+    let mut runs = store.runs(setting)?;
+    // The user's own runs first, each kind newest first.
+    runs.sort_by_key(|run| run.shipped.is_some());
+    let run = runs.into_iter().next().ok_or_else(|| LatencyError::NoTable {
         setting: setting.id(),
         available: "nothing was measured or shipped for it".to_owned(),
     })?;

@@ -8,6 +8,9 @@ use super::super::{Evidence, LatencyError, LatencyModel, OperatorKey, Setting};
 use super::write::{activation_from_name, evidence_rank};
 use super::{NetworkCheck, NewRun, Row, Run, RunId, SettingSummary, Store, TableError};
 
+/// Key, median and standard error in milliseconds, number of the evidence, as they are stored.
+type Stored = (Result<OperatorKey, String>, f64, f64, i64);
+
 impl Store {
     /// One row per operator that has a time on a setting, sorted by key: the strongest evidence,
     /// the user's own before shipped, the newest.
@@ -73,7 +76,7 @@ impl Store {
 
     fn measurements(&self, setting: &Setting, condition: &str) -> Result<Vec<Row>, LatencyError> {
         const DOING: &str = "reading measurements";
-        let read = || -> rusqlite::Result<Vec<(Result<OperatorKey, String>, f64, f64, i64)>> {
+        let read = || -> rusqlite::Result<Vec<Stored>> {
             let columns = "k.*, m.median_ms, m.stderr_ms, m.evidence";
             let mut statement = self.connection.prepare(&select(columns, condition))?;
             statement

@@ -40,7 +40,7 @@ fn measurements_come_back() {
     let model = LatencyModel::additive(Prior::Roofline(Roofline { launch_ms: 0.25, ..Roofline::default() }));
     store.set_model(run, &model).unwrap();
     assert_eq!(store.runs(&setting()).unwrap()[0].finished_at, None);
-    let error = crate::latency::error_of(&[check.clone()], "by hand").unwrap();
+    let error = crate::latency::error_of(std::slice::from_ref(&check), "by hand").unwrap();
     store.finish_run(run, Some(&error)).unwrap();
 
     let row = Row { key: key(8), ms: 0.5, stderr_ms: 0.01, evidence: Evidence::Measured };
