@@ -228,6 +228,6 @@ mod tests {
 
     #[test]
     fn six_digits_remain() {
-        assert_eq!((rounded(1.234_567_8), rounded(1234.567_89), rounded(0.0)), (1.23457, 1234.57, 0.0));
+        assert_eq!((rounded(1.234_567_8), rounded(1_234.567_89), rounded(0.0)), (1.234_57, 1_234.57, 0.0));
     }
 }

@@ -68,7 +68,7 @@ impl Store {
                 "SELECT k.* FROM measurement m JOIN operator_key k ON k.id = m.key_id
                  WHERE m.run_id = ?1 AND m.median_ms IS NOT NULL AND m.evidence = ?2 ORDER BY m.id",
             )?;
-            statement.query_map([run.0, evidence_rank(Evidence::Measured)], |row| read_key(row))?.collect()
+            statement.query_map([run.0, evidence_rank(Evidence::Measured)], read_key)?.collect()
         };
         let keys = read().map_err(|source| self.failed(DOING, source))?;
         keys.into_iter().map(|key| key.map_err(|reason| self.bad_content(DOING, reason))).collect()
