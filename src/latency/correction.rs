@@ -76,10 +76,8 @@ impl Correction {
                 };
             }
             let place = place(&row.key);
-            for axis in 0..3 {
-                group.low[axis] = group.low[axis].min(place[axis]);
-                group.high[axis] = group.high[axis].max(place[axis]);
-            }
+            group.low = std::array::from_fn(|axis| group.low[axis].min(place[axis]));
+            group.high = std::array::from_fn(|axis| group.high[axis].max(place[axis]));
             group.points.push(Point { place, log_ratio: (row.ms / prior).ln() });
         }
         Self { groups }

@@ -126,7 +126,10 @@ impl Table {
 /// When the store has nothing for the setting or cannot be read.
 pub fn export_table(store: &Store, setting: &Setting) -> Result<String, LatencyError> {
     let rows = store.rows(setting)?;
-    let run = store.runs(setting)?.into_iter().next().ok_or_else(|| LatencyError::NoTable {
+    let mut runs = store.runs(setting)?;
+    // The user's own runs first, each kind newest first.
+    runs.sort_by_key(|run| run.shipped.is_some());
+    let run = runs.into_iter().next().ok_or_else(|| LatencyError::NoTable {
         setting: setting.id(),
         available: "nothing was measured or shipped for it".to_owned(),
     })?;
@@ -270,4 +273,34 @@ fn parse_row(line: &str) -> Result<Row, String> {
         return Err("a time of 0 ms".to_owned());
     }
     Ok(Row { key, ms, stderr_ms: time(stderr_ms)?, evidence: evidence.parse()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::store::SHIPPED;
+    use super::*;
+
+    #[test]
+    fn bad_texts_name_the_line() {
+        let (name, good) = SHIPPED[4];
+        assert!(Table::parse(name, good).is_ok());
+        let rows = good.lines().filter(|line| !line.starts_with('#')).count() - 1;
+        for (from, to, expected) in [
+            ("# unit: ms per inference call", "# unit: s", "unit is `s`"),
+            (&format!("# rows: {rows}"), "# rows: 7", "header says 7 rows"),
+            ("# evidence: measured", "# evidence: guessed", "guessed"),
+            ("# licence: Apache-2.0", "# license: Apache-2.0", "lacks `licence`"),
+            ("# roofline.launch_ms", "# roofline.lunch_ms", "roofline.launch_ms"),
+            ("# roofline.launch_ms: ", "# roofline.launch_ms: x", "not a number"),
+            ("kind,kernel", "kind,kernal", "expected the columns"),
+            ("\nconv,1,", "\nconv,0,", "`0` is not a positive number"),
+            ("\nconv,1,1", "\nconvolution,1,1", "unknown operator kind"),
+            (",0,measured\n", ",measured\n", "13 fields"),
+            (",0,measured\n", ",NaN,measured\n", "not a time"),
+        ] {
+            assert!(good.contains(from), "{from}");
+            let error = Table::parse(name, &good.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(error.contains(expected) && error.contains(name) && error.contains("line"), "{error}");
+        }
+    }
 }

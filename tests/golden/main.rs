@@ -1,6 +1,7 @@
 //! Results compared with values computed elsewhere.
 
 mod closed_form;
+mod latency;
 mod networks;
 mod onnx;
 #[path = "../support/onnx_cases.rs"]

@@ -191,3 +191,43 @@ fn rounded_model(model: &LatencyModel) -> LatencyModel {
     // Rounding keeps every coefficient in range.
     LatencyModel::from_coefficients(&coefficients).unwrap_or_else(|_| model.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_and_bad_raw_files_are_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("out");
+        let error = derive_tables(directory.path(), &out).unwrap_err().to_string();
+        assert!(error.contains("v100_trt_conv.csv.gz"), "{error}");
+        let file = directory.path().join("lightnas_v100").join("v100_trt_conv.csv.gz");
+        std::fs::create_dir(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, b"not packed").unwrap();
+        let error = derive_tables(directory.path(), &out).unwrap_err().to_string();
+        assert!(error.contains("v100_trt_conv.csv.gz"), "{error}");
+        assert!(!out.exists());
+    }
+
+    #[test]
+    fn the_nine_networks_with_latencies_are_read() {
+        let networks = zen_networks().unwrap();
+        assert_eq!(networks.len(), 9);
+        assert_eq!(networks[2].name, "flops900M");
+        assert_eq!(networks[8].published_ms, [1.2, 0.85, 2051.0]);
+        // What is embedded was derived from these networks as they lower now.
+        for (network, embedded) in networks.iter().zip(published::networks().unwrap()) {
+            let mut features = Features::default();
+            for key in keys_of(network, network.resolution).unwrap() {
+                features.add(&Features::of(&key));
+            }
+            assert_eq!((&network.name, features), (&embedded.name, embedded.features));
+        }
+    }
+
+    #[test]
+    fn six_digits_remain() {
+        assert_eq!((rounded(1.234_567_8), rounded(1_234.567_89), rounded(0.0)), (1.234_57, 1_234.57, 0.0));
+    }
+}

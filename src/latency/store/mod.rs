@@ -7,6 +7,8 @@
 mod migrations;
 mod read;
 mod shipped;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::path::{Path, PathBuf};

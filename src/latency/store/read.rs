@@ -8,6 +8,9 @@ use super::super::{Evidence, LatencyError, LatencyModel, OperatorKey, Setting};
 use super::write::{activation_from_name, evidence_rank};
 use super::{NetworkCheck, NewRun, Row, Run, RunId, SettingSummary, Store, TableError};
 
+/// Key, median and standard error in milliseconds, number of the evidence, as they are stored.
+type Stored = (Result<OperatorKey, String>, f64, f64, i64);
+
 impl Store {
     /// One row per operator that has a time on a setting, sorted by key: the strongest evidence,
     /// the user's own before shipped, the newest.
@@ -65,7 +68,7 @@ impl Store {
                 "SELECT k.* FROM measurement m JOIN operator_key k ON k.id = m.key_id
                  WHERE m.run_id = ?1 AND m.median_ms IS NOT NULL AND m.evidence = ?2 ORDER BY m.id",
             )?;
-            statement.query_map([run.0, evidence_rank(Evidence::Measured)], |row| read_key(row))?.collect()
+            statement.query_map([run.0, evidence_rank(Evidence::Measured)], read_key)?.collect()
         };
         let keys = read().map_err(|source| self.failed(DOING, source))?;
         keys.into_iter().map(|key| key.map_err(|reason| self.bad_content(DOING, reason))).collect()
@@ -73,7 +76,7 @@ impl Store {
 
     fn measurements(&self, setting: &Setting, condition: &str) -> Result<Vec<Row>, LatencyError> {
         const DOING: &str = "reading measurements";
-        let read = || -> rusqlite::Result<Vec<(Result<OperatorKey, String>, f64, f64, i64)>> {
+        let read = || -> rusqlite::Result<Vec<Stored>> {
             let columns = "k.*, m.median_ms, m.stderr_ms, m.evidence";
             let mut statement = self.connection.prepare(&select(columns, condition))?;
             statement

@@ -46,9 +46,11 @@ impl Store {
             let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
             transaction.execute("DELETE FROM run WHERE shipped = ?1", [name])?;
             let run = write::begin_run(&transaction, &table.setting, &table.about, Some(&table.date), Some(name))?;
+            let mut rows = write::RowWriter::new(&transaction)?;
             for row in &table.rows {
-                write::insert_row(&transaction, run, row)?;
+                rows.insert(run, row)?;
             }
+            drop(rows);
             if let Some(model) = &table.model {
                 write::insert_model(&transaction, run, model)?;
             }

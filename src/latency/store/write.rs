@@ -1,6 +1,6 @@
 //! Writing to the store: runs, measurements with their samples, checks, models.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::super::{Evidence, LatencyError, LatencyModel, OperatorKey, Setting};
 use super::{NetworkCheck, NewRun, Row, RunId, Store, TableError, UNIT};
@@ -39,7 +39,7 @@ impl Store {
         let row = Row { key: *key, ms, stderr_ms, evidence };
         let mut write = || {
             let transaction = self.connection.transaction()?;
-            let measurement = insert_row(&transaction, run, &row)?;
+            let measurement = RowWriter::new(&transaction)?.insert(run, &row)?;
             let mut statement =
                 transaction.prepare("INSERT INTO sample (measurement_id, number, ms) VALUES (?1, ?2, ?3)")?;
             for (number, ms) in samples_ms.iter().enumerate() {
@@ -57,7 +57,7 @@ impl Store {
     /// When the database cannot be written.
     pub fn insert_failure(&mut self, run: RunId, key: &OperatorKey, reason: &str) -> Result<(), LatencyError> {
         let write = || {
-            let key = key_id(&self.connection, key)?;
+            let key = KeyWriter::new(&self.connection)?.id(key)?;
             self.connection.execute(
                 "INSERT INTO measurement (run_id, key_id, evidence, failure) VALUES (?1, ?2, ?3, ?4)",
                 params![run.0, key, evidence_rank(Evidence::Measured), reason],
@@ -162,14 +162,27 @@ pub(super) fn insert_model(connection: &Connection, run: RunId, model: &LatencyM
     Ok(())
 }
 
-/// Inserts a row and returns the measurement's id.
-pub(super) fn insert_row(connection: &Connection, run: RunId, row: &Row) -> rusqlite::Result<i64> {
-    let key = key_id(connection, &row.key)?;
-    connection.execute(
-        "INSERT INTO measurement (run_id, key_id, evidence, median_ms, stderr_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![run.0, key, evidence_rank(row.evidence), row.ms, row.stderr_ms],
-    )?;
-    Ok(connection.last_insert_rowid())
+/// Inserts rows with statements that are prepared once.
+pub(super) struct RowWriter<'c> {
+    keys: KeyWriter<'c>,
+    measurement: Statement<'c>,
+}
+
+impl<'c> RowWriter<'c> {
+    pub(super) fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            keys: KeyWriter::new(connection)?,
+            measurement: connection.prepare(
+                "INSERT INTO measurement (run_id, key_id, evidence, median_ms, stderr_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?,
+        })
+    }
+
+    /// Inserts a row and returns the measurement's id.
+    pub(super) fn insert(&mut self, run: RunId, row: &Row) -> rusqlite::Result<i64> {
+        let key = self.keys.id(&row.key)?;
+        self.measurement.insert(params![run.0, key, evidence_rank(row.evidence), row.ms, row.stderr_ms])
+    }
 }
 
 /// Number in the database; greater is stronger.
@@ -196,34 +209,43 @@ pub(in crate::latency) fn activation_from_name(name: &str) -> Result<Option<Acti
     }
 }
 
-fn key_id(connection: &Connection, key: &OperatorKey) -> rusqlite::Result<i64> {
-    let values = params![
-        key.kind.name(),
-        key.kernel,
-        key.stride,
-        key.groups,
-        key.in_channels,
-        key.out_channels,
-        key.in_height,
-        key.in_width,
-        activation_name(key.activation),
-        key.residual_add
-    ];
-    let found = connection
-        .prepare(
-            "SELECT id FROM operator_key WHERE kind = ?1 AND kernel = ?2 AND stride = ?3 AND groups = ?4
-             AND in_channels = ?5 AND out_channels = ?6 AND in_height = ?7 AND in_width = ?8
-             AND activation = ?9 AND residual_add = ?10",
-        )?
-        .query_row(values, |row| row.get(0))
-        .optional()?;
-    if let Some(id) = found {
-        return Ok(id);
+/// Finds or inserts operator keys.
+struct KeyWriter<'c> {
+    find: Statement<'c>,
+    insert: Statement<'c>,
+}
+
+impl<'c> KeyWriter<'c> {
+    fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            find: connection.prepare(
+                "SELECT id FROM operator_key WHERE kind = ?1 AND kernel = ?2 AND stride = ?3 AND groups = ?4
+                 AND in_channels = ?5 AND out_channels = ?6 AND in_height = ?7 AND in_width = ?8
+                 AND activation = ?9 AND residual_add = ?10",
+            )?,
+            insert: connection.prepare(
+                "INSERT INTO operator_key (kind, kernel, stride, groups, in_channels, out_channels, in_height,
+                 in_width, activation, residual_add) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?,
+        })
     }
-    connection.execute(
-        "INSERT INTO operator_key (kind, kernel, stride, groups, in_channels, out_channels, in_height, in_width,
-         activation, residual_add) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        values,
-    )?;
-    Ok(connection.last_insert_rowid())
+
+    fn id(&mut self, key: &OperatorKey) -> rusqlite::Result<i64> {
+        let values = params![
+            key.kind.name(),
+            key.kernel,
+            key.stride,
+            key.groups,
+            key.in_channels,
+            key.out_channels,
+            key.in_height,
+            key.in_width,
+            activation_name(key.activation),
+            key.residual_add
+        ];
+        match self.find.query_row(values, |row| row.get(0)).optional()? {
+            Some(id) => Ok(id),
+            None => self.insert.insert(values),
+        }
+    }
 }

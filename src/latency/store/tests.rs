@@ -1,0 +1,155 @@
+//! Contract of the store.
+
+use std::fs;
+
+use super::*;
+use crate::latency::{KeyKind, LatencyModel, Precision, Prior, Roofline, export_table};
+
+fn setting() -> Setting {
+    Setting::new("cpu", "tract", Precision::Fp32, 1).with_threads(1)
+}
+
+fn key(channels: u32) -> OperatorKey {
+    OperatorKey {
+        kind: KeyKind::Conv,
+        kernel: 3,
+        stride: 1,
+        groups: 1,
+        in_channels: channels,
+        out_channels: channels,
+        in_height: 14,
+        in_width: 14,
+        activation: Some(crate::net::Activation::Relu),
+        residual_add: true,
+    }
+}
+
+fn about() -> NewRun {
+    NewRun { origin: "a test".into(), host: "a processor".into(), ..NewRun::default() }
+}
+
+#[test]
+fn measurements_come_back() {
+    let mut store = Store::in_memory_empty().unwrap();
+    let run = store.begin_run(&setting(), &about()).unwrap();
+    store.insert_measurement(run, &key(8), 0.5, 0.01, Evidence::Measured, &[0.4, 0.5, 0.6]).unwrap();
+    store.insert_failure(run, &key(16), "out of memory").unwrap();
+    store.insert_failure(run, &key(8), "an earlier attempt").unwrap();
+    let check = NetworkCheck { structure: "x".into(), resolution: 32, predicted_ms: 1.1, measured_ms: 1.0 };
+    store.insert_check(run, &check).unwrap();
+    let model = LatencyModel::additive(Prior::Roofline(Roofline { launch_ms: 0.25, ..Roofline::default() }));
+    store.set_model(run, &model).unwrap();
+    assert_eq!(store.runs(&setting()).unwrap()[0].finished_at, None);
+    let error = crate::latency::error_of(std::slice::from_ref(&check), "by hand").unwrap();
+    store.finish_run(run, Some(&error)).unwrap();
+
+    let row = Row { key: key(8), ms: 0.5, stderr_ms: 0.01, evidence: Evidence::Measured };
+    assert_eq!(store.rows(&setting()).unwrap(), [row]);
+    assert_eq!(store.samples(&setting(), &key(8)).unwrap(), [0.4, 0.5, 0.6]);
+    assert_eq!(store.failures(&setting()).unwrap(), [(key(16), "out of memory".to_owned())]);
+    assert_eq!(store.checks(run).unwrap(), [check]);
+    assert_eq!(store.model(&setting()).unwrap(), Some(model));
+    assert_eq!(store.table_error(&setting()).unwrap(), Some(error));
+    let summary = store.summary(&setting()).unwrap();
+    assert_eq!((summary.operators, summary.failed), ([1, 0, 0], 1));
+    assert_eq!(summary.runs[0].about, about());
+    assert!(summary.runs[0].finished_at.is_some() && summary.runs[0].started_at.ends_with('Z'));
+    assert_eq!(store.settings().unwrap(), [setting()]);
+}
+
+#[test]
+fn weaker_evidence_never_replaces_stronger() {
+    let mut store = Store::in_memory_empty().unwrap();
+    let run = store.begin_run(&setting(), &about()).unwrap();
+    for (ms, evidence) in [(1.0, Evidence::Measured), (2.0, Evidence::Fitted), (3.0, Evidence::Interpolated)] {
+        store.insert_measurement(run, &key(8), ms, 0.0, evidence, &[]).unwrap();
+    }
+    assert_eq!(store.rows(&setting()).unwrap()[0].ms, 1.0);
+    let again = store.begin_run(&setting(), &about()).unwrap();
+    store.insert_measurement(again, &key(8), 4.0, 0.0, Evidence::Measured, &[]).unwrap();
+    assert_eq!(store.rows(&setting()).unwrap()[0].ms, 4.0);
+    let history: Vec<f64> = store.history(&setting(), &key(8)).unwrap().iter().map(|row| row.ms).collect();
+    assert_eq!(history, [3.0, 2.0, 1.0, 4.0]);
+}
+
+#[test]
+fn own_rows_come_before_shipped_and_survive_a_newer_shipped_table() {
+    let mut store = Store::in_memory_empty().unwrap();
+    let run = store.begin_run(&setting(), &about()).unwrap();
+    store.insert_measurement(run, &key(8), 1.0, 0.0, Evidence::Measured, &[]).unwrap();
+    let text = export_table(&store, &setting()).unwrap();
+    let (old, new) = (text.replace(",1,0,measured", ",7,0,measured"), text.replace(",1,0,measured", ",9,0,measured"));
+    assert_ne!(old, new);
+    assert!(store.import_table("shipped", &old).unwrap());
+    assert!(!store.import_table("shipped", &old).unwrap());
+    assert_eq!(store.rows(&setting()).unwrap()[0].ms, 1.0);
+    assert!(store.import_table("shipped", &new).unwrap());
+    let history: Vec<f64> = store.history(&setting(), &key(8)).unwrap().iter().map(|row| row.ms).collect();
+    assert_eq!(history, [9.0, 1.0]);
+}
+
+#[test]
+fn times_must_be_positive_numbers() {
+    let mut store = Store::in_memory_empty().unwrap();
+    let run = store.begin_run(&setting(), &about()).unwrap();
+    for ms in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert!(store.insert_measurement(run, &key(8), ms, 0.0, Evidence::Measured, &[]).is_err());
+    }
+    assert!(store.rows(&setting()).unwrap().is_empty());
+}
+
+#[test]
+fn importing_the_shipped_tables_twice_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("new").join("latency.sqlite");
+    let count = |store: &Store| -> i64 {
+        store.connection.query_row("SELECT count(*) + max(id) FROM measurement", [], |row| row.get(0)).unwrap()
+    };
+    let first = count(&Store::open(&path).unwrap());
+    let mut store = Store::open(&path).unwrap();
+    assert_eq!(store.import_shipped().unwrap(), 0);
+    assert_eq!(count(&store), first);
+    assert_eq!(store.settings().unwrap().len(), SHIPPED.len());
+}
+
+#[test]
+fn files_that_cannot_be_used_are_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("latency.sqlite");
+    let unusable = |content: &[u8], expected: &str| {
+        fs::write(&path, content).unwrap();
+        let error = Store::open(&path).unwrap_err().to_string();
+        assert!(error.contains(path.to_str().unwrap()) && error.contains("--db PATH"), "{error}");
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), content);
+    };
+    unusable(b"This is not a database, but long enough to look like a file with content in it.".as_slice(), "database");
+    let database = |sql: &str| {
+        let other = directory.path().join("other.sqlite");
+        let _ = fs::remove_file(&other);
+        let connection = Connection::open(&other).unwrap();
+        connection.execute_batch(sql).unwrap();
+        drop(connection);
+        fs::read(&other).unwrap()
+    };
+    unusable(&database("CREATE TABLE birds (name TEXT)"), "another program");
+    unusable(
+        &database(&format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 99")),
+        "newer version",
+    );
+    let whole = database("CREATE TABLE birds (name TEXT)");
+    unusable(&whole[..whole.len() / 2], "database");
+    assert!(Store::open(directory.path()).unwrap_err().to_string().contains("--db PATH"));
+}
+
+#[test]
+fn schema_is_brought_up_to_date_and_keeps_its_version() {
+    let store = Store::in_memory_empty().unwrap();
+    let version: i64 = store.connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert_eq!(version, MIGRATIONS.len() as i64);
+    let problems: Option<String> =
+        store.connection.query_row("PRAGMA foreign_key_check", [], |row| row.get(0)).optional().unwrap();
+    assert_eq!(problems, None);
+    let enforced: i64 = store.connection.query_row("PRAGMA foreign_keys", [], |row| row.get(0)).unwrap();
+    assert_eq!(enforced, 1);
+}
