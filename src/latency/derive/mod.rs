@@ -11,10 +11,14 @@ mod tensorrt;
 
 use std::path::{Path, PathBuf};
 
+use rand::SeedableRng;
+use rand_pcg::Pcg64Mcg;
+
 use super::prior::Features;
 use super::published::{self, PublishedNetwork, REGIMES};
 use super::{Fuser, KeyKind, LatencyError, LatencyModel, OperatorKey, Precision, Setting, Table};
 use crate::net::{LowerOptions, Network};
+use crate::space::{Draw, SPACES};
 
 /// When the derivation was last changed.
 const DATE: &str = "2026-11-24";
@@ -24,6 +28,13 @@ const STRUCTURES: &str = include_str!("../../../tests/data/networks.csv");
 
 /// Resolutions at which the published networks say which shapes matter.
 const RESOLUTIONS: [u32; 5] = [160, 192, 224, 256, 288];
+
+/// Resolution, number of random networks of each space, mutations behind each, and seed of the
+/// networks that tables are checked on.
+const CHECK_RESOLUTION: u32 = 224;
+const CHECK_RANDOM: usize = 40;
+const CHECK_MUTATIONS: usize = 20;
+const CHECK_SEED: u64 = 0;
 
 /// What was derived.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,18 +52,19 @@ pub struct Summary {
 pub fn derive_tables(raw: &Path, out: &Path) -> Result<Summary, LatencyError> {
     let rows = raw::lightnas(raw)?;
     let networks = zen_networks()?;
-    let mut check_networks = Vec::new();
+    let mut targets = Vec::new();
     for network in &networks {
         for resolution in RESOLUTIONS {
-            check_networks.push(keys_of(network, resolution)?);
+            targets.extend(keys_of(network, resolution)?);
         }
     }
+    let check = check_networks(&networks)?;
     let mut summary = Summary { files: Vec::new(), tables: Vec::new() };
     let mut int8 = Vec::new();
     for (precision, batch_size) in
         [(Precision::Fp16, 1), (Precision::Fp16, 64), (Precision::Int8, 1), (Precision::Int8, 64)]
     {
-        let derived = tensorrt::derive(&rows, precision, batch_size, &check_networks)?;
+        let derived = tensorrt::derive(&rows, precision, batch_size, &targets, &check)?;
         summary.write(out, &derived.table, |table| {
             format!(
                 "held-out operators: median {:.1}%, within 10% {:.0}%; network sums {:.2}%",
@@ -134,6 +146,28 @@ fn keys_of(network: &ZenNetwork, resolution: u32) -> Result<Vec<OperatorKey>, La
     let bad = |reason: String| LatencyError::Published { name: network.name.clone(), reason };
     let graph = network.network.lower(&options).map_err(|error| bad(error.to_string()))?;
     Ok(Fuser::default().fuse(&graph).to_vec())
+}
+
+/// Networks that the tables are checked on, at 224 pixels: the published ones and random ones of
+/// both spaces.
+fn check_networks(published: &[ZenNetwork]) -> Result<Vec<Vec<OperatorKey>>, LatencyError> {
+    let mut check = Vec::new();
+    for network in published {
+        check.push(keys_of(network, CHECK_RESOLUTION)?);
+    }
+    for space in SPACES {
+        let mut rng = Pcg64Mcg::seed_from_u64(CHECK_SEED);
+        for _ in 0..CHECK_RANDOM {
+            let mut network = space.initial(CHECK_RESOLUTION);
+            for _ in 0..CHECK_MUTATIONS {
+                network = space.mutate(&network, 2, Draw::Uniform, &mut rng);
+            }
+            let bad = |reason: String| LatencyError::Published { name: network.to_string(), reason };
+            let graph = network.lower(&LowerOptions::new(CHECK_RESOLUTION, 1000)).map_err(|e| bad(e.to_string()))?;
+            check.push(Fuser::default().fuse(&graph).to_vec());
+        }
+    }
+    Ok(check)
 }
 
 /// The published networks with the sums that the fits need.

@@ -108,28 +108,6 @@ fn deviation(log_ratio: f64, others: impl Iterator<Item = (f64, f64)>) -> f64 {
     ratios.get(ratios.len() / 2).map_or(0.0, |median| (log_ratio - median).abs())
 }
 
-/// Rows that are not off by more than a factor of 2 from the rows around them.
-pub fn plausible<'r>(rows: &[&'r Row], prior_ms: impl Fn(&OperatorKey) -> f64) -> Vec<&'r Row> {
-    let mut groups: BTreeMap<_, Vec<(&Row, f64)>> = BTreeMap::new();
-    for row in rows {
-        groups.entry(group_of(&row.key)).or_default().push((row, (row.ms / prior_ms(&row.key)).ln()));
-    }
-    let mut plausible = Vec::new();
-    for group in groups.values() {
-        for (row, log_ratio) in group {
-            let here = place(&row.key);
-            let others = group
-                .iter()
-                .filter(|(other, _)| other.key != row.key)
-                .map(|(other, ratio)| (distance(&here, &place(&other.key)), *ratio));
-            if deviation(*log_ratio, others) <= std::f64::consts::LN_2 {
-                plausible.push(*row);
-            }
-        }
-    }
-    plausible
-}
-
 fn distance(a: &[f64; 3], b: &[f64; 3]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
 }
