@@ -141,13 +141,19 @@ impl Exit {
     }
 }
 
+/// Asks for the passphrase of an encrypted key file; `None` gives up on that key.
+pub type AskPassphrase<'a> = &'a mut dyn FnMut(&Path) -> Option<String>;
+
+/// Opens a transport to an address.
+pub type Open = fn(address: &str, options: OpenOptions<'_>) -> Result<Box<dyn Transport>, TransportError>;
+
 /// What opening a transport may need beyond an address.
 #[derive(Default)]
 pub struct OpenOptions<'a> {
     /// The ssh configuration file to use instead of the user's.
     pub ssh_config: Option<PathBuf>,
-    /// Asks for the passphrase of an encrypted key; `None` from it gives up on that key.
-    pub passphrase: Option<&'a mut dyn FnMut(&Path) -> Option<String>>,
+    /// Without it, encrypted keys are passed over unless the agent holds them.
+    pub passphrase: Option<AskPassphrase<'a>>,
 }
 
 /// One way of reaching machines.
@@ -158,7 +164,7 @@ pub struct TransportKind {
     /// For people: what must be there for it to work.
     pub needs: &'static str,
     /// Opens it; the address is ignored by transports that have none.
-    pub open: fn(address: &str, options: OpenOptions<'_>) -> Result<Box<dyn Transport>, TransportError>,
+    pub open: Open,
 }
 
 /// All ways of reaching machines.

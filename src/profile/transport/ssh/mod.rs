@@ -103,7 +103,7 @@ impl Ssh {
             let path = format!("{}/{name}", self.directory);
             // Renaming over an existing file fails in the protocol's version 3.
             match sftp.unlink(Path::new(&path)) {
-                Err(error) if error.code() != ErrorCode::SFTP(SFTP_NO_SUCH_FILE) => return Err(error),
+                Err(error) if error.code() != ErrorCode::SFTP(SFTP_NO_SUCH_FILE) => Err(error),
                 _ => sftp.rename(part, Path::new(&path), None),
             }
         };
