@@ -1,6 +1,7 @@
 //! The ssh transport against a real OpenSSH server on loopback.
 //!
-//! Runs when `ZEN_NAS_PEER_SSHD` is set and the server is installed (package openssh-server).
+//! Runs when `ZEN_NAS_PEER_SSHD` is set, to the server's path or to 1, and the server is installed
+//! (package openssh-server).
 
 use std::fs;
 use std::io::Write;
@@ -15,7 +16,11 @@ use zen_nas::profile::transport::{Exit, FileMode, Limits, OpenOptions, Transport
 
 use super::contract::{self, collect, lines_of};
 
-const SSHD: &str = "/usr/sbin/sshd";
+/// The server: what `ZEN_NAS_PEER_SSHD` names, or where the package puts it if that is no file.
+fn sshd() -> Option<PathBuf> {
+    let named = PathBuf::from(std::env::var_os("ZEN_NAS_PEER_SSHD")?);
+    [named, PathBuf::from("/usr/sbin/sshd")].into_iter().find(|path| path.is_file() && path.is_absolute())
+}
 
 /// A private OpenSSH server with keys of its own, and the client's files.
 struct Server {
@@ -27,12 +32,12 @@ struct Server {
 impl Server {
     /// Starts one, or says loudly why the test is skipped.
     fn start(extra: &str) -> Option<Self> {
-        if std::env::var_os("ZEN_NAS_PEER_SSHD").is_none() || !Path::new(SSHD).exists() {
+        let Some(sshd) = sshd() else {
             let why = "SKIPPED: set ZEN_NAS_PEER_SSHD=1 and install openssh-server to test the ssh transport\n";
             // Past the test harness, which hides what passing tests print.
             std::io::stderr().write_all(why.as_bytes()).unwrap();
             return None;
-        }
+        };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().display();
         for (kind, name) in [("ed25519", "host_ed25519"), ("ecdsa", "host_ecdsa"), ("ed25519", "id"), ("rsa", "id_rsa")]
@@ -55,7 +60,7 @@ impl Server {
         );
         fs::write(folder.path().join("sshd_config"), config).unwrap();
         let log = fs::File::create(folder.path().join("log")).unwrap();
-        let process = Command::new(SSHD)
+        let process = Command::new(sshd)
             .args(["-D", "-e", "-f"])
             .arg(folder.path().join("sshd_config"))
             .stderr(Stdio::from(log))
