@@ -2,7 +2,7 @@
 //!
 //! What to measure (`plan`) -> one-operator models timed by a runner (`runner`) until their
 //! estimate is stable (`bench`) -> rows stored as they arrive (`session`) -> whole networks
-//! predicted and measured (`check`). Not here: looking a latency up (`latency`).
+//! predicted and measured (`check`). How another machine is reached is `transport`. Not here: looking a latency up (`latency`).
 
 mod bench;
 mod check;
@@ -11,6 +11,7 @@ mod plan;
 mod reach;
 mod runner;
 mod session;
+pub mod transport;
 
 pub use bench::{Estimate, Settled, Target, measure, median_and_stderr};
 pub use check::{CheckReport, MAX_NETWORKS};

@@ -1,6 +1,10 @@
 //! Other programs judge what this one writes. Each theme is skipped, loudly, where its peer is
 //! not installed; `.ci/run` installs them all.
 
+mod contract;
+mod local;
 mod onnx;
 #[path = "../support/onnx_cases.rs"]
 mod onnx_cases;
+#[cfg(feature = "ssh")]
+mod ssh;
