@@ -35,7 +35,8 @@ impl Graph {
                 OperatorKind::Conv { kernel, groups, bias, .. } => {
                     let weights = out_channels * (in_channels / groups as u64) * (kernel as u64).pow(2);
                     parameters += weights + if bias { out_channels } else { 0 };
-                    flops += weights * operator.shape.pixels();
+                    // The largest networks that parse exceed 64 bits in sum.
+                    flops = u64::saturating_add(flops, weights * operator.shape.pixels());
                 }
                 OperatorKind::BatchNorm => parameters += 2 * out_channels,
                 OperatorKind::Linear => {
@@ -80,7 +81,24 @@ impl Graph {
 
 #[cfg(test)]
 mod tests {
-    use crate::net::{LowerOptions, Network};
+    use crate::net::{LowerOptions, MAX_CLASSES, MAX_RESOLUTION, Network};
+
+    #[test]
+    fn the_largest_networks_do_not_overflow() {
+        for structure in [
+            "SuperResK7K7(65536,65536,1,65536,1024)",
+            "SuperResK1K7K1(65536,65536,1,65536,1024)",
+            "SuperResIDWE6K7(65536,65536,1,65536,1024)",
+        ] {
+            let network = Network::parse(structure).unwrap();
+            for residual in [true, false] {
+                let options =
+                    LowerOptions { squeeze_excite: true, residual, ..LowerOptions::new(MAX_RESOLUTION, MAX_CLASSES) };
+                let cost = network.lower(&options).unwrap().cost();
+                assert!(cost.flops > 1 << 60 && cost.parameters > 1 << 30 && cost.peak_activation_bytes > 1 << 40);
+            }
+        }
+    }
 
     #[test]
     fn peak_counts_the_shortcut() {

@@ -17,7 +17,7 @@ pub const MAX_CHANNELS: u32 = 1 << 16;
 /// Largest stride a block may name.
 pub const MAX_STRIDE: u32 = 32;
 /// Largest sum of `sub_layers` over all blocks.
-pub const MAX_LAYERS: u32 = 4096;
+pub const MAX_LAYERS: u32 = 1024;
 
 /// One super-block: a block type with its arguments, repeated `sub_layers` times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
