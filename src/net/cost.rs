@@ -27,7 +27,7 @@ impl Graph {
     /// Trainable parameters and multiply-adds, without the walk over live maps.
     pub fn parameters_and_flops(&self) -> (u64, u64) {
         let mut parameters = 0;
-        let mut flops = 0;
+        let mut flops = 0_u64;
         for operator in self.operators() {
             let in_channels = self.input_shape(operator).channels as u64;
             let out_channels = operator.shape.channels as u64;
@@ -36,12 +36,12 @@ impl Graph {
                     let weights = out_channels * (in_channels / groups as u64) * (kernel as u64).pow(2);
                     parameters += weights + if bias { out_channels } else { 0 };
                     // The largest networks that parse exceed 64 bits in sum.
-                    flops = u64::saturating_add(flops, weights * operator.shape.pixels());
+                    flops = flops.saturating_add(weights * operator.shape.pixels());
                 }
                 OperatorKind::BatchNorm => parameters += 2 * out_channels,
                 OperatorKind::Linear => {
                     parameters += out_channels * (in_channels + 1);
-                    flops += out_channels * in_channels;
+                    flops = flops.saturating_add(out_channels * in_channels);
                 }
                 _ => {}
             }
