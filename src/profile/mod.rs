@@ -2,7 +2,8 @@
 //!
 //! What to measure (`plan`) -> one-operator models timed by a runner (`runner`) until their
 //! estimate is stable (`bench`) -> rows stored as they arrive (`session`) -> whole networks
-//! predicted and measured (`check`). How another machine is reached is `transport`. Not here: looking a latency up (`latency`).
+//! predicted and measured (`check`). How a machine is reached is `transport`. Not here: looking a
+//! latency up (`latency`).
 
 mod bench;
 mod check;

@@ -1,6 +1,8 @@
 //! Results compared with values computed elsewhere.
 
 mod closed_form;
+#[cfg(feature = "candle")]
+mod exact;
 mod latency;
 mod networks;
 mod onnx;

@@ -8,3 +8,5 @@ mod onnx;
 mod onnx_cases;
 #[cfg(feature = "ssh")]
 mod ssh;
+#[cfg(feature = "ssh")]
+mod sshd;

@@ -4,135 +4,16 @@
 //! (package openssh-server).
 
 use std::fs;
-use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
 use zen_nas::profile::transport::{Exit, FileMode, Limits, OpenOptions, Transport, TransportError, find};
 
 use super::contract::{self, collect, lines_of};
-
-/// The server: what `ZEN_NAS_PEER_SSHD` names, or where the package puts it if that is no file.
-fn sshd() -> Option<PathBuf> {
-    let named = PathBuf::from(std::env::var_os("ZEN_NAS_PEER_SSHD")?);
-    [named, PathBuf::from("/usr/sbin/sshd")].into_iter().find(|path| path.is_file() && path.is_absolute())
-}
-
-/// A private OpenSSH server with keys of its own, and the client's files.
-struct Server {
-    folder: TempDir,
-    port: u16,
-    process: Child,
-}
-
-impl Server {
-    /// Starts one, or says loudly why the test is skipped.
-    fn start(extra: &str) -> Option<Self> {
-        let Some(sshd) = sshd() else {
-            let why = "SKIPPED: set ZEN_NAS_PEER_SSHD=1 and install openssh-server to test the ssh transport\n";
-            // Past the test harness, which hides what passing tests print.
-            std::io::stderr().write_all(why.as_bytes()).unwrap();
-            return None;
-        };
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().display();
-        for (kind, name) in [("ed25519", "host_ed25519"), ("ecdsa", "host_ecdsa"), ("ed25519", "id"), ("rsa", "id_rsa")]
-        {
-            keygen(&["-t", kind, "-N", "", "-f", &format!("{path}/{name}")]);
-        }
-        keygen(&["-t", "ed25519", "-N", "open sesame", "-f", &format!("{path}/id_locked")]);
-        let public =
-            ["id.pub", "id_rsa.pub", "id_locked.pub"].map(|name| fs::read_to_string(folder.path().join(name)).unwrap());
-        fs::write(folder.path().join("authorized_keys"), public.concat()).unwrap();
-        fs::create_dir(folder.path().join("tmp")).unwrap();
-        // Wanted by a server that runs as root.
-        let _ = fs::create_dir_all("/run/sshd");
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let config = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {path}/host_ed25519\nHostKey {path}/host_ecdsa\n\
-             PidFile none\nAuthorizedKeysFile {path}/authorized_keys\nStrictModes no\nUsePAM no\n\
-             PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n\
-             Subsystem sftp internal-sftp\nMaxStartups 50:30:100\nSetEnv TMPDIR={path}/tmp\n{extra}\n"
-        );
-        fs::write(folder.path().join("sshd_config"), config).unwrap();
-        let log = fs::File::create(folder.path().join("log")).unwrap();
-        let process = Command::new(sshd)
-            .args(["-D", "-e", "-f"])
-            .arg(folder.path().join("sshd_config"))
-            .stderr(Stdio::from(log))
-            .spawn()
-            .unwrap();
-        let server = Self { folder, port, process };
-        let start = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(10), "{}", fs::read_to_string(server.path("log")).unwrap());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        server.trust("host_ed25519");
-        server.configure("id", "");
-        Some(server)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// The host's line in known_hosts for one of its keys, after an optional marker.
-    fn known_line(&self, key: &str) -> String {
-        let public = fs::read_to_string(self.path(&format!("{key}.pub"))).unwrap();
-        format!("[127.0.0.1]:{} {public}", self.port)
-    }
-
-    fn trust(&self, key: &str) {
-        fs::write(self.path("known_hosts"), self.known_line(key)).unwrap();
-    }
-
-    /// Writes the client's configuration: the host `box` with one identity.
-    fn configure(&self, identity: &str, extra: &str) {
-        let (folder, port) = (self.folder.path().display(), self.port);
-        let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
-        let config = format!(
-            "Host box far near\n HostName 127.0.0.1\n Port {port}\n User {user}\n IdentityFile {folder}/{identity}\n\
-             Match all\n IdentityAgent none\n UserKnownHostsFile {folder}/known_hosts\n GlobalKnownHostsFile none\n ConnectTimeout 5\n{extra}\n"
-        );
-        fs::write(self.path("config"), config).unwrap();
-    }
-
-    fn open(&self, address: &str) -> Result<Box<dyn Transport>, TransportError> {
-        let options = OpenOptions { ssh_config: Some(self.path("config")), ..OpenOptions::default() };
-        (find("ssh").unwrap().open)(address, options)
-    }
-
-    fn error(&self, address: &str) -> TransportError {
-        match self.open(address) {
-            Ok(_) => panic!("{address} was reached"),
-            Err(error) => error,
-        }
-    }
-
-    /// Kills the processes that serve connections, as a server that crashes.
-    fn cut(&self) {
-        let number = self.process.id();
-        let children = fs::read_to_string(format!("/proc/{number}/task/{number}/children")).unwrap();
-        assert!(!children.trim().is_empty(), "there is no connection to cut");
-        Command::new("kill").arg("-KILL").args(children.split_whitespace()).status().unwrap();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn keygen(args: &[&str]) {
-    assert!(Command::new("ssh-keygen").arg("-q").args(args).status().unwrap().success());
-}
+use super::sshd::{Server, keygen};
 
 fn sh(script: &str) {
     assert!(Command::new("sh").args(["-c", script]).status().unwrap().success(), "{script}");

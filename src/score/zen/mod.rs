@@ -1,10 +1,12 @@
 //! The Zen-score (Zen-NAS, ICCV 2021, section 3): how strongly a network without residual links
 //! reacts to a small change of its input, corrected for what batch norm divides away.
 //!
-//! `closed_form` works the average over random weights out; evaluations with drawn weights
-//! belong beside it.
+//! `closed_form` works the average over random weights out; `exact_candle` evaluates given or drawn
+//! weights, slowly and in double precision.
 
 pub mod closed_form;
+#[cfg(feature = "candle")]
+pub mod exact_candle;
 
 /// Size of the input perturbation (paper, section 3).
 pub const GAMMA: f64 = 0.01;
