@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use zen_nas::profile::transport::{Exit, FileMode, Limits, Line, Outcome, Transport, TransportError};
 
 type Open<'a> = &'a dyn Fn() -> Box<dyn Transport>;
+type Check = fn(&mut dyn Transport);
 
 /// Runs the whole suite; `open` reaches the same machine each time.
 pub fn check(open: Open<'_>) {
     let mut transport = open();
-    let checks: &[(&str, fn(&mut dyn Transport))] = &[
+    let checks: &[(&str, Check)] = &[
         ("arguments arrive unchanged", arguments_arrive_unchanged),
         ("files arrive unchanged", files_arrive_unchanged),
         ("a script that was put runs", a_put_script_runs),
