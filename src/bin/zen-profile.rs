@@ -74,7 +74,7 @@ struct MeasureArgs {
     #[arg(long, value_name = "N", default_value = "1", value_parser = count, allow_negative_numbers = true)]
     batch_size: u32,
     /// Operators to measure; more make predictions better
-    #[arg(long, value_name = "N", default_value = "300", value_parser = count, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value = "800", value_parser = count, allow_negative_numbers = true)]
     operators: u32,
     /// Whole networks to check the table on, a third of them to calibrate; 0 for none
     #[arg(long, value_name = "N", default_value = "30")]
