@@ -74,10 +74,10 @@ struct MeasureArgs {
     #[arg(long, value_name = "N", default_value = "1", value_parser = count, allow_negative_numbers = true)]
     batch_size: u32,
     /// Operators to measure; more make predictions better
-    #[arg(long, value_name = "N", default_value = "300", value_parser = count, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value = "800", value_parser = count, allow_negative_numbers = true)]
     operators: u32,
     /// Whole networks to check the table on, a third of them to calibrate; 0 for none
-    #[arg(long, value_name = "N", default_value = "30")]
+    #[arg(long, value_name = "N", default_value = "30", allow_negative_numbers = true)]
     networks: u32,
     /// End after about this time, with what there is [default: when the plan is done]
     #[arg(long, value_name = "M", value_parser = minutes, allow_negative_numbers = true)]

@@ -23,6 +23,8 @@ const DRAWN_NETWORKS: usize = 400;
 const MAX_MUTATIONS: u32 = 40;
 /// Drawn networks have at most this many times the FLOPs of the initial one.
 const MAX_FLOPS_FACTOR: u64 = 4;
+/// Operators of each stratum that come before any stratum's share of the work counts.
+const MIN_OF_EACH: usize = 4;
 /// Distance between operators of one shape whose fusions differ, in octaves.
 const FUSION_DISTANCE: f64 = 0.5;
 
@@ -103,7 +105,8 @@ fn stratum(key: &OperatorKey) -> Stratum {
     (key.kind, key.kernel, key.stride, key.in_channels == 3)
 }
 
-/// Chooses operators: every stratum gets one, then strata take turns by their share of the work.
+/// Chooses operators: every stratum gets a few, then strata take turns by the root of their work,
+/// so that those with much work are known best and none is known badly.
 fn choose(counts: BTreeMap<OperatorKey, u32>, limit: usize) -> Vec<OperatorKey> {
     let mut strata: BTreeMap<Stratum, Candidates> = BTreeMap::new();
     for (key, count) in counts {
@@ -112,10 +115,10 @@ fn choose(counts: BTreeMap<OperatorKey, u32>, limit: usize) -> Vec<OperatorKey> 
     let mut strata: Vec<Candidates> = strata.into_values().collect();
     let mut chosen = Vec::new();
     while chosen.len() < limit {
-        // D'Hondt's rule; a stratum without any goes first.
-        let turn = |candidates: &Candidates| match candidates.chosen {
-            0 => (true, candidates.work),
-            taken => (false, candidates.work / (taken + 1) as f64),
+        // D'Hondt's rule.
+        let turn = |candidates: &Candidates| {
+            let votes = candidates.work.sqrt() / (candidates.chosen + 1) as f64;
+            (MIN_OF_EACH.saturating_sub(candidates.chosen), votes)
         };
         let open = strata.iter_mut().filter(|candidates| !candidates.left.is_empty());
         let Some(next) = open.max_by(|a, b| {
@@ -221,12 +224,12 @@ mod tests {
                 for key in fuser.fuse(graph) {
                     let same = keys.iter().filter(|known| stratum(known) == stratum(key));
                     let nearest = same.map(|known| distance(known, key)).fold(f64::INFINITY, f64::min);
-                    assert!(nearest <= 3.0, "{key} is {nearest} octaves from the plan");
+                    assert!(nearest <= 3.5, "{key} is {nearest} octaves from the plan");
                     sum += nearest;
                     count += 1.0;
                 }
             }
-            assert!(sum / count < 0.8, "{space}: {}", sum / count);
+            assert!(sum / count < 0.6, "{space}: {}", sum / count);
         }
     }
 

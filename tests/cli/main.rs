@@ -1,7 +1,9 @@
 //! The programs as users run them: output, files, exit codes, messages.
 
+mod agent;
 mod bad_input;
 mod export;
+mod profile;
 mod program;
 mod reference;
 mod score;

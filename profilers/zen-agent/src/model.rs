@@ -54,7 +54,7 @@ impl Limits {
     /// Names the value that is out of range.
     pub fn check(&self) -> Result<(), AgentError> {
         let bad = |reason: String| Err(AgentError::Limits { reason });
-        let positive = |ms: f64| ms >= 0.0 && ms <= 3.6e6;
+        let in_range = |ms: f64| (0.0..=3.6e6).contains(&ms);
         if self.min_samples == 0 || self.max_samples < self.min_samples || self.max_samples > 100_000 {
             let Self { min_samples, max_samples, .. } = self;
             return bad(format!("samples from {min_samples} to {max_samples}, need 1 <= min <= max <= 100000"));
@@ -62,7 +62,7 @@ impl Limits {
         if self.warm_up > 100_000 {
             return bad(format!("{} warm-up calls, at most 100000 are run", self.warm_up));
         }
-        if !positive(self.block_ms) || !positive(self.sample_ms) {
+        if !in_range(self.block_ms) || !in_range(self.sample_ms) {
             return bad(format!(
                 "block_ms {} and sample_ms {} must be from 0 to 3600000",
                 self.block_ms, self.sample_ms

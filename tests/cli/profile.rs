@@ -1,0 +1,98 @@
+//! `zen-profile`: messages, exit codes, and a tiny real session.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
+
+use zen_nas::latency::{Evidence, Setting, Store, Table};
+
+use crate::program::Place;
+
+#[test]
+fn devices_out_of_reach_have_their_own_code() {
+    let place = Place::new();
+    for (device, connect) in [("t4", "trtexec"), ("v100", "trtexec"), ("pixel2", "USB debugging")] {
+        let meanwhile = format!(" {device}/");
+        let ended =
+            place.fails("zen-profile", &format!("--device {device}"), 4, &[connect, "--device cpu", &meanwhile]);
+        assert_eq!(ended.stdout, "");
+    }
+}
+
+#[test]
+fn bad_input_is_refused_with_a_hint() {
+    let place = Place::new();
+    for (arguments, code, expected) in [
+        ("--device t5", 3, "cpu, t4, v100, pixel2"),
+        ("show t5", 3, "did you mean `t4`"),
+        ("show t4/tensorrt", 3, "device/runtime/precision/bBATCH"),
+        ("export v100", 3, "name one"),
+        ("--device cpu --space idv", 3, "did you mean idw"),
+        ("--device cpu --resolution 5000", 3, "resolution is 5000"),
+        ("--device cpu --operators 4000000000", 3, "operators is 4000000000"),
+        ("--device cpu --batch-size 100000", 3, "batch size is 100000"),
+        ("--device cpu --operators 0", 2, "--operators"),
+        ("--device cpu --operators -3", 2, "--operators"),
+        ("--device cpu --minutes -1", 2, "positive"),
+        ("--device cpu --minutes nan", 2, "positive"),
+        ("--device cpu --networks -1", 2, "--networks"),
+        ("", 2, "--device cpu"),
+    ] {
+        place.fails("zen-profile", arguments, code, &[expected]);
+    }
+    place.write("tables.sqlite", "not a database, but long enough to be read as one");
+    place.fails("zen-profile", "list", 3, &["--db"]);
+}
+
+#[test]
+fn a_tiny_session_measures_checks_lists_and_exports() {
+    let place = Place::new();
+    let session = "--device cpu --operators 4 --networks 2 --resolution 32 --json --quiet";
+    let ended = place.done("zen-profile", session);
+    assert_eq!(ended.stderr, "");
+    let result = ended.json();
+    assert_eq!((&result["measured"], &result["remaining"]), (&4.into(), &0.into()));
+    assert_eq!(result["check"]["calibration_networks"], 1);
+    let setting: Setting = result["setting"]["id"].as_str().unwrap().parse().unwrap();
+    assert!(setting.device.starts_with("cpu-") && setting.runtime == "tract", "{setting}");
+
+    let store = Store::open(&place.file("tables.sqlite")).unwrap();
+    let run = store.runs(&setting).unwrap().into_iter().find(|run| run.shipped.is_none()).unwrap();
+    let keys = store.measured_keys(run.id).unwrap();
+    assert_eq!(keys.len(), 4);
+    for row in store.rows(&setting).unwrap().iter().filter(|row| keys.contains(&row.key)) {
+        assert!(row.evidence == Evidence::Measured && row.ms > 0.0 && row.stderr_ms >= 0.0);
+        assert!(store.samples(&setting, &row.key).unwrap().len() >= 3);
+    }
+
+    let again = place.done("zen-profile", session).json();
+    assert_eq!((&again["measured"], &again["stored"]), (&0.into(), &4.into()));
+    let list = place.done("zen-profile", "list").stdout;
+    assert!(list.lines().any(|line| line.starts_with(&setting.id()) && line.contains("own")), "{list}");
+    let show = place.done("zen-profile", "show cpu").stdout;
+    assert!(show.contains("ms per inference call") && show.contains("held out"), "{show}");
+    place.done("zen-profile", &format!("export {setting} -o table.csv"));
+    let table = Table::parse("table", &place.text("table.csv")).unwrap();
+    assert!(table.setting == setting && table.rows.len() >= 4 && table.error.is_some());
+    place.fails("zen-profile", &format!("export {setting} -o no/such/folder/x.csv"), 3, &["no/such/folder/x.csv"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_cleanly_and_says_how_to_go_on() {
+    let place = Place::new();
+    let arguments = "--device cpu --operators 100000 --networks 0 --resolution 32";
+    let mut command = place.command("zen-profile", arguments);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // The first line on stderr says that the plan stands: from here on operators are measured.
+    let mut line = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    stderr.read_line(&mut line).unwrap();
+    assert!(line.contains("stored already"), "{line}");
+    // SAFETY: the process is our own child, which has not been waited for.
+    assert_eq!(unsafe { libc::kill(child.id() as i32, libc::SIGINT) }, 0);
+    let status = child.wait().unwrap();
+    let mut stdout = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+    assert_eq!(status.code(), Some(130), "{stdout}");
+    assert!(stdout.contains("the same command goes on"), "{stdout}");
+}
