@@ -9,9 +9,11 @@
 //! * [`profile`]: measuring the operators of a space on a device.
 //! * [`search`]: evolution under budgets.
 //! * [`onnx`]: graphs and operators as ONNX models, with weights, checked in tract.
+//! * [`files`]: files that appear whole or not at all.
 //! * [`cli`]: what the binaries share.
 
 pub mod cli;
+pub mod files;
 pub mod latency;
 pub mod net;
 pub mod onnx;

@@ -9,7 +9,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 use zen_nas::cli::{
     self, CompletionArgs, DatabaseArgs, Exit, LoweringArgs, OutputArgs, SessionProgress, TableSummary, count, positive,
 };
-use zen_nas::latency::{LatencyError, export_table};
+use zen_nas::files;
+use zen_nas::latency::derive::derive_tables;
+use zen_nas::latency::{LatencyError, export_table, published};
 use zen_nas::profile::{PlanOptions, RUNNERS, SessionOptions, Target, open_runner, profile};
 use zen_nas::space::{SPACES, Space};
 
@@ -57,6 +59,20 @@ enum Command {
         out: Option<PathBuf>,
         #[command(flatten)]
         database: DatabaseArgs,
+    },
+    /// Predict the published networks with the shipped tables, beside the published figures
+    Published {
+        /// Replace the table in this Markdown file, between its markers, instead of printing it
+        #[arg(long, value_name = "FILE")]
+        update: Option<PathBuf>,
+    },
+    /// Make the shipped tables again from the third-party files they come from
+    Derive {
+        /// Folder of the third-party files
+        raw: PathBuf,
+        /// Folder that the tables are written to
+        #[arg(long, short, value_name = "DIR", default_value = "latency_tables")]
+        out: PathBuf,
     },
 }
 
@@ -120,6 +136,8 @@ fn main() -> ExitCode {
         Some(Command::List { database, output }) => list(database, output),
         Some(Command::Show { device, database, output }) => show(device, database, output),
         Some(Command::Export { setting, out, database }) => export(setting, out.as_deref(), database),
+        Some(Command::Published { update }) => print_published(update.as_deref()),
+        Some(Command::Derive { raw, out }) => derive(raw, out),
         None => match &args.measure.device {
             Some(device) => measure(device, &args.measure),
             None => Args::command()
@@ -190,7 +208,24 @@ fn export(what: &str, out: Option<&Path>, database: &DatabaseArgs) -> anyhow::Re
     let text = export_table(&store, &table.setting)?;
     match out {
         None => cli::print(text.trim_end()),
-        Some(path) => std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?,
+        Some(path) => {
+            files::write(path, text.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn print_published(update: Option<&Path>) -> anyhow::Result<Exit> {
+    match update {
+        None => cli::print(published::report()?.trim_end()),
+        Some(path) => published::update(path)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn derive(raw: &Path, out: &Path) -> anyhow::Result<Exit> {
+    for (setting, rows, line) in derive_tables(raw, out)?.tables {
+        cli::print(&format!("{setting}: {rows} rows; {line}"));
     }
     Ok(Exit::Done)
 }

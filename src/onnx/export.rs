@@ -10,6 +10,7 @@ use protobuf::Message;
 use super::emit::{Batch, encode, network_model};
 use super::verify::{Verification, verify};
 use super::{OnnxError, Weights};
+use crate::files;
 use crate::net::{Graph, OperatorKind};
 
 /// What a graph leaves open.
@@ -54,12 +55,8 @@ pub fn export(
     if path.is_dir() || path.file_name().is_none() {
         return Err(write(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
     }
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
     // Made first: an unwritable destination shows before any weight is drawn.
-    let mut file = temporary_file(directory).map_err(write)?;
+    let mut file = files::temporary_beside(path).map_err(write)?;
 
     let model = model(graph, weights, options)?;
     let nodes = model.graph.node.len();
@@ -112,17 +109,4 @@ fn metadata(graph: &Graph, weights: &Weights, options: &ExportOptions) -> BTreeM
 
 fn classes(graph: &Graph) -> u32 {
     graph.operators().last().map_or(0, |operator| operator.shape.channels)
-}
-
-/// A new hidden file in `directory`, removed again unless it is persisted.
-fn temporary_file(directory: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".zen-nas-").suffix(".onnx.partial");
-    #[cfg(unix)]
-    {
-        // As for any other new file: the user's umask decides.
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(directory)
 }

@@ -16,8 +16,8 @@ pub enum ProfileError {
     #[error("building the model of a whole network: {0}")]
     Onnx(#[from] OnnxError),
     #[error(
-        "{device} is not reachable: it needs {connect}, and this version measures only the machine it runs on \
-         (zen-profile --device cpu, also there){meanwhile}"
+        "{device} is not reachable: connecting it takes {connect}, and this version measures the machine it runs on \
+         (run zen-profile --device cpu there){meanwhile}"
     )]
     NotReachable { device: String, connect: String, meanwhile: String },
     #[error("the device is lost: {0}; what was measured is stored, run the same command again to go on")]

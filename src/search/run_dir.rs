@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{Checkpoint, RunSpec, SearchError};
+use crate::files;
 
 /// Names inside a run directory.
 const CONFIG: &str = "config.toml";
@@ -36,7 +37,7 @@ impl RunDirectory {
             return Err(SearchError::RunDirectoryInUse { path: path.to_owned() });
         }
         let config = toml::to_string(spec).map_err(|e| SearchError::encode(path.join(CONFIG), e))?;
-        write_atomic(&path.join(CONFIG), config.as_bytes())?;
+        write(&path.join(CONFIG), config.as_bytes())?;
         Self::open_events(path)
     }
 
@@ -109,7 +110,7 @@ impl RunDirectory {
         let path = self.path.join(name);
         let mut text = serde_json::to_vec_pretty(value).map_err(|e| SearchError::encode(path.clone(), e))?;
         text.push(b'\n');
-        write_atomic(&path, &text)
+        write(&path, &text)
     }
 
     /// Writes a file of the directory as text.
@@ -117,7 +118,7 @@ impl RunDirectory {
     /// # Errors
     /// When it cannot be written.
     pub fn write_text(&self, name: &str, text: &str) -> Result<(), SearchError> {
-        write_atomic(&self.path.join(name), text.as_bytes())
+        write(&self.path.join(name), text.as_bytes())
     }
 }
 
@@ -125,19 +126,6 @@ fn read(path: &Path) -> Result<String, SearchError> {
     std::fs::read_to_string(path).map_err(|source| SearchError::RunDirectory { path: path.to_owned(), source })
 }
 
-/// Writes beside the destination and renames, so that no reader sees half a file.
-fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), SearchError> {
-    let error = |source| SearchError::RunDirectory { path: path.to_owned(), source };
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        // As any new file: readable as the user's umask says, not by the owner alone.
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(directory).map_err(error)?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(error)?;
-    file.persist(path).map_err(|e| error(e.error))?;
-    Ok(())
+fn write(path: &Path, bytes: &[u8]) -> Result<(), SearchError> {
+    files::write(path, bytes).map_err(|source| SearchError::RunDirectory { path: path.to_owned(), source })
 }

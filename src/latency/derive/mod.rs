@@ -17,6 +17,7 @@ use rand_pcg::Pcg64Mcg;
 use super::prior::Features;
 use super::published::{self, PublishedNetwork, REGIMES};
 use super::{Fuser, KeyKind, LatencyError, LatencyModel, OperatorKey, Precision, Setting, Table};
+use crate::files;
 use crate::net::{LowerOptions, Network};
 use crate::space::{Draw, SPACES};
 
@@ -104,7 +105,7 @@ impl Summary {
 
 fn write(path: &Path, text: &str) -> Result<(), LatencyError> {
     let failed = |source| LatencyError::Io { doing: "writing the table", path: path.to_owned(), source };
-    std::fs::write(path, text).map_err(failed)
+    files::write(path, text.as_bytes()).map_err(failed)
 }
 
 /// A published network with a structure.

@@ -13,7 +13,7 @@ use super::fit::{Observation, leave_one_out, non_negative};
 use super::prior::Features;
 use super::{LatencyError, Precision, Setting, TableError, error_report::error_of_pairs};
 
-pub use report::report;
+pub use report::{report, update};
 
 /// Network whose published row disagrees with every model by 20 to 30% on all three devices:
 /// reported, not fitted.

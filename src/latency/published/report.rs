@@ -1,9 +1,11 @@
 //! Predictions for the published networks beside the published figures, as Markdown.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use super::super::{LatencyError, Predictor, Store};
 use super::{EXCLUDED, PIXEL2_SPLIT, REGIMES, Regime, networks};
+use crate::files;
 use crate::net::{LowerOptions, Network};
 
 /// The nine networks with structures, in milliseconds per image: published, predicted by the
@@ -76,4 +78,25 @@ fn describe(regime: &Regime, text: &mut String) -> Result<(), LatencyError> {
         100.0 * error.within10.unwrap_or(0.0)
     );
     Ok(())
+}
+
+/// Lines between which a file holds the report.
+const BEGIN: &str = "<!-- begin published report -->\n";
+const END: &str = "<!-- end published report -->";
+
+/// Replaces the report in a Markdown file, between its markers.
+///
+/// # Errors
+/// When the file cannot be read or written, or has no markers.
+pub fn update(path: &Path) -> Result<(), LatencyError> {
+    let io = |doing| move |source| LatencyError::Io { doing, path: path.to_owned(), source };
+    let text = std::fs::read_to_string(path).map_err(io("reading"))?;
+    let parts = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let Some((before, after)) = parts else {
+        let reason = format!("has no lines `{}` and `{END}` to put the report between", BEGIN.trim());
+        return Err(LatencyError::RawData { path: path.to_owned(), reason });
+    };
+    let report = report()?;
+    let text = format!("{before}{BEGIN}{}\n{END}{after}", report.trim_end());
+    files::write(path, text.as_bytes()).map_err(io("writing"))
 }
