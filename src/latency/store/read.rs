@@ -13,14 +13,14 @@ type Stored = (Result<OperatorKey, String>, f64, f64, i64);
 
 impl Store {
     /// One row per operator that has a time on a setting, sorted by key: the strongest evidence,
-    /// the user's own before shipped, the newest.
+    /// the newest; shipped rows only while the user has measured nothing on the setting.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn rows(&self, setting: &Setting) -> Result<Vec<Row>, LatencyError> {
         // Weakest first, so that later ones replace earlier ones.
         let mut rows = BTreeMap::new();
-        for row in self.measurements(setting, "median_ms IS NOT NULL")? {
+        for row in self.measurements(setting, &format!("median_ms IS NOT NULL AND {COUNTS}"))? {
             rows.insert(row.key, row);
         }
         Ok(rows.into_values().collect())
@@ -109,12 +109,12 @@ impl Store {
     pub fn model(&self, setting: &Setting) -> Result<Option<LatencyModel>, LatencyError> {
         const DOING: &str = "reading the latency model";
         let read = || -> rusqlite::Result<BTreeMap<String, f64>> {
-            let mut statement = self.connection.prepare(
+            let mut statement = self.connection.prepare(&format!(
                 "SELECT name, value FROM coefficient WHERE run_id = (
                      SELECT r.id FROM run r JOIN setting s ON s.id = r.setting_id
-                     WHERE s.text = ?1 AND EXISTS (SELECT 1 FROM coefficient c WHERE c.run_id = r.id)
-                     ORDER BY r.shipped IS NULL DESC, r.id DESC LIMIT 1)",
-            )?;
+                     WHERE s.text = ?1 AND EXISTS (SELECT 1 FROM coefficient c WHERE c.run_id = r.id) AND {COUNTS}
+                     ORDER BY r.shipped IS NULL DESC, r.id DESC LIMIT 1)"
+            ))?;
             statement.query_map([setting.id()], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
         };
         let coefficients = read().map_err(|source| self.failed(DOING, source))?;
@@ -130,10 +130,20 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub fn table_error(&self, setting: &Setting) -> Result<Option<TableError>, LatencyError> {
+        const DOING: &str = "reading whether shipped tables count";
         let runs = self.runs(setting)?;
         let own = runs.iter().filter(|run| run.shipped.is_none());
         let shipped = runs.iter().filter(|run| run.shipped.is_some());
-        Ok(own.chain(shipped).find_map(|run| run.error.clone()))
+        if let Some(error) = own.clone().find_map(|run| run.error.clone()) {
+            return Ok(Some(error));
+        }
+        let counts = format!(
+            "SELECT EXISTS (SELECT 1 FROM run r JOIN setting s ON s.id = r.setting_id
+             WHERE s.text = ?1 AND r.shipped IS NOT NULL AND {COUNTS})"
+        );
+        let counts: bool = (self.connection.query_row(&counts, [setting.id()], |row| row.get(0)))
+            .map_err(|source| self.failed(DOING, source))?;
+        Ok(if counts { shipped.into_iter().find_map(|run| run.error.clone()) } else { None })
     }
 
     /// Runs on a setting, newest first.
@@ -267,6 +277,12 @@ impl Store {
             .map_err(|source| self.failed("reading which shipped tables are loaded", source))
     }
 }
+
+/// Whether a run `r` counts: a shipped table steps back as a whole once the user has measured the
+/// setting, since it may stand for another machine with a processor of the same name.
+const COUNTS: &str = "(r.shipped IS NULL OR NOT EXISTS (
+    SELECT 1 FROM run own JOIN measurement m2 ON m2.run_id = own.id
+    WHERE own.setting_id = r.setting_id AND own.shipped IS NULL AND m2.evidence = 2 AND m2.median_ms IS NOT NULL))";
 
 /// Measurements of one setting (parameter 1), weakest evidence first, shipped before own, then in
 /// order of time.

@@ -89,6 +89,36 @@ fn own_rows_come_before_shipped_and_survive_a_newer_shipped_table() {
 }
 
 #[test]
+fn a_shipped_table_steps_back_as_a_whole_once_something_is_measured() {
+    let mut other = Store::in_memory_empty().unwrap();
+    let run = other.begin_run(&setting(), &about()).unwrap();
+    for channels in [8, 16] {
+        other.insert_measurement(run, &key(channels), 5.0, 0.0, Evidence::Measured, &[]).unwrap();
+    }
+    let error = TableError {
+        mape: 0.1,
+        within5: None,
+        within10: None,
+        kendall_tau: None,
+        networks: Some(4),
+        method: "by hand".to_owned(),
+    };
+    other.finish_run(run, Some(&error)).unwrap();
+    let text = export_table(&other, &setting()).unwrap();
+
+    let mut store = Store::in_memory_empty().unwrap();
+    store.import_table("shipped", &text).unwrap();
+    assert_eq!(store.rows(&setting()).unwrap().len(), 2);
+    assert_eq!(store.table_error(&setting()).unwrap().map(|error| error.mape), Some(0.1));
+    let run = store.begin_run(&setting(), &about()).unwrap();
+    assert_eq!(store.rows(&setting()).unwrap().len(), 2, "a run that measured nothing changes nothing");
+    store.insert_measurement(run, &key(8), 1.0, 0.0, Evidence::Measured, &[]).unwrap();
+    let rows: Vec<_> = store.rows(&setting()).unwrap().iter().map(|row| (row.key, row.ms)).collect();
+    assert_eq!(rows, [(key(8), 1.0)]);
+    assert!(store.table_error(&setting()).unwrap().is_none(), "the shipped error says nothing about own rows");
+}
+
+#[test]
 fn times_must_be_positive_numbers() {
     let mut store = Store::in_memory_empty().unwrap();
     let run = store.begin_run(&setting(), &about()).unwrap();
