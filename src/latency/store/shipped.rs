@@ -8,6 +8,7 @@ use super::{Store, write};
 /// Shipped tables by file name. Adding one: write `latency_tables/x.csv`, list it here and in
 /// `latency_tables/README.md`.
 pub static SHIPPED: &[(&str, &str)] = &[
+    ("cpu-amd-epyc_tract_fp32_b1_t1", include_str!("../../../latency_tables/cpu-amd-epyc_tract_fp32_b1_t1.csv")),
     ("pixel2_published_fp32_b1", include_str!("../../../latency_tables/pixel2_published_fp32_b1.csv")),
     ("t4_tensorrt_int8_b1", include_str!("../../../latency_tables/t4_tensorrt_int8_b1.csv")),
     ("t4_tensorrt_int8_b64", include_str!("../../../latency_tables/t4_tensorrt_int8_b64.csv")),
