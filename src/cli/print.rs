@@ -98,7 +98,7 @@ pub fn describe_latency(prediction: &Prediction) -> Vec<(&'static str, String)> 
         ("evidence", format!("{} of the predicted time", evidence.join(", "))),
         ("error from", prediction.error_method.clone()),
     ];
-    if prediction.extrapolated_share > 0.005 {
+    if prediction.error.is_some() && prediction.extrapolated_share > 0.005 {
         let share = prediction.extrapolated_share * 100.0;
         lines.push(("caution", format!("{share:.0}% of the time lies outside the shapes that the table covers")));
     }

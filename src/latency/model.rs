@@ -18,6 +18,7 @@ pub struct LatencyModel {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Prior {
     Roofline(Roofline),
+    Processor(Processor),
     Linear(Linear),
 }
 
@@ -93,6 +94,52 @@ coefficients! {
 }
 
 coefficients! {
+    /// Sum of what a processor does one after another: gathering the windows of a convolution into
+    /// a matrix, multiplying, moving maps and weights, and fetching what does not fit its cache.
+    ///
+    /// `*_ms_per_giga` are milliseconds per 1e9 elements or bytes, `*_gmac_s` 1e9 multiply-adds a
+    /// second.
+    Processor, "processor" {
+        /// Time of an operator with no work.
+        launch_ms = 0.001,
+        /// Regular convolutions and dense layers, by kernel size.
+        conv1_gmac_s = 50.0,
+        conv3_gmac_s = 50.0,
+        conv5_gmac_s = 50.0,
+        conv7_gmac_s = 50.0,
+        /// Output channels are padded to a multiple of this: the rows of a matrix tile.
+        channel_multiple = 16.0,
+        /// Factor on the compute time of convolutions that read an image (up to 4 channels).
+        image_factor = 1.0,
+        /// Gathering windows, per element of the gathered matrix: kernels above 1, by stride.
+        gather_ms_per_giga = 0.3,
+        strided_gather_ms_per_giga = 0.3,
+        /// Picking every other pixel for a strided 1x1 convolution, per element picked.
+        pick_ms_per_giga = 1.0,
+        /// Bytes of maps read and written.
+        map_ms_per_giga = 0.05,
+        /// Bytes of weights.
+        weight_ms_per_giga = 0.05,
+        /// Bytes of any one map or of the weights beyond `cache_bytes`.
+        cold_ms_per_giga = 0.1,
+        cache_bytes = 16_000_000.0,
+        /// Depthwise convolutions, by stride: outputs whose window lies inside the map, and those
+        /// at the border, which runtimes treat apart.
+        inner_gmac_s = 10.0,
+        border_gmac_s = 3.0,
+        strided_inner_gmac_s = 5.0,
+        strided_border_gmac_s = 2.0,
+        /// Per 1e9 outputs of a depthwise convolution, whatever its kernel.
+        depthwise_ms_per_giga = 0.3,
+        /// Per 1e9 channels of a depthwise convolution.
+        depthwise_channel_ms_per_giga = 100.0,
+        /// Operators without weights (sums, gates, pools, activations).
+        traffic_launch_ms = 0.001,
+        traffic_ms_per_giga = 0.1,
+    }
+}
+
+coefficients! {
     /// Linear in multiply-adds and elements moved, per image; fitted on whole networks.
     Linear, "linear" {
         /// Milliseconds per 1e9 multiply-adds of 1x1 convolutions and dense layers.
@@ -136,6 +183,7 @@ impl LatencyModel {
     pub fn to_coefficients(&self) -> Vec<(&'static str, f64)> {
         let mut fields = match &self.prior {
             Prior::Roofline(roofline) => roofline.fields(),
+            Prior::Processor(processor) => processor.fields(),
             Prior::Linear(linear) => linear.fields(),
         };
         fields.extend(self.composition.fields());
@@ -152,9 +200,11 @@ impl LatencyModel {
         }
         let mut values: BTreeMap<&str, f64> =
             coefficients.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-        let roofline = values.keys().any(|name| name.starts_with("roofline."));
-        let prior = if roofline {
+        let names = |prefix: &str| values.keys().any(|name| name.starts_with(prefix));
+        let prior = if names("roofline.") {
             Prior::Roofline(Roofline::take(&mut values)?)
+        } else if names("processor.") {
+            Prior::Processor(Processor::take(&mut values)?)
         } else {
             Prior::Linear(Linear::take(&mut values)?)
         };
@@ -174,6 +224,7 @@ mod tests {
     fn coefficients_read_back() {
         for prior in [
             Prior::Roofline(Roofline { launch_ms: 0.5, ..Roofline::default() }),
+            Prior::Processor(Processor { launch_ms: 0.5, ..Processor::default() }),
             Prior::Linear(Linear { eager_ms_per_giga: 3.0, ..Linear::default() }),
         ] {
             let model = LatencyModel { prior, composition: Composition { host_ms: 2.0, ..Composition::default() } };

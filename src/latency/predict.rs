@@ -10,9 +10,7 @@ use serde::Serialize;
 
 use super::correction::Correction;
 use super::store::{Store, TableError};
-use super::{
-    Evidence, Fuser, KeyKind, LatencyError, LatencyModel, NetworkTimes, OperatorKey, Prior, Setting, fit_roofline,
-};
+use super::{Evidence, Fuser, KeyKind, LatencyError, LatencyModel, NetworkTimes, OperatorKey, Setting, fit_prior};
 use crate::net::Graph;
 
 /// Predicts latencies on one setting.
@@ -39,6 +37,9 @@ pub struct PredictScratch {
     identity: u64,
 }
 
+/// Share of extrapolated time above which the table's error says nothing about a network.
+const MOSTLY: f64 = 0.5;
+
 /// Operators the memo holds before it starts again.
 const MEMO_LIMIT: usize = 1 << 20;
 
@@ -49,7 +50,8 @@ pub struct Prediction {
     pub ms: f64,
     pub ms_per_image: f64,
     pub setting: Setting,
-    /// Expected relative error, as a share; none when the table was never checked.
+    /// Expected relative error, as a share; none when the table was never checked, or not on networks
+    /// like this one.
     pub error: Option<f64>,
     /// How the error was obtained.
     pub error_method: String,
@@ -99,7 +101,7 @@ impl Predictor {
         let model = match store.model(setting)? {
             Some(model) => model,
             None if rows.is_empty() => return Err(no_table(store, setting)?),
-            None => LatencyModel::additive(Prior::Roofline(fit_roofline(&rows, setting)?)),
+            None => LatencyModel::additive(fit_prior(&rows, setting)?),
         };
         let free_activation = model.prior.free_activation();
         let measured = rows.iter().any(|row| row.evidence == Evidence::Measured);
@@ -150,19 +152,32 @@ impl Predictor {
             *count += count_share;
             extrapolated_ms += if operator.extrapolated { time_share } else { 0.0 };
         }
+        let (error, error_method) = self.stated_error(extrapolated_ms);
         Prediction {
             ms,
             ms_per_image: ms / self.setting.batch_size as f64,
             setting: self.setting.clone(),
-            error: self.error.as_ref().map(|error| error.mape),
-            error_method: self
-                .error
-                .as_ref()
-                .map_or_else(|| "never checked on whole networks".to_owned(), |error| error.method.clone()),
+            error,
+            error_method,
             evidence,
             extrapolated_share: extrapolated_ms,
             host_bound,
             operators,
+        }
+    }
+
+    /// The table's error with its method; none for a network that is mostly outside the table, which
+    /// the networks of the check were not.
+    fn stated_error(&self, extrapolated_share: f64) -> (Option<f64>, String) {
+        match &self.error {
+            None => (None, "never checked on whole networks".to_owned()),
+            Some(error) if extrapolated_share > MOSTLY => {
+                let outside = extrapolated_share * 100.0;
+                let inside = error.mape * 100.0;
+                let method = &error.method;
+                (None, format!("{outside:.0}% of the time lies outside the table; inside it {inside:.1}% ({method})"))
+            }
+            Some(error) => (Some(error.mape), error.method.clone()),
         }
     }
 

@@ -8,6 +8,7 @@ impl Prior {
     pub fn ms(&self, key: &OperatorKey, precision: Precision, batch_size: u32) -> f64 {
         match self {
             Prior::Roofline(roofline) => roofline.ms(key, precision.bytes(), batch_size as f64),
+            Prior::Processor(processor) => processor.ms(key, precision.bytes(), batch_size as f64),
             Prior::Linear(linear) => linear.ms_per_image(key) * batch_size as f64,
         }
     }

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::bench::median;
 use super::{Estimate, Subject};
 use crate::latency::{
-    Composition, LatencyError, LatencyModel, NetworkCheck, NetworkTimes, Predictor, Prior, RunId, Setting, Store,
-    TableError, error_of, fit_composition, fit_roofline,
+    Composition, LatencyError, LatencyModel, NetworkCheck, NetworkTimes, Predictor, RunId, Setting, Store, TableError,
+    error_of, fit_composition, fit_prior,
 };
 use crate::net::{Graph, Network};
 use crate::onnx::{Batch, ExportOptions, OnnxError, Weights, model_bytes};
@@ -73,7 +73,7 @@ pub(super) fn check(
     space: &str,
     networks: &[MeasuredNetwork],
 ) -> Result<Option<CheckReport>, LatencyError> {
-    let mut model = LatencyModel::additive(Prior::Roofline(fit_roofline(&store.rows(setting)?, setting)?));
+    let mut model = LatencyModel::additive(fit_prior(&store.rows(setting)?, setting)?);
     store.set_model(run, &model)?;
     let calibration = calibration_networks(networks.len());
     let (fitted_on, held_out) = networks.split_at(calibration);

@@ -133,6 +133,9 @@ fn shapes_outside_the_table_are_flagged() {
     assert!(far.operators[1].extrapolated && far.extrapolated_share > 0.9, "{far:?}");
     let near = predictor.predict(&graph("SuperConvK3BNRELU(3,64,1,1)SuperConvK3BNRELU(64,100,1,1)", 56, false));
     assert!(!near.operators[1].extrapolated);
+    // The table's error says nothing about a network that is mostly outside it.
+    assert!(far.error.is_none() && far.error_method.contains("lies outside the table"), "{}", far.error_method);
+    assert_eq!(near.error, predictor.error().map(|error| error.mape));
 }
 
 #[test]

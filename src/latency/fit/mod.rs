@@ -1,12 +1,30 @@
-//! Fitting: coefficients of a roofline from rows, and of sums from whole networks.
+//! Fitting: coefficients of priors from rows, and of sums from whole networks.
 //!
 //! Everything here is deterministic. Not here: evaluating the formulas (`prior`), where the numbers
 //! come from (`derive`, the profile room).
 
 mod composition;
 mod linear;
+mod pattern;
+mod processor;
 mod roofline;
 
 pub use composition::{NetworkTimes, fit_composition};
 pub use linear::{Observation, leave_one_out, non_negative};
 pub use roofline::fit_roofline;
+
+use super::store::Row;
+use super::{LatencyError, Prior, Setting};
+
+/// Fits the prior that suits a setting to its rows: a processor where threads mean something, a
+/// roofline elsewhere.
+///
+/// # Errors
+/// When there is no convolution among the rows.
+pub fn fit_prior(rows: &[Row], setting: &Setting) -> Result<Prior, LatencyError> {
+    if setting.threads > 0 {
+        Ok(Prior::Processor(processor::fit_processor(rows, setting)?))
+    } else {
+        Ok(Prior::Roofline(fit_roofline(rows, setting)?))
+    }
+}

@@ -2,12 +2,10 @@
 
 use super::super::store::Row;
 use super::super::{KeyKind, LatencyError, OperatorKey, Precision, Prior, Roofline, Setting};
-
-/// Rows the search looks at: more do not change the prior, which the rows correct anyway.
-const MAX_ROWS: usize = 3000;
+use super::pattern::{Field, mean_log_error, minimise, thinned};
 
 /// The coefficients that are fitted.
-const FREE: [fn(&mut Roofline) -> &mut f64; 15] = [
+const FREE: [Field<Roofline>; 15] = [
     |roofline| &mut roofline.launch_ms,
     |roofline| &mut roofline.conv1_tmac_s,
     |roofline| &mut roofline.conv3_tmac_s,
@@ -24,11 +22,6 @@ const FREE: [fn(&mut Roofline) -> &mut f64; 15] = [
     |roofline| &mut roofline.traffic_launch_ms,
     |roofline| &mut roofline.traffic_bandwidth_gb_s,
 ];
-
-/// First step and last step of the search, as logarithms.
-const STEPS: (f64, f64) = (0.5, 0.004);
-/// Rounds of the search at most.
-const ROUNDS: usize = 400;
 
 /// What a setting's runtime decides about the roofline before anything is measured.
 fn roofline_for(setting: &Setting) -> Roofline {
@@ -48,21 +41,10 @@ fn roofline_for(setting: &Setting) -> Roofline {
 /// # Errors
 /// When there is no convolution among the rows.
 pub fn fit_roofline(rows: &[Row], setting: &Setting) -> Result<Roofline, LatencyError> {
-    let stride = rows.len().div_ceil(MAX_ROWS).max(1);
-    let rows: Vec<&Row> = rows.iter().step_by(stride).collect();
+    let rows = thinned(rows);
     let start = start(&rows, setting)?;
-    let loss = |roofline: &Roofline| {
-        let prior = Prior::Roofline(roofline.clone());
-        let sum: f64 = rows
-            .iter()
-            .map(|row| {
-                let log = (row.ms / prior.ms(&row.key, setting.precision, setting.batch_size)).ln();
-                (log * log + 1e-4).sqrt()
-            })
-            .sum();
-        sum / rows.len() as f64
-    };
-    Ok(pattern_search(start, loss))
+    let loss = |roofline: &Roofline| mean_log_error(&Prior::Roofline(roofline.clone()), &rows, setting);
+    Ok(minimise(&start, &FREE, loss))
 }
 
 /// A starting point in the right order of magnitude, read off the fastest rows.
@@ -104,53 +86,6 @@ fn start(rows: &[&Row], setting: &Setting) -> Result<Roofline, LatencyError> {
         traffic_bandwidth_gb_s: of(&traffic, &bandwidth, 0.95).unwrap_or(conv_bandwidth),
         ..roofline_for(setting)
     })
-}
-
-/// Hooke and Jeeves' pattern search: explore each coefficient, then go on in the direction that
-/// helped; halve the step where nothing does.
-fn pattern_search(start: Roofline, loss: impl Fn(&Roofline) -> f64) -> Roofline {
-    let with = |logs: &[f64]| {
-        let mut roofline = start.clone();
-        for (field, log) in FREE.iter().zip(logs) {
-            *field(&mut roofline) = log.exp();
-        }
-        roofline
-    };
-    let at = |logs: &[f64]| loss(&with(logs));
-    let explore = |mut logs: Vec<f64>, mut best: f64, step: f64| {
-        for axis in 0..logs.len() {
-            for change in [step, -step] {
-                logs[axis] += change;
-                let loss = at(&logs);
-                if loss < best {
-                    best = loss;
-                    break;
-                }
-                logs[axis] -= change;
-            }
-        }
-        (logs, best)
-    };
-    let mut base: Vec<f64> = FREE.iter().map(|field| field(&mut start.clone()).ln()).collect();
-    let mut best = at(&base);
-    let mut step = STEPS.0;
-    for _ in 0..ROUNDS {
-        let (found, loss) = explore(base.clone(), best, step);
-        if loss < best {
-            let ahead: Vec<f64> = found.iter().zip(&base).map(|(new, old)| 2.0 * new - old).collect();
-            (base, best) = (found, loss);
-            let ahead_loss = at(&ahead);
-            let (found, loss) = explore(ahead, ahead_loss, step);
-            if loss < best {
-                (base, best) = (found, loss);
-            }
-        } else if step > STEPS.1 {
-            step *= 0.5;
-        } else {
-            break;
-        }
-    }
-    with(&base)
 }
 
 #[cfg(test)]
