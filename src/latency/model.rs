@@ -158,7 +158,7 @@ coefficients! {
 }
 
 coefficients! {
-    /// network = max(host_ms + kernel_ms * operators, sum over classes of weight * times).
+    /// network = max(host_ms + kernel_ms * operators, sum over classes of weight * times + cold bytes).
     Composition, "network" {
         /// What the host needs for a call, however small.
         host_ms = 0.0,
@@ -170,6 +170,12 @@ coefficients! {
         depthwise = 1.0,
         /// Weight of everything without weights.
         traffic = 1.0,
+        /// Per 1e9 bytes of weights, and of maps, beyond `warm_bytes` in any one operator: in a network
+        /// they come from far away, where an operator that is timed again and again finds them near.
+        cold_weight_ms_per_giga = 0.0,
+        cold_map_ms_per_giga = 0.0,
+        /// What a core's own cache keeps.
+        warm_bytes = 1_000_000.0,
     }
 }
 

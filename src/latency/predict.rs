@@ -10,7 +10,9 @@ use serde::Serialize;
 
 use super::correction::Correction;
 use super::store::{Store, TableError};
-use super::{Evidence, Fuser, KeyKind, LatencyError, LatencyModel, NetworkTimes, OperatorKey, Setting, fit_prior};
+use super::{
+    Composition, Evidence, Fuser, KeyKind, LatencyError, LatencyModel, NetworkTimes, OperatorKey, Setting, fit_prior,
+};
 use crate::net::Graph;
 
 /// Predicts latencies on one setting.
@@ -212,7 +214,23 @@ impl Predictor {
             _ => self.model.composition.traffic,
         };
         let (ms, evidence, extrapolated) = self.operator_ms(key);
-        (weight * ms, evidence, extrapolated)
+        let (weights_giga, maps_giga) = self.cold_giga(key);
+        let Composition { cold_weight_ms_per_giga, cold_map_ms_per_giga, .. } = self.model.composition;
+        let cold_ms = cold_weight_ms_per_giga * weights_giga + cold_map_ms_per_giga * maps_giga;
+        (weight * ms + cold_ms, evidence, extrapolated)
+    }
+
+    /// 1e9 bytes of an operator's weights, and of its maps, that a processor's core cannot keep near
+    /// while a network runs.
+    fn cold_giga(&self, key: &OperatorKey) -> (f64, f64) {
+        if self.setting.threads == 0 {
+            return (0.0, 0.0);
+        }
+        let bytes = self.setting.precision.bytes();
+        let cold = |elements: f64| (bytes * elements - self.model.composition.warm_bytes).max(0.0) * 1e-9;
+        let batch = self.setting.batch_size as f64;
+        let maps = cold(batch * key.in_elements() as f64) + cold(batch * key.out_elements() as f64);
+        (cold(key.weights() as f64), maps)
     }
 
     /// Milliseconds of an operator on its own.
@@ -246,6 +264,9 @@ impl Predictor {
                 _ => &mut times.traffic_ms,
             };
             *class += self.operator_ms(key).0;
+            let (weights_giga, maps_giga) = self.cold_giga(key);
+            times.cold_weight_giga += weights_giga;
+            times.cold_map_giga += maps_giga;
         }
         times
     }
