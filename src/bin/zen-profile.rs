@@ -7,12 +7,14 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 use zen_nas::cli::{
-    self, CompletionArgs, DatabaseArgs, Exit, LoweringArgs, OutputArgs, SessionProgress, TableSummary, count, positive,
+    self, CompletionArgs, DatabaseArgs, Exit, LoweringArgs, OutputArgs, Progress, SessionProgress, TableSummary, count,
+    positive,
 };
 use zen_nas::files;
 use zen_nas::latency::derive::derive_tables;
 use zen_nas::latency::{LatencyError, export_table, published};
-use zen_nas::profile::{PlanOptions, RUNNERS, SessionOptions, Target, open_runner, profile};
+use zen_nas::net::Network;
+use zen_nas::profile::{PlanOptions, RUNNERS, SessionOptions, Target, open_runner, profile, verify};
 use zen_nas::space::{SPACES, Space};
 
 /// Measures the operators of a search space on a device, and says how far predictions from them
@@ -34,6 +36,25 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measure given networks as a whole, beside what the table predicts: the winner of a search,
+    /// before it is trained
+    Verify {
+        /// A structure, a file with one on each line, or - for stdin
+        #[arg(value_name = "STRUCTURE|FILE", required = true)]
+        structures: Vec<String>,
+        /// Device to measure on; `cpu` is this machine
+        #[arg(long, value_name = "NAME", default_value = "cpu")]
+        device: String,
+        #[command(flatten)]
+        lowering: LoweringArgs,
+        /// Images in one inference call
+        #[arg(long, value_name = "N", default_value = "1", value_parser = count, allow_negative_numbers = true)]
+        batch_size: u32,
+        #[command(flatten)]
+        database: DatabaseArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
     /// List every latency table with its evidence and error
     List {
         #[command(flatten)]
@@ -111,6 +132,7 @@ fn examples() -> &'static str {
     "Examples:
   zen-profile --device cpu
   zen-profile --device cpu --space idw --squeeze-excite --minutes 10
+  zen-profile verify best.txt
   zen-profile list
   zen-profile show t4
   zen-profile export v100/tensorrt/fp16/b1 -o v100.csv"
@@ -133,6 +155,9 @@ fn main() -> ExitCode {
         return Exit::Done.into();
     }
     cli::finish(match &args.command {
+        Some(Command::Verify { structures, device, lowering, batch_size, database, output }) => {
+            verify_networks(structures, device, lowering, *batch_size, database, output)
+        }
         Some(Command::List { database, output }) => list(database, output),
         Some(Command::Show { device, database, output }) => show(device, database, output),
         Some(Command::Export { setting, out, database }) => export(setting, out.as_deref(), database),
@@ -173,6 +198,40 @@ fn measure(device: &str, args: &MeasureArgs) -> anyhow::Result<Exit> {
         cli::print(&cli::describe_session(&outcome, &store));
     }
     Ok(cli::profile_exit(&outcome))
+}
+
+fn verify_networks(
+    structures: &[String],
+    device: &str,
+    lowering: &LoweringArgs,
+    batch_size: u32,
+    database: &DatabaseArgs,
+    output: &OutputArgs,
+) -> anyhow::Result<Exit> {
+    let mut networks = Vec::new();
+    for argument in structures {
+        for structure in cli::read_structures(argument)? {
+            let network = Network::parse(&structure.text).with_context(|| structure.prefix())?;
+            let graph = network.lower(&lowering.options()).with_context(|| structure.prefix())?;
+            networks.push((network, graph));
+        }
+    }
+    let mut store = cli::open_store(database)?;
+    let mut runner = open_runner(&store, device)?;
+    cli::interrupted();
+    let mut progress = Progress::new("verify", networks.len() as u64, output.quiet);
+    let mut done = 0;
+    let found = verify(&mut store, runner.as_mut(), &networks, batch_size, &cli::interrupted, &mut |network| {
+        done += 1;
+        progress.set(done, || format!("{:.3} ms", network.measured_ms));
+    })?;
+    progress.finish();
+    if output.json {
+        cli::print(&serde_json::to_string_pretty(&found)?);
+    } else {
+        cli::print(&cli::describe_verification(&found));
+    }
+    Ok(cli::verification_exit(&found))
 }
 
 fn list(database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {

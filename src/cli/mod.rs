@@ -18,6 +18,6 @@ pub use options::{
     CompletionArgs, DatabaseArgs, LoweringArgs, NamedStructure, OutputArgs, SettingArgs, open_store, read_structures,
 };
 pub use print::{columns, cost_lines, describe_latency, human, print, table};
-pub use profile::{SessionProgress, describe_session, profile_exit};
+pub use profile::{SessionProgress, describe_session, describe_verification, profile_exit, verification_exit};
 pub use progress::Progress;
 pub use tables::{RunSummary, TableSummary, all_tables, describe_error, tables_of};

@@ -1,8 +1,8 @@
 //! What a profiling session says: progress while it runs, a summary at its end.
 
-use super::{Exit, Progress, describe_error, table};
+use super::{Exit, Progress, columns, describe_error, table};
 use crate::latency::Store;
-use crate::profile::{Ending, Event, Outcome, Settled};
+use crate::profile::{Ending, Event, Outcome, Settled, Verification};
 
 /// Follows a session with a progress bar and notes on stderr.
 pub struct SessionProgress {
@@ -106,4 +106,43 @@ pub fn describe_session(outcome: &Outcome, store: &Store) -> String {
         }
     }
     table(&lines)
+}
+
+/// How a verification ended, for the shell.
+pub fn verification_exit(found: &Verification) -> Exit {
+    match (found.interrupted, found.failed.is_empty()) {
+        (true, _) => Exit::Interrupted,
+        (false, false) => Exit::Partial,
+        (false, true) => Exit::Done,
+    }
+}
+
+/// Measured beside predicted, for people.
+pub fn describe_verification(found: &Verification) -> String {
+    let setting = &found.setting;
+    let mut lines = vec![vec![
+        "measured".to_owned(),
+        "known to".to_owned(),
+        "predicted".to_owned(),
+        "off by".to_owned(),
+        format!("ms per call on {setting} ({} {})", setting.runtime, found.runtime_version),
+    ]];
+    for network in &found.networks {
+        let (predicted, off) = match network.predicted_ms {
+            Some(ms) => (format!("{ms:.3}"), format!("{:+.1}%", (ms / network.measured_ms - 1.0) * 100.0)),
+            None => ("no table".to_owned(), String::new()),
+        };
+        lines.push(vec![
+            format!("{:.3}", network.measured_ms),
+            format!("+-{:.1}%", network.stderr_ms / network.measured_ms * 100.0),
+            predicted,
+            off,
+            network.structure.clone(),
+        ]);
+    }
+    let mut text = columns(&lines);
+    for (structure, reason) in &found.failed {
+        text.push_str(&format!("\nfailed: {structure}: {reason}"));
+    }
+    text
 }

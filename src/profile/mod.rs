@@ -13,6 +13,7 @@ mod reach;
 mod runner;
 mod session;
 pub mod transport;
+mod verify;
 
 pub use bench::{Estimate, Settled, Target, measure, median_and_stderr};
 pub use check::{CheckReport, MAX_NETWORKS};
@@ -21,3 +22,4 @@ pub use plan::{MAX_OPERATORS, Plan, PlanOptions, draw_networks, plan};
 pub use reach::open_runner;
 pub use runner::{RUNNERS, Runner, RunnerAbout, RunnerEntry, RunnerError, Subject};
 pub use session::{Ending, Event, Failure, Outcome, SessionOptions, local_setting, profile};
+pub use verify::{Verification, Verified, verify};

@@ -96,3 +96,16 @@ fn ctrl_c_ends_cleanly_and_says_how_to_go_on() {
     assert_eq!(status.code(), Some(130), "{stdout}");
     assert!(stdout.contains("the same command goes on"), "{stdout}");
 }
+
+#[test]
+fn given_networks_are_measured_beside_their_prediction() {
+    let place = Place::new();
+    let structure = "SuperConvK3BNRELU(3,8,2,1)SuperResK3K3(8,16,2,8,1)";
+    let ended = place.done("zen-profile", &format!("verify {structure} --resolution 32 --classes 10 --json --quiet"));
+    let found = ended.json();
+    assert!(found["networks"][0]["measured_ms"].as_f64().unwrap() > 0.0);
+    assert_eq!(found["networks"][0]["structure"], structure);
+    assert!(found["setting"]["id"].as_str().unwrap().ends_with("/tract/fp32/b1/t1"));
+    place.fails("zen-profile", "verify SuperConvK3BNRELU(3,8,2)", 3, &["found `)`"]);
+    place.fails("zen-profile", &format!("verify {structure} --device t4"), 4, &["trtexec"]);
+}
