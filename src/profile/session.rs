@@ -127,6 +127,19 @@ pub fn profile(
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<Outcome, ProfileError> {
     options.check()?;
+    store.read_only_own_runs(true);
+    let outcome = measure_and_check(store, runner, options, interrupted, on_event);
+    store.read_only_own_runs(false);
+    outcome
+}
+
+fn measure_and_check(
+    store: &mut Store,
+    runner: &mut dyn Runner,
+    options: &SessionOptions,
+    interrupted: &dyn Fn() -> bool,
+    on_event: &mut dyn FnMut(Event<'_>),
+) -> Result<Outcome, ProfileError> {
     let about = runner.about();
     let setting = local_setting(&about, options.batch_size);
     let plan = plan(&options.plan)?;

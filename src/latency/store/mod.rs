@@ -33,6 +33,8 @@ pub const UNIT: &str = "ms per inference call";
 pub struct Store {
     connection: Connection,
     path: PathBuf,
+    /// Whether only the user's own runs are read, see [`Store::read_only_own_runs`].
+    only_own: bool,
 }
 
 /// A run in the database.
@@ -156,7 +158,7 @@ impl Store {
             reason: format!("cannot be opened as a database ({error})"),
         };
         let connection = Connection::open(path).map_err(unusable)?;
-        let mut store = Self { connection, path: path.to_owned() };
+        let mut store = Self { connection, path: path.to_owned(), only_own: false };
         store.migrate()?;
         store.import_shipped()?;
         Ok(store)
@@ -183,7 +185,7 @@ impl Store {
             doing: "creating it",
             source,
         })?;
-        let mut store = Self { connection, path };
+        let mut store = Self { connection, path, only_own: false };
         store.migrate()?;
         Ok(store)
     }

@@ -12,15 +12,24 @@ use super::{NetworkCheck, NewRun, Row, Run, RunId, SettingSummary, Store, TableE
 type Stored = (Result<OperatorKey, String>, f64, f64, i64);
 
 impl Store {
+    /// From now on reads own runs alone, finished or not: what a session that measures wants.
+    pub(crate) fn read_only_own_runs(&mut self, only_own: bool) {
+        self.only_own = only_own;
+    }
+
+    fn counts(&self) -> &'static str {
+        if self.only_own { OWN } else { COUNTS }
+    }
+
     /// One row per operator that has a time on a setting, sorted by key: the strongest evidence,
-    /// the newest; shipped rows only while the user has measured nothing on the setting.
+    /// the newest; the user's own once they have finished measuring the setting, shipped before.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn rows(&self, setting: &Setting) -> Result<Vec<Row>, LatencyError> {
         // Weakest first, so that later ones replace earlier ones.
         let mut rows = BTreeMap::new();
-        for row in self.measurements(setting, &format!("median_ms IS NOT NULL AND {COUNTS}"))? {
+        for row in self.measurements(setting, &format!("median_ms IS NOT NULL AND {}", self.counts()))? {
             rows.insert(row.key, row);
         }
         Ok(rows.into_values().collect())
@@ -101,8 +110,7 @@ impl Store {
             .collect()
     }
 
-    /// The model to predict a setting with: of the newest of the user's runs that has one, else of
-    /// the shipped table.
+    /// The model to predict a setting with: of the newest run that counts and has one.
     ///
     /// # Errors
     /// When the database cannot be read or the model in it is not complete.
@@ -112,8 +120,9 @@ impl Store {
             let mut statement = self.connection.prepare(&format!(
                 "SELECT name, value FROM coefficient WHERE run_id = (
                      SELECT r.id FROM run r JOIN setting s ON s.id = r.setting_id
-                     WHERE s.text = ?1 AND EXISTS (SELECT 1 FROM coefficient c WHERE c.run_id = r.id) AND {COUNTS}
-                     ORDER BY r.shipped IS NULL DESC, r.id DESC LIMIT 1)"
+                     WHERE s.text = ?1 AND EXISTS (SELECT 1 FROM coefficient c WHERE c.run_id = r.id) AND {}
+                     ORDER BY r.shipped IS NULL DESC, r.id DESC LIMIT 1)",
+                self.counts()
             ))?;
             statement.query_map([setting.id()], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
         };
@@ -124,26 +133,21 @@ impl Store {
         LatencyModel::from_coefficients(&coefficients).map(Some).map_err(|reason| self.bad_content(DOING, reason))
     }
 
-    /// How good the setting's table is: of the newest of the user's runs that was checked, else of
-    /// the shipped table.
+    /// How good the setting's table is: of the newest run that counts and was checked.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn table_error(&self, setting: &Setting) -> Result<Option<TableError>, LatencyError> {
-        const DOING: &str = "reading whether shipped tables count";
-        let runs = self.runs(setting)?;
-        let own = runs.iter().filter(|run| run.shipped.is_none());
-        let shipped = runs.iter().filter(|run| run.shipped.is_some());
-        if let Some(error) = own.clone().find_map(|run| run.error.clone()) {
-            return Ok(Some(error));
-        }
-        let counts = format!(
-            "SELECT EXISTS (SELECT 1 FROM run r JOIN setting s ON s.id = r.setting_id
-             WHERE s.text = ?1 AND r.shipped IS NOT NULL AND {COUNTS})"
+        let condition = format!(
+            "SELECT r.id FROM run r JOIN setting s ON s.id = r.setting_id WHERE s.text = ?1 AND {}",
+            self.counts()
         );
-        let counts: bool = (self.connection.query_row(&counts, [setting.id()], |row| row.get(0)))
-            .map_err(|source| self.failed(DOING, source))?;
-        Ok(if counts { shipped.into_iter().find_map(|run| run.error.clone()) } else { None })
+        let read = || -> rusqlite::Result<Vec<i64>> {
+            self.connection.prepare(&condition)?.query_map([setting.id()], |row| row.get(0))?.collect()
+        };
+        let counting = read().map_err(|source| self.failed("reading which runs count", source))?;
+        let runs = self.runs(setting)?;
+        Ok(runs.into_iter().filter(|run| counting.contains(&run.id.0)).find_map(|run| run.error))
     }
 
     /// Runs on a setting, newest first.
@@ -278,11 +282,17 @@ impl Store {
     }
 }
 
-/// Whether a run `r` counts: a shipped table steps back as a whole once the user has measured the
-/// setting, since it may stand for another machine with a processor of the same name.
-const COUNTS: &str = "(r.shipped IS NULL OR NOT EXISTS (
-    SELECT 1 FROM run own JOIN measurement m2 ON m2.run_id = own.id
-    WHERE own.setting_id = r.setting_id AND own.shipped IS NULL AND m2.evidence = 2 AND m2.median_ms IS NOT NULL))";
+/// Whether a run `r` counts. A shipped table may stand for another machine with a processor of the
+/// same name, so the two never mix: it counts until the user has finished measuring the setting,
+/// from then on the user's own runs do.
+const COUNTS: &str = "((r.shipped IS NULL) = (
+    EXISTS (SELECT 1 FROM run own JOIN measurement m2 ON m2.run_id = own.id
+        WHERE own.setting_id = r.setting_id AND own.shipped IS NULL AND own.finished_at IS NOT NULL
+        AND m2.evidence = 2 AND m2.median_ms IS NOT NULL)
+    OR NOT EXISTS (SELECT 1 FROM run other WHERE other.setting_id = r.setting_id AND other.shipped IS NOT NULL)))";
+
+/// The same where only own runs are wanted.
+const OWN: &str = "r.shipped IS NULL";
 
 /// Measurements of one setting (parameter 1), weakest evidence first, shipped before own, then in
 /// order of time.

@@ -82,6 +82,8 @@ fn own_rows_come_before_shipped_and_survive_a_newer_shipped_table() {
     assert_ne!(old, new);
     assert!(store.import_table("shipped", &old).unwrap());
     assert!(!store.import_table("shipped", &old).unwrap());
+    assert_eq!(store.rows(&setting()).unwrap()[0].ms, 7.0, "the own run is not finished");
+    store.finish_run(run, None).unwrap();
     assert_eq!(store.rows(&setting()).unwrap()[0].ms, 1.0);
     assert!(store.import_table("shipped", &new).unwrap());
     let history: Vec<f64> = store.history(&setting(), &key(8)).unwrap().iter().map(|row| row.ms).collect();
@@ -89,7 +91,7 @@ fn own_rows_come_before_shipped_and_survive_a_newer_shipped_table() {
 }
 
 #[test]
-fn a_shipped_table_steps_back_as_a_whole_once_something_is_measured() {
+fn a_shipped_table_steps_back_as_a_whole_once_the_setting_is_measured() {
     let mut other = Store::in_memory_empty().unwrap();
     let run = other.begin_run(&setting(), &about()).unwrap();
     for channels in [8, 16] {
@@ -113,6 +115,11 @@ fn a_shipped_table_steps_back_as_a_whole_once_something_is_measured() {
     let run = store.begin_run(&setting(), &about()).unwrap();
     assert_eq!(store.rows(&setting()).unwrap().len(), 2, "a run that measured nothing changes nothing");
     store.insert_measurement(run, &key(8), 1.0, 0.0, Evidence::Measured, &[]).unwrap();
+    assert_eq!(store.rows(&setting()).unwrap()[0].ms, 5.0, "an interrupted run leaves the shipped table in place");
+    store.read_only_own_runs(true);
+    assert_eq!(store.rows(&setting()).unwrap()[0].ms, 1.0);
+    store.read_only_own_runs(false);
+    store.finish_run(run, None).unwrap();
     let rows: Vec<_> = store.rows(&setting()).unwrap().iter().map(|row| (row.key, row.ms)).collect();
     assert_eq!(rows, [(key(8), 1.0)]);
     assert!(store.table_error(&setting()).unwrap().is_none(), "the shipped error says nothing about own rows");
