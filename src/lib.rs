@@ -9,12 +9,14 @@
 //! * [`profile`]: measuring the operators of a space on a device.
 //! * [`search`]: evolution under budgets.
 //! * [`onnx`]: graphs and operators as ONNX models, with weights, checked in tract.
+//! * [`names`]: what was meant by a name that is unknown.
 //! * [`files`]: files that appear whole or not at all.
 //! * [`cli`]: what the binaries share.
 
 pub mod cli;
 pub mod files;
 pub mod latency;
+pub mod names;
 pub mod net;
 pub mod onnx;
 pub mod profile;

@@ -4,12 +4,11 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use crate::latency::LatencyError;
+use crate::names::UnknownName;
 use crate::net::{LowerError, StructureError};
 use crate::onnx::OnnxError;
 use crate::profile::ProfileError;
-use crate::score::UnknownProxy;
 use crate::search::SearchError;
-use crate::space::UnknownSpace;
 
 /// How a program ended; the numbers are part of the public interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +71,7 @@ pub fn exit_of(error: &(dyn Error + 'static)) -> Exit {
         || error.is::<LowerError>()
         || error.is::<LatencyError>()
         || error.is::<OnnxError>()
-        || error.is::<UnknownProxy>()
-        || error.is::<UnknownSpace>()
+        || error.is::<UnknownName>()
         || error.is::<std::io::Error>();
     if bad_input { Exit::BadInput } else { Exit::Unexpected }
 }

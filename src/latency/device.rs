@@ -6,6 +6,7 @@
 use serde::Deserialize;
 
 use super::{LatencyError, Precision, Setting};
+use crate::names::closest;
 
 /// Device files by name, embedded.
 pub static DEVICES: &[(&str, &str)] = &[
@@ -72,13 +73,7 @@ impl Device {
         match DEVICES.iter().find(|(known, _)| *known == name) {
             Some((known, text)) => Self::parse(known, text),
             None => {
-                let lower = name.to_lowercase();
-                let closest = DEVICES
-                    .iter()
-                    .map(|(known, _)| (crate::net::edit_distance(&lower, known), *known))
-                    .min()
-                    .filter(|(distance, known)| *distance <= known.len() / 2)
-                    .map(|(_, known)| known.to_owned());
+                let closest = closest(name, DEVICES.iter().map(|(known, _)| *known)).map(str::to_owned);
                 let known = DEVICES.iter().map(|(known, _)| *known).collect::<Vec<_>>().join(", ");
                 Err(LatencyError::UnknownDevice { name: name.to_owned(), closest, known })
             }

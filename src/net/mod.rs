@@ -16,5 +16,4 @@ pub use graph::{
     Activation, BATCH_NORM_EPSILON, Branch, Graph, Operator, OperatorId, OperatorKind, Origin, Shape, TrunkConv,
 };
 pub use lower::{LowerOptions, MAX_CLASSES, MAX_RESOLUTION};
-pub(crate) use structure::edit_distance;
 pub use structure::{MAX_CHANNELS, MAX_LAYERS, MAX_STRIDE, MAX_STRUCTURE_BYTES, Network, SuperBlock};

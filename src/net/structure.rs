@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use super::StructureError;
 use super::block::BlockKind;
+use crate::names::closest;
 
 /// Largest structure string that is read, in bytes.
 pub const MAX_STRUCTURE_BYTES: usize = 1 << 16;
@@ -191,7 +192,7 @@ impl<'t> Parser<'t> {
             return Err(self.error(span, "a block type such as SuperConvK3BNRELU".into(), self.found_here()));
         }
         let Some(kind) = BlockKind::from_name(word) else {
-            let expected = match closest_name(word) {
+            let expected = match closest(word, BlockKind::all().map(BlockKind::name)) {
                 Some(name) => format!("a block type; the closest is {name}"),
                 None => {
                     let families: Vec<_> = super::block::FAMILIES.iter().map(|f| f.types[0].name).collect();
@@ -275,34 +276,6 @@ fn shorten(word: &str) -> String {
     }
 }
 
-/// The known block type within a third of the word's length in edits, if any.
-fn closest_name(word: &str) -> Option<&'static str> {
-    if word.len() > 64 {
-        return None;
-    }
-    BlockKind::all()
-        .map(|kind| (edit_distance(word, kind.name()), kind.name()))
-        .min()
-        .filter(|(distance, name)| *distance <= name.len() / 3)
-        .map(|(_, name)| name)
-}
-
-/// Levenshtein distance in characters; for suggestions after a typing error.
-pub(crate) fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,11 +311,5 @@ mod tests {
             assert_eq!(error.span(), span, "{text}: {error}");
             assert!(error.to_string().contains(message), "{text}: {error}");
         }
-    }
-
-    #[test]
-    fn edit_distances() {
-        assert_eq!(edit_distance("kitten", "sitting"), 3);
-        assert_eq!(edit_distance("", "abc"), 3);
     }
 }

@@ -7,7 +7,8 @@
 mod baseline;
 pub mod zen;
 
-use crate::net::{Graph, edit_distance};
+use crate::names::UnknownName;
+use crate::net::Graph;
 
 pub use zen::closed_form::Taps;
 
@@ -39,33 +40,13 @@ pub static PROXIES: &[&dyn Proxy] = &[
     &baseline::Parameters,
 ];
 
-/// A proxy name that is not registered.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown proxy `{name}`, known are {known}{hint}")]
-pub struct UnknownProxy {
-    name: String,
-    known: String,
-    hint: String,
-}
-
 /// The proxy of that name.
 ///
 /// # Errors
 /// Lists the known ones.
-pub fn find(name: &str) -> Result<&'static dyn Proxy, UnknownProxy> {
-    if let Some(proxy) = PROXIES.iter().find(|proxy| proxy.name() == name) {
-        return Ok(*proxy);
-    }
-    let names: Vec<_> = PROXIES.iter().map(|proxy| proxy.name()).collect();
-    let closest = names.iter().map(|known| (edit_distance(name, known), *known)).min();
-    Err(UnknownProxy {
-        name: name.chars().take(40).collect(),
-        known: names.join(", "),
-        hint: match closest {
-            Some((distance, known)) if distance <= 3 => format!("; did you mean {known}?"),
-            _ => String::new(),
-        },
-    })
+pub fn find(name: &str) -> Result<&'static dyn Proxy, UnknownName> {
+    let found = PROXIES.iter().find(|proxy| proxy.name() == name);
+    found.copied().ok_or_else(|| UnknownName::new("proxy", name, PROXIES.iter().map(|proxy| proxy.name())))
 }
 
 #[cfg(test)]

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::budget::BudgetUse;
 use crate::latency::LatencyError;
+use crate::names::UnknownName;
 use crate::net::{LowerError, StructureError};
-use crate::score::UnknownProxy;
-use crate::space::UnknownSpace;
 
 /// A search that cannot start, go on or be recorded.
 #[derive(Debug, thiserror::Error)]
@@ -22,9 +21,7 @@ pub enum SearchError {
     #[error("no network within the budgets was found; the cheapest one found is\n  {cheapest}\n{}", misses(uses))]
     BudgetsUnmet { cheapest: String, uses: Vec<BudgetUse> },
     #[error(transparent)]
-    Space(#[from] UnknownSpace),
-    #[error(transparent)]
-    Proxy(#[from] UnknownProxy),
+    Name(#[from] UnknownName),
     #[error(transparent)]
     Structure(#[from] StructureError),
     #[error(transparent)]

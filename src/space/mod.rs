@@ -7,7 +7,8 @@ mod builtin;
 mod mutate;
 mod split;
 
-use crate::net::{Network, edit_distance};
+use crate::names::UnknownName;
+use crate::net::Network;
 
 pub use builtin::SPACES;
 pub use mutate::Draw;
@@ -32,33 +33,14 @@ pub struct Space {
     pub default_max_layers: u32,
 }
 
-/// A space name that is not known.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown search space `{name}`, known are {known}{hint}")]
-pub struct UnknownSpace {
-    name: String,
-    known: String,
-    hint: String,
-}
-
 impl Space {
     /// The space of that name.
     ///
     /// # Errors
     /// Lists the known ones.
-    pub fn find(name: &str) -> Result<&'static Self, UnknownSpace> {
-        if let Some(space) = SPACES.iter().find(|space| space.name == name) {
-            return Ok(space);
-        }
-        let closest = SPACES.iter().map(|space| (edit_distance(name, space.name), space.name)).min();
-        Err(UnknownSpace {
-            name: name.chars().take(40).collect(),
-            known: SPACES.iter().map(|space| space.name).collect::<Vec<_>>().join(", "),
-            hint: match closest {
-                Some((distance, known)) if distance <= 2 => format!("; did you mean {known}?"),
-                _ => String::new(),
-            },
-        })
+    pub fn find(name: &str) -> Result<&'static Self, UnknownName> {
+        let found = SPACES.iter().find(|space| space.name == name);
+        found.ok_or_else(|| UnknownName::new("search space", name, SPACES.iter().map(|space| space.name)))
     }
 
     /// The published initial structure for images of that size.
