@@ -12,6 +12,7 @@ use zen_nas::cli::{
 };
 use zen_nas::files;
 use zen_nas::latency::derive::derive_tables;
+use zen_nas::latency::evaluate::{DRAWS, STEPS as EVALUATION_STEPS, evaluate};
 use zen_nas::latency::{LatencyError, export_table, published};
 use zen_nas::net::Network;
 use zen_nas::profile::{PlanOptions, RUNNERS, SessionOptions, Target, open_runner, profile, verify};
@@ -95,6 +96,19 @@ enum Command {
         #[arg(long, short, value_name = "DIR", default_value = "latency_tables")]
         out: PathBuf,
     },
+    /// Check the predictor on networks and operators that others measured
+    Evaluate {
+        /// Folder of the third-party files
+        raw: PathBuf,
+        /// Measured networks [default: help/ofa/v100_networks.csv in that folder]
+        #[arg(long, value_name = "FILE")]
+        networks: Option<PathBuf>,
+        /// Draws of the ten networks that calibrate
+        #[arg(long, value_name = "N", default_value_t = DRAWS, value_parser = count, allow_negative_numbers = true)]
+        draws: u32,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
 }
 
 #[derive(clap::Args)]
@@ -163,6 +177,9 @@ fn main() -> ExitCode {
         Some(Command::Export { setting, out, database }) => export(setting, out.as_deref(), database),
         Some(Command::Published { update }) => print_published(update.as_deref()),
         Some(Command::Derive { raw, out }) => derive(raw, out),
+        Some(Command::Evaluate { raw, networks, draws, output }) => {
+            print_evaluation(raw, networks.as_deref(), *draws, output)
+        }
         None => match &args.measure.device {
             Some(device) => measure(device, &args.measure),
             None => Args::command()
@@ -285,6 +302,19 @@ fn print_published(update: Option<&Path>) -> anyhow::Result<Exit> {
 fn derive(raw: &Path, out: &Path) -> anyhow::Result<Exit> {
     for (setting, rows, line) in derive_tables(raw, out)?.tables {
         cli::print(&format!("{setting}: {rows} rows; {line}"));
+    }
+    Ok(Exit::Done)
+}
+
+fn print_evaluation(raw: &Path, networks: Option<&Path>, draws: u32, output: &OutputArgs) -> anyhow::Result<Exit> {
+    let networks = networks.map_or_else(|| raw.join("help").join("ofa").join("v100_networks.csv"), Path::to_owned);
+    let mut progress = Progress::new("evaluating", EVALUATION_STEPS, output.quiet);
+    let evaluation = evaluate(raw, &networks, draws, |done| progress.set(done, String::new))?;
+    progress.finish();
+    if output.json {
+        cli::print(&serde_json::to_string_pretty(&evaluation)?);
+    } else {
+        cli::print(evaluation.to_text().trim_end());
     }
     Ok(Exit::Done)
 }

@@ -29,17 +29,48 @@ pub(crate) fn error_of_pairs(pairs: &[(f64, f64)], method: &str) -> Option<Table
 /// Kendall's tau-b: agreement of two orders from -1 to 1, ties counted; none where one side never
 /// varies.
 pub(crate) fn kendall_tau(pairs: &[(f64, f64)]) -> Option<f64> {
-    let (mut agreement, mut left, mut right) = (0.0, 0.0, 0.0);
-    for (i, a) in pairs.iter().enumerate() {
-        for b in &pairs[i + 1..] {
-            let sign = |x: f64, y: f64| x.partial_cmp(&y).map_or(0.0, |order| order as i8 as f64);
-            let (x, y) = (sign(a.0, b.0), sign(a.1, b.1));
-            agreement += x * y;
-            left += x * x;
-            right += y * y;
+    // Knight's way: sorted by one side, the discordant pairs are the exchanges that sort the other.
+    let mut sorted = pairs.to_vec();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    let left_ties = ties(sorted.chunk_by(|a, b| a.0 == b.0).map(<[_]>::len));
+    let both_ties = ties(sorted.chunk_by(|a, b| a == b).map(<[_]>::len));
+    let mut right: Vec<f64> = sorted.iter().map(|pair| pair.1).collect();
+    let discordant = sort_counting(&mut right);
+    let right_ties = ties(right.chunk_by(|a, b| a == b).map(<[_]>::len));
+    let all = ties([pairs.len()].into_iter());
+    let (left, right) = (all - left_ties, all - right_ties);
+    (left > 0.0 && right > 0.0)
+        .then(|| (all - left_ties - right_ties + both_ties - 2.0 * discordant) / f64::sqrt(left * right))
+}
+
+/// Pairs within groups of these sizes.
+fn ties(sizes: impl Iterator<Item = usize>) -> f64 {
+    sizes.map(|size| 0.5 * size as f64 * (size as f64 - 1.0)).sum()
+}
+
+/// Merge sort; the number of pairs that were in the wrong order.
+fn sort_counting(values: &mut [f64]) -> f64 {
+    if values.len() < 2 {
+        return 0.0;
+    }
+    let (left, right) = values.split_at_mut(values.len() / 2);
+    let mut exchanges = sort_counting(left) + sort_counting(right);
+    let mut merged = Vec::with_capacity(left.len() + right.len());
+    let (mut i, mut j) = (0, 0);
+    while i < left.len() && j < right.len() {
+        if right[j] < left[i] {
+            exchanges += (left.len() - i) as f64;
+            merged.push(right[j]);
+            j += 1;
+        } else {
+            merged.push(left[i]);
+            i += 1;
         }
     }
-    (left > 0.0 && right > 0.0).then(|| agreement / f64::sqrt(left * right))
+    merged.extend_from_slice(&left[i..]);
+    merged.extend_from_slice(&right[j..]);
+    values.copy_from_slice(&merged);
+    exchanges
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod derive;
 mod device;
 mod error;
 mod error_report;
+pub mod evaluate;
 mod fit;
 mod fuse;
 mod key;

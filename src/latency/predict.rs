@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use super::correction::Correction;
-use super::store::{Store, TableError};
+use super::store::{Row, Store, TableError};
 use super::{
     Composition, Evidence, Fuser, KeyKind, LatencyError, LatencyModel, NetworkTimes, OperatorKey, Setting, fit_prior,
 };
@@ -105,18 +105,23 @@ impl Predictor {
             None if rows.is_empty() => return Err(no_table(store, setting)?),
             None => LatencyModel::additive(fit_prior(&rows, setting)?),
         };
+        Ok(Self::from_parts(setting, &rows, model, store.table_error(setting)?))
+    }
+
+    /// A predictor from rows and model, without a store.
+    pub(crate) fn from_parts(setting: &Setting, rows: &[Row], model: LatencyModel, error: Option<TableError>) -> Self {
         let free_activation = model.prior.free_activation();
         let measured = rows.iter().any(|row| row.evidence == Evidence::Measured);
-        let correction = Correction::new(&rows, |key| model.prior.ms(key, setting.precision, setting.batch_size));
-        Ok(Self {
+        let correction = Correction::new(rows, |key| model.prior.ms(key, setting.precision, setting.batch_size));
+        Self {
             rows: rows.iter().map(|row| (lookup_key(&row.key, free_activation), (row.ms, row.evidence))).collect(),
             correction,
             prior_evidence: if measured { Evidence::Interpolated } else { Evidence::Fitted },
-            error: store.table_error(setting)?,
+            error,
             setting: setting.clone(),
             model,
             identity: next_identity(),
-        })
+        }
     }
 
     pub fn setting(&self) -> &Setting {

@@ -4,7 +4,7 @@
 //! give the same tables, byte for byte.
 
 mod fitted;
-mod raw;
+pub(super) mod raw;
 mod reference;
 mod select;
 mod tensorrt;
@@ -37,6 +37,17 @@ const CHECK_RANDOM: usize = 40;
 const CHECK_MUTATIONS: usize = 20;
 const CHECK_SEED: u64 = 0;
 
+/// Precision and batch of the TensorRT tables of the V100.
+const TENSORRT: [(Precision, u32); 7] = [
+    (Precision::Fp32, 1),
+    (Precision::Fp32, 32),
+    (Precision::Fp32, 64),
+    (Precision::Fp16, 1),
+    (Precision::Fp16, 64),
+    (Precision::Int8, 1),
+    (Precision::Int8, 64),
+];
+
 /// What was derived.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
@@ -62,9 +73,7 @@ pub fn derive_tables(raw: &Path, out: &Path) -> Result<Summary, LatencyError> {
     let check = check_networks(&networks)?;
     let mut summary = Summary { files: Vec::new(), tables: Vec::new() };
     let mut int8 = Vec::new();
-    for (precision, batch_size) in
-        [(Precision::Fp16, 1), (Precision::Fp16, 64), (Precision::Int8, 1), (Precision::Int8, 64)]
-    {
+    for (precision, batch_size) in TENSORRT {
         let derived = tensorrt::derive(&rows, precision, batch_size, &targets, &check)?;
         summary.write(out, &derived.table, |table| {
             format!(

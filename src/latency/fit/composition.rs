@@ -1,7 +1,7 @@
 //! How the operators of a network compose, from networks measured as a whole.
 
 use super::super::Composition;
-use super::linear::{Observation, non_negative, solve};
+use super::linear::solve;
 
 /// A measured network with the unweighted times of its operators by class.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -17,41 +17,99 @@ pub struct NetworkTimes {
     pub measured_ms: f64,
 }
 
-/// How strongly class weights are drawn together, in networks: a few networks cannot tell apart
-/// classes that always come together.
-const PRIOR_NETWORKS: f64 = 0.1;
+/// How strongly class weights may be drawn together, in networks. Few networks cannot tell apart
+/// classes that always come together; where they can, drawing only harms. The strength that
+/// predicts left-out networks best is taken, the strongest where there are too few to leave out.
+const STRENGTHS: [f64; 3] = [1e-4, 1e-2, 0.1];
+const ENOUGH_TO_LEAVE_OUT: usize = 6;
 /// What a memory of 10 GB/s takes for 1e9 bytes: the size that cold coefficients have.
 const COLD_MS_PER_GIGA: f64 = 100.0;
 /// How strongly they are drawn towards 0, in networks that such a coefficient would put out by 100%.
 const COLD_PRIOR_NETWORKS: f64 = 0.01;
-/// How much better the host term must make the error to be believed.
-const HOST_GAIN: f64 = 0.9;
+/// How strongly the host's fixed cost is drawn to nothing, in networks: networks of one space do
+/// not differ enough in their number of operators to tell it from the cost of each.
+const NO_FIXED_COST: f64 = 3.0;
+/// Relative error beyond which a network counts linearly, not squared: measurements of whole
+/// networks have a tail of slow ones.
+const TAIL: f64 = 0.05;
+/// Rounds of re-weighting that bring that about.
+const ROUNDS: usize = 8;
+/// Squared relative error that no composition is expected to go below (1.7%).
+const NOISE: f64 = 3e-4;
+/// Networks at least on either side of the maximum.
+const HOST_SIDE: usize = 2;
+const DEVICE_SIDE: usize = 2;
+/// Rounds in which networks change sides.
+const EXCHANGES: usize = 6;
 
-/// Fits weights per class, and the host's cost if that explains networks clearly better.
+/// Fits weights per class and the host's cost, each only if the networks need it.
+///
+/// Three forms compete: the device alone, the host alone, and the maximum of both. They are judged
+/// by the information criterion of Schwarz (the logarithm of the error, and that of the number of
+/// networks for each coefficient), so that a form with more coefficients has to be clearly better.
 pub fn fit_composition(networks: &[NetworkTimes]) -> Composition {
     if networks.is_empty() {
         return Composition::default();
     }
-    let device_only = fit_device(networks);
-    let mut best = device_only.clone();
-    let mut best_error = HOST_GAIN * error(&device_only, networks);
-    // Start from both explanations of all networks, then let each network choose.
-    let mut host = fit_host(networks);
-    let mut device = device_only;
-    for _ in 0..20 {
-        let combined = Composition { host_ms: host[0], kernel_ms: host[1], ..device.clone() };
-        let combined_error = error(&combined, networks);
-        if combined_error < best_error {
-            (best, best_error) = (combined.clone(), combined_error);
+    let strength = strength(networks);
+    let cold =
+        if networks.iter().any(|network| network.cold_weight_giga + network.cold_map_giga > 0.0) { 2.0 } else { 0.0 };
+    // The host's fixed cost is drawn to nothing, so that it counts for little.
+    let forms = [
+        (Some(fit_device(networks, strength)), 3.0 + cold),
+        (Some(fit_host_alone(networks)), 1.0),
+        (fit_both(networks, strength), 5.0 + cold),
+    ];
+    let count = networks.len() as f64;
+    let score = |composition: &Composition, coefficients: f64| {
+        count * (total_loss(composition, networks) / count + NOISE).ln() + coefficients * count.ln()
+    };
+    forms
+        .into_iter()
+        .filter_map(|(composition, coefficients)| {
+            composition.map(|composition| (score(&composition, coefficients), composition))
+        })
+        .min_by(|a, b| a.0.total_cmp(&b.0))
+        .map_or_else(Composition::default, |(_, composition)| composition)
+}
+
+/// The host alone. The device keeps the table's own times, or as much of them as does not show, so
+/// that a network far larger than these is not predicted to cost nothing.
+fn fit_host_alone(networks: &[NetworkTimes]) -> Composition {
+    let host = fit_host(networks);
+    let unseen = networks.iter().map(|network| host_ms(&host, network) / total_ms(network)).fold(1.0, f64::min);
+    Composition { conv: unseen, depthwise: unseen, traffic: unseen, ..host }
+}
+
+/// The maximum of host and device: from every split of the networks in the order of device time per
+/// operator, each network then chooses its side. None where there are too few networks.
+fn fit_both(networks: &[NetworkTimes], strength: f64) -> Option<Composition> {
+    let device = fit_device(networks, strength);
+    let mut order: Vec<NetworkTimes> = networks.to_vec();
+    let per_operator = |network: &NetworkTimes| device_ms(&device, network) / network.operators.max(1) as f64;
+    order.sort_by(|a, b| per_operator(a).total_cmp(&per_operator(b)));
+    let mut best = None;
+    let mut least = f64::INFINITY;
+    for split in HOST_SIDE..=networks.len().saturating_sub(DEVICE_SIDE) {
+        let (mut bound, mut free) = (order[..split].to_vec(), order[split..].to_vec());
+        for _ in 0..EXCHANGES {
+            let host = fit_host(&bound);
+            let both = Composition { host_ms: host.host_ms, kernel_ms: host.kernel_ms, ..fit_device(&free, strength) };
+            let (new_bound, new_free): (Vec<_>, Vec<_>) =
+                order.iter().copied().partition(|network| host_ms(&both, network) > device_ms(&both, network));
+            if new_bound.len() < HOST_SIDE || new_free.len() < DEVICE_SIDE {
+                break;
+            }
+            let sum = total_loss(&both, networks);
+            if sum < least {
+                least = sum;
+                best = Some(both);
+            }
+            if new_bound == bound {
+                break;
+            }
+            (bound, free) = (new_bound, new_free);
         }
-        let (bound, free): (Vec<_>, Vec<_>) = networks.iter().copied().partition(|network| {
-            let off = |ms: f64| (ms / network.measured_ms).ln().abs();
-            off(host[0] + host[1] * network.operators as f64) < off(device_ms(&device, network))
-        });
-        if bound.is_empty() || free.is_empty() {
-            break;
-        }
-        (host, device) = (fit_host(&bound), fit_device(&free));
     }
     best
 }
@@ -59,8 +117,13 @@ pub fn fit_composition(networks: &[NetworkTimes]) -> Composition {
 impl NetworkTimes {
     /// What a composition predicts.
     pub fn predict(&self, composition: &Composition) -> f64 {
-        device_ms(composition, self).max(composition.host_ms + composition.kernel_ms * self.operators as f64)
+        device_ms(composition, self).max(host_ms(composition, self))
     }
+}
+
+/// Device time before any weight.
+fn total_ms(network: &NetworkTimes) -> f64 {
+    network.conv_ms + network.depthwise_ms + network.traffic_ms
 }
 
 fn device_ms(composition: &Composition, network: &NetworkTimes) -> f64 {
@@ -71,43 +134,88 @@ fn device_ms(composition: &Composition, network: &NetworkTimes) -> f64 {
         + composition.cold_map_ms_per_giga * network.cold_map_giga
 }
 
-fn error(composition: &Composition, networks: &[NetworkTimes]) -> f64 {
-    let sum: f64 =
-        networks.iter().map(|network| (network.predict(composition) / network.measured_ms - 1.0).abs()).sum();
-    sum / networks.len() as f64
+fn host_ms(composition: &Composition, network: &NetworkTimes) -> f64 {
+    composition.host_ms + composition.kernel_ms * network.operators as f64
 }
 
-fn fit_device(networks: &[NetworkTimes]) -> Composition {
-    let relative = |features: Vec<f64>, network: &NetworkTimes| {
-        (features.into_iter().map(|feature| feature / network.measured_ms).collect::<Vec<_>>(), 1.0)
+/// Squared relative error, linear in the tail.
+fn loss(predicted: f64, measured: f64) -> f64 {
+    let error = (predicted / measured - 1.0).abs();
+    if error < TAIL { error * error } else { TAIL * (2.0 * error - TAIL) }
+}
+
+fn total_loss(composition: &Composition, networks: &[NetworkTimes]) -> f64 {
+    networks.iter().map(|network| loss(network.predict(composition), network.measured_ms)).sum()
+}
+
+/// The strength of drawing class weights together that predicts left-out networks best.
+fn strength(networks: &[NetworkTimes]) -> f64 {
+    let [.., strongest] = STRENGTHS;
+    if networks.len() < ENOUGH_TO_LEAVE_OUT {
+        return strongest;
+    }
+    let left_out = |strength: f64| -> f64 {
+        (0..networks.len())
+            .map(|index| {
+                let mut others = networks.to_vec();
+                let one = others.remove(index);
+                loss(device_ms(&fit_device(&others, strength), &one), one.measured_ms)
+            })
+            .sum()
     };
+    let losses = STRENGTHS.map(|strength| (left_out(strength), strength));
+    losses.into_iter().min_by(|a, b| a.0.total_cmp(&b.0)).map_or(strongest, |(_, strength)| strength)
+}
+
+/// Non-negative coefficients of least [`loss`], by re-weighted least squares; `drawn` are further
+/// equations that keep their weight.
+fn robust(features: &[Vec<f64>], networks: &[NetworkTimes], drawn: &[(Vec<f64>, f64)]) -> Vec<f64> {
+    let mut weights = vec![1.0; networks.len()];
+    let mut solution = Vec::new();
+    for _ in 0..ROUNDS {
+        let mut rows: Vec<(Vec<f64>, f64)> = features
+            .iter()
+            .zip(networks.iter().zip(&weights))
+            .map(|(features, (network, weight))| {
+                (features.iter().map(|feature| weight * feature / network.measured_ms).collect(), *weight)
+            })
+            .collect();
+        rows.extend_from_slice(drawn);
+        solution = solve(&rows);
+        let mut changed = false;
+        for ((weight, network), features) in weights.iter_mut().zip(networks).zip(features) {
+            let predicted: f64 = features.iter().zip(&solution).map(|(feature, weight)| feature * weight).sum();
+            let error = (predicted / network.measured_ms - 1.0).abs();
+            let new = if error < TAIL { 1.0 } else { (TAIL / error).sqrt() };
+            changed |= (new - *weight).abs() > 1e-6;
+            *weight = new;
+        }
+        if !changed {
+            break;
+        }
+    }
+    solution
+}
+
+fn fit_device(networks: &[NetworkTimes], strength: f64) -> Composition {
     let cold = |network: &NetworkTimes| [network.cold_weight_giga, network.cold_map_giga];
     // One scale for all classes first, beside what is cold: the weights are drawn towards it.
-    let mut rows: Vec<_> = networks
-        .iter()
-        .map(|network| {
-            let total = network.conv_ms + network.depthwise_ms + network.traffic_ms;
-            relative([vec![total], cold(network).to_vec()].concat(), network)
-        })
-        .collect();
-    rows.extend(plausible_cold(1));
-    let scale = solve(&rows)[0];
+    let features: Vec<_> =
+        networks.iter().map(|network| [vec![total_ms(network)], cold(network).to_vec()].concat()).collect();
+    let scale = robust(&features, networks, &plausible_cold(1))[0];
     if scale <= 0.0 {
         return Composition::default();
     }
-    let classes = |network: &NetworkTimes| [network.conv_ms, network.depthwise_ms, network.traffic_ms];
-    let mut rows: Vec<_> = networks
-        .iter()
-        .map(|network| relative([classes(network).to_vec(), cold(network).to_vec()].concat(), network))
-        .collect();
-    let strength = PRIOR_NETWORKS.sqrt();
-    for class in 0..3 {
+    let classes = |network: &NetworkTimes| vec![network.conv_ms, network.depthwise_ms, network.traffic_ms];
+    let features: Vec<_> = networks.iter().map(|network| [classes(network), cold(network).to_vec()].concat()).collect();
+    let root = strength.sqrt();
+    let mut drawn = plausible_cold(3).to_vec();
+    drawn.extend((0..3).map(|class| {
         let mut row = vec![0.0; 5];
-        row[class] = strength / scale;
-        rows.push((row, strength));
-    }
-    rows.extend(plausible_cold(3));
-    let weights = solve(&rows);
+        row[class] = root / scale;
+        (row, root)
+    }));
+    let weights = robust(&features, networks, &drawn);
     Composition {
         conv: weights[0],
         depthwise: weights[1],
@@ -129,59 +237,12 @@ fn plausible_cold(before: usize) -> [(Vec<f64>, f64); 2] {
 }
 
 /// Fixed cost and cost per operator of networks that the host decides.
-fn fit_host(networks: &[NetworkTimes]) -> [f64; 2] {
-    let observation =
-        |network: &NetworkTimes| Observation { features: vec![1.0, network.operators as f64], ms: network.measured_ms };
-    let weights = non_negative(&networks.iter().map(observation).collect::<Vec<_>>());
-    [weights[0], weights[1]]
+fn fit_host(networks: &[NetworkTimes]) -> Composition {
+    let mean = networks.iter().map(|network| network.measured_ms).sum::<f64>() / networks.len().max(1) as f64;
+    let features: Vec<_> = networks.iter().map(|network| vec![1.0, network.operators as f64]).collect();
+    let weights = robust(&features, networks, &[(vec![NO_FIXED_COST.sqrt() / mean, 0.0], 0.0)]);
+    Composition { host_ms: weights[0], kernel_ms: weights[1], ..Composition::default() }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn networks(host: f64, cold: f64) -> Vec<NetworkTimes> {
-        let truth = Composition {
-            conv: 1.2,
-            depthwise: 1.1,
-            traffic: 1.5,
-            cold_weight_ms_per_giga: 50.0,
-            kernel_ms: host,
-            ..Composition::default()
-        };
-        (1..12)
-            .map(|i| {
-                let size = i as f64;
-                let mut network = NetworkTimes {
-                    conv_ms: size,
-                    depthwise_ms: 0.3 * size * (1.0 + (i % 3) as f64),
-                    traffic_ms: 0.2 * (1.0 + (i % 4) as f64),
-                    cold_weight_giga: cold * (i % 4) as f64,
-                    cold_map_giga: 0.1 * cold * (i * i % 7) as f64,
-                    operators: 20 + 7 * (i % 5),
-                    measured_ms: 0.0,
-                };
-                network.measured_ms = network.predict(&truth);
-                network
-            })
-            .collect()
-    }
-
-    #[test]
-    fn recovers_weights() {
-        let networks = networks(0.0, 0.1);
-        let composition = fit_composition(&networks);
-        assert_eq!((composition.host_ms, composition.kernel_ms), (0.0, 0.0));
-        assert!(error(&composition, &networks) < 0.02, "{composition:?}");
-        assert!((composition.cold_weight_ms_per_giga - 50.0).abs() < 10.0, "{composition:?}");
-    }
-
-    #[test]
-    fn finds_the_host_where_it_decides() {
-        let networks = networks(0.4, 0.0);
-        let composition = fit_composition(&networks);
-        assert!((composition.kernel_ms - 0.4).abs() < 0.05, "{composition:?}");
-        assert!(error(&composition, &networks) < 0.05, "{composition:?}");
-        assert_eq!(fit_composition(&[]), Composition::default());
-    }
-}
+mod tests;

@@ -7,9 +7,6 @@ pub struct Observation {
     pub ms: f64,
 }
 
-/// Sweeps of the coordinate descent at most; a handful of coefficients needs far fewer.
-const SWEEPS: usize = 200_000;
-
 /// Non-negative coefficients of least squared relative error. Observations must have the same
 /// number of features and positive times.
 pub fn non_negative(observations: &[Observation]) -> Vec<f64> {
@@ -19,38 +16,63 @@ pub fn non_negative(observations: &[Observation]) -> Vec<f64> {
     solve(&observations.iter().map(relative).collect::<Vec<_>>())
 }
 
-/// Non-negative least squares of `row . weights = target`, by exact coordinate descent.
+/// Non-negative least squares of `row . weights = target`, exactly: the solution is the best of the
+/// unconstrained solutions on subsets of the features that happen to be non-negative. Meant for a
+/// handful of features.
 pub(super) fn solve(rows: &[(Vec<f64>, f64)]) -> Vec<f64> {
     let count = rows.first().map_or(0, |(row, _)| row.len());
-    // Each feature is brought to unit length, so that the descent is well scaled.
-    let mut columns: Vec<Vec<f64>> =
-        (0..count).map(|feature| rows.iter().map(|(row, _)| row[feature]).collect()).collect();
+    // Each feature is brought to unit length, so that the equations are well scaled.
     let lengths: Vec<f64> =
-        columns.iter().map(|column| column.iter().map(|value| value * value).sum::<f64>().sqrt()).collect();
-    for (column, length) in columns.iter_mut().zip(&lengths) {
-        column.iter_mut().for_each(|value| *value /= length.max(f64::MIN_POSITIVE));
-    }
-    let mut weights = vec![0.0; count];
-    let mut residuals: Vec<f64> = rows.iter().map(|(_, target)| *target).collect();
-    for _ in 0..SWEEPS {
-        let mut moved: f64 = 0.0;
-        for feature in (0..count).filter(|feature| lengths[*feature] > 0.0) {
-            let gradient: f64 = columns[feature].iter().zip(&residuals).map(|(value, residual)| value * residual).sum();
-            let new = f64::max(weights[feature] + gradient, 0.0);
-            let change = new - weights[feature];
-            if change != 0.0 {
-                weights[feature] = new;
-                for (residual, value) in residuals.iter_mut().zip(&columns[feature]) {
-                    *residual -= change * value;
-                }
-                moved = moved.max(change.abs());
+        (0..count).map(|feature| rows.iter().map(|(row, _)| row[feature] * row[feature]).sum::<f64>().sqrt()).collect();
+    let product =
+        |a: usize, b: usize| rows.iter().map(|(row, _)| row[a] * row[b]).sum::<f64>() / lengths[a] / lengths[b];
+    let gram: Vec<Vec<f64>> = (0..count).map(|a| (0..count).map(|b| product(a, b)).collect()).collect();
+    let right: Vec<f64> = (0..count)
+        .map(|feature| rows.iter().map(|(row, target)| row[feature] * target).sum::<f64>() / lengths[feature])
+        .collect();
+    let mut best = vec![0.0; count];
+    let mut most_explained = 0.0;
+    for subset in 1..1_u32 << count {
+        let features: Vec<usize> =
+            (0..count).filter(|feature| subset >> feature & 1 == 1 && lengths[*feature] > 0.0).collect();
+        let equations =
+            features.iter().map(|a| features.iter().map(|b| gram[*a][*b]).chain([right[*a]]).collect()).collect();
+        let Some(solution) = eliminate(equations) else { continue };
+        if solution.iter().any(|weight| *weight < 0.0) {
+            continue;
+        }
+        // At a least-squares solution the explained square is weights . right-hand side.
+        let explained: f64 = features.iter().zip(&solution).map(|(feature, weight)| right[*feature] * weight).sum();
+        if explained > most_explained {
+            most_explained = explained;
+            best.fill(0.0);
+            for (feature, weight) in features.into_iter().zip(solution) {
+                best[feature] = weight / lengths[feature];
             }
         }
-        if moved < 1e-13 {
-            break;
+    }
+    best
+}
+
+/// Solves linear equations, each with its right-hand side last; none where they are singular.
+fn eliminate(mut equations: Vec<Vec<f64>>) -> Option<Vec<f64>> {
+    let count = equations.len();
+    for column in 0..count {
+        let pivot =
+            (column..count).max_by(|a, b| equations[*a][column].abs().total_cmp(&equations[*b][column].abs()))?;
+        if equations[pivot][column].abs() < 1e-12 {
+            return None;
+        }
+        equations.swap(column, pivot);
+        let chosen = equations[column].clone();
+        for (row, equation) in equations.iter_mut().enumerate() {
+            if row != column {
+                let factor = equation[column] / chosen[column];
+                equation.iter_mut().zip(&chosen).for_each(|(value, chosen)| *value -= factor * chosen);
+            }
         }
     }
-    weights.iter().zip(&lengths).map(|(weight, length)| if *length > 0.0 { weight / length } else { 0.0 }).collect()
+    Some(equations.iter().enumerate().map(|(row, equation)| equation[count] / equation[row]).collect())
 }
 
 /// The time of each observation as predicted by the fit to all others.

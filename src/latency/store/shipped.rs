@@ -15,6 +15,9 @@ pub static SHIPPED: &[(&str, &str)] = &[
     ("v100_published_fp16_b64", include_str!("../../../latency_tables/v100_published_fp16_b64.csv")),
     ("v100_tensorrt_fp16_b1", include_str!("../../../latency_tables/v100_tensorrt_fp16_b1.csv")),
     ("v100_tensorrt_fp16_b64", include_str!("../../../latency_tables/v100_tensorrt_fp16_b64.csv")),
+    ("v100_tensorrt_fp32_b1", include_str!("../../../latency_tables/v100_tensorrt_fp32_b1.csv")),
+    ("v100_tensorrt_fp32_b32", include_str!("../../../latency_tables/v100_tensorrt_fp32_b32.csv")),
+    ("v100_tensorrt_fp32_b64", include_str!("../../../latency_tables/v100_tensorrt_fp32_b64.csv")),
     ("v100_tensorrt_int8_b1", include_str!("../../../latency_tables/v100_tensorrt_int8_b1.csv")),
     ("v100_tensorrt_int8_b64", include_str!("../../../latency_tables/v100_tensorrt_int8_b64.csv")),
 ];

@@ -1,0 +1,108 @@
+//! Compositions from synthetic networks with known coefficients.
+
+use super::*;
+
+const TRUTH: Composition = Composition {
+    host_ms: 0.0,
+    kernel_ms: 0.0,
+    conv: 3.2,
+    depthwise: 1.1,
+    traffic: 0.8,
+    cold_weight_ms_per_giga: 0.0,
+    cold_map_ms_per_giga: 0.0,
+};
+
+fn networks(truth: &Composition) -> Vec<NetworkTimes> {
+    (1..12)
+        .map(|i| {
+            let size = i as f64;
+            let mut network = NetworkTimes {
+                conv_ms: size,
+                depthwise_ms: 0.3 * size * (1.0 + (i % 3) as f64),
+                traffic_ms: 0.2 * (1.0 + (i % 4) as f64),
+                operators: 20 + 7 * (i % 5),
+                ..NetworkTimes::default()
+            };
+            network.measured_ms = network.predict(truth);
+            network
+        })
+        .collect()
+}
+
+fn error(composition: &Composition, networks: &[NetworkTimes]) -> f64 {
+    let errors = networks.iter().map(|network| (network.predict(composition) / network.measured_ms - 1.0).abs());
+    errors.sum::<f64>() / networks.len() as f64
+}
+
+fn close(fitted: f64, expected: f64) {
+    assert!((fitted / expected - 1.0).abs() < 0.03, "{fitted}, expected {expected}");
+}
+
+#[test]
+fn device_decides() {
+    let composition = fit_composition(&networks(&TRUTH));
+    assert_eq!((composition.host_ms, composition.kernel_ms), (0.0, 0.0));
+    close(composition.conv, 3.2);
+    close(composition.depthwise, 1.1);
+    assert!(error(&composition, &networks(&TRUTH)) < 0.002, "{composition:?}");
+}
+
+#[test]
+fn both_decide() {
+    let truth = Composition { kernel_ms: 0.4, ..TRUTH };
+    let networks = networks(&truth);
+    let bound = networks.iter().filter(|network| host_ms(&truth, network) > device_ms(&truth, network)).count();
+    assert_eq!((bound, networks.len()), (4, 11));
+    let composition = fit_composition(&networks);
+    close(composition.kernel_ms, 0.4);
+    close(composition.conv, 3.2);
+    assert!(error(&composition, &networks) < 0.01, "{composition:?}");
+}
+
+#[test]
+fn host_decides() {
+    let networks = networks(&Composition { kernel_ms: 4.0, ..TRUTH });
+    let composition = fit_composition(&networks);
+    close(composition.kernel_ms, 4.0);
+    // The device is not forgotten: a network ten times larger takes as long as the table says.
+    let large = NetworkTimes { conv_ms: 1e6, ..networks[0] };
+    assert_eq!(large.predict(&composition), 1e6 + networks[0].depthwise_ms + networks[0].traffic_ms);
+}
+
+#[test]
+fn a_slow_measurement_does_not_decide() {
+    let mut networks = networks(&TRUTH);
+    networks[4].measured_ms *= 1.4;
+    let composition = fit_composition(&networks);
+    networks.remove(4);
+    assert!(error(&composition, &networks) < 0.02, "{composition:?}");
+}
+
+#[test]
+fn few_networks() {
+    assert_eq!(fit_composition(&[]), Composition::default());
+    // One network says no more than a scale.
+    let one = &networks(&TRUTH)[..1];
+    assert!(error(&fit_composition(one), one) < 0.1);
+    for count in 2..8 {
+        let few = &networks(&TRUTH)[..count];
+        // Until networks can be left out, the classes are drawn together.
+        let limit = if count < ENOUGH_TO_LEAVE_OUT { 0.2 } else { 0.02 };
+        assert!(error(&fit_composition(few), few) < limit, "{count}");
+    }
+}
+
+#[test]
+fn cold_bytes_count() {
+    let truth = Composition { conv: 1.2, traffic: 1.5, cold_weight_ms_per_giga: 50.0, ..TRUTH };
+    let mut networks = networks(&truth);
+    for (i, network) in networks.iter_mut().enumerate() {
+        network.cold_weight_giga = 0.1 * ((i + 1) % 4) as f64;
+        network.cold_map_giga = 0.01 * ((i + 1) * (i + 1) % 7) as f64;
+        network.measured_ms = network.predict(&truth);
+    }
+    let composition = fit_composition(&networks);
+    assert_eq!((composition.host_ms, composition.kernel_ms), (0.0, 0.0));
+    assert!(error(&composition, &networks) < 0.02, "{composition:?}");
+    assert!((composition.cold_weight_ms_per_giga - 50.0).abs() < 10.0, "{composition:?}");
+}
