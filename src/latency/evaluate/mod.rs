@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::derive::raw::{self, RawRow};
 use super::error_report::error_of_pairs;
 use super::store::Row;
-use super::{Evidence, LatencyError, LatencyModel, Precision, Predictor, Prior, Setting, Store, fit_roofline};
+use super::{Evidence, LatencyError, LatencyModel, Precision, Predictor, Setting, Store, fit_prior};
 
 pub use networks::{BATCHES, MeasuredNetwork};
 pub use ofa::{Lowered, OfaNetwork};
@@ -134,6 +134,6 @@ fn rows_of(raw: &[RawRow], setting: &Setting) -> Vec<Row> {
 
 /// A predictor that knows these rows and nothing else.
 fn predictor_of(setting: &Setting, rows: &[Row]) -> Result<Predictor, LatencyError> {
-    let model = LatencyModel::additive(Prior::Roofline(fit_roofline(rows, setting)?));
+    let model = LatencyModel::additive(fit_prior(rows, setting)?);
     Ok(Predictor::from_parts(setting, rows, model, None))
 }

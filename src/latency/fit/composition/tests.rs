@@ -10,6 +10,7 @@ const TRUTH: Composition = Composition {
     traffic: 0.8,
     cold_weight_ms_per_giga: 0.0,
     cold_map_ms_per_giga: 0.0,
+    warm_bytes: 1e6,
 };
 
 fn networks(truth: &Composition) -> Vec<NetworkTimes> {
