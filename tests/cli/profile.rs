@@ -109,3 +109,12 @@ fn given_networks_are_measured_beside_their_prediction() {
     place.fails("zen-profile", "verify SuperConvK3BNRELU(3,8,2)", 3, &["found `)`"]);
     place.fails("zen-profile", &format!("verify {structure} --device t4"), 4, &["trtexec"]);
 }
+
+#[test]
+fn evaluating_names_the_file_that_is_missing_or_bad() {
+    let place = Place::new();
+    place.fails("zen-profile", "evaluate no/such/folder", 3, &["v100_networks.csv"]);
+    place.write("networks.csv", "index,resolution\n0,224\n");
+    place.fails("zen-profile", "evaluate . --networks networks.csv", 3, &["networks.csv", "no column `depth0`"]);
+    place.fails("zen-profile", "evaluate . --draws 0", 2, &["--draws"]);
+}

@@ -31,7 +31,7 @@ const COLD_PRIOR_NETWORKS: f64 = 0.01;
 const NO_FIXED_COST: f64 = 3.0;
 /// Relative error beyond which a network counts linearly, not squared: measurements of whole
 /// networks have a tail of slow ones.
-const TAIL: f64 = 0.05;
+const TAIL: f64 = 0.03;
 /// Rounds of re-weighting that bring that about.
 const ROUNDS: usize = 8;
 /// Squared relative error that no composition is expected to go below (1.7%).
@@ -47,19 +47,21 @@ const EXCHANGES: usize = 6;
 /// Three forms compete: the device alone, the host alone, and the maximum of both. They are judged
 /// by the information criterion of Schwarz (the logarithm of the error, and that of the number of
 /// networks for each coefficient), so that a form with more coefficients has to be clearly better.
+/// Very few networks cannot tell: the device alone is taken.
 pub fn fit_composition(networks: &[NetworkTimes]) -> Composition {
     if networks.is_empty() {
         return Composition::default();
     }
     let strength = strength(networks);
+    let device = fit_device(networks, strength);
+    if networks.len() < ENOUGH_TO_LEAVE_OUT {
+        return device;
+    }
     let cold =
         if networks.iter().any(|network| network.cold_weight_giga + network.cold_map_giga > 0.0) { 2.0 } else { 0.0 };
     // The host's fixed cost is drawn to nothing, so that it counts for little.
-    let forms = [
-        (Some(fit_device(networks, strength)), 3.0 + cold),
-        (Some(fit_host_alone(networks)), 1.0),
-        (fit_both(networks, strength), 5.0 + cold),
-    ];
+    let forms =
+        [(Some(device), 3.0 + cold), (Some(fit_host_alone(networks)), 1.0), (fit_both(networks, strength), 5.0 + cold)];
     let count = networks.len() as f64;
     let score = |composition: &Composition, coefficients: f64| {
         count * (total_loss(composition, networks) / count + NOISE).ln() + coefficients * count.ln()

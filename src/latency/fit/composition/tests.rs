@@ -87,6 +87,7 @@ fn few_networks() {
     assert!(error(&fit_composition(one), one) < 0.1);
     for count in 2..8 {
         let few = &networks(&TRUTH)[..count];
+        assert_eq!(fit_composition(few).kernel_ms, 0.0);
         // Until networks can be left out, the classes are drawn together.
         let limit = if count < ENOUGH_TO_LEAVE_OUT { 0.2 } else { 0.02 };
         assert!(error(&fit_composition(few), few) < limit, "{count}");
