@@ -74,7 +74,8 @@ struct Segment {
 
 /// Linear between the nearest points below and above; none where one is missing.
 fn between(points: impl Iterator<Item = (f64, f64)>, here: f64) -> Option<Segment> {
-    let (mut below, mut above): (Option<(f64, f64)>, Option<(f64, f64)>) = (None, None);
+    let mut below: Option<(f64, f64)> = None;
+    let mut above: Option<(f64, f64)> = None;
     for (place, ms) in points {
         if place <= here && below.is_none_or(|(nearest, _)| place > nearest) {
             below = Some((place, ms));

@@ -99,8 +99,8 @@ pub fn evaluate(
         operators: Vec::new(),
     };
     let mut done = 0;
-    for batch in 0..BATCHES.len() {
-        let setting = v100(Precision::Fp32, BATCHES[batch]);
+    for (batch, batch_size) in BATCHES.into_iter().enumerate() {
+        let setting = v100(Precision::Fp32, batch_size);
         let full = rows_of(&rows, &setting);
         let shipped = Predictor::new(&store, &setting)?;
         let predictors = [
