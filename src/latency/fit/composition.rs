@@ -21,6 +21,8 @@ pub struct NetworkTimes {
 /// classes that always come together; where they can, drawing only harms. The strength that
 /// predicts left-out networks best is taken, the strongest where there are too few to leave out.
 const STRENGTHS: [f64; 3] = [1e-4, 1e-2, 0.1];
+/// Share of the common scale below which a class weight is not believed.
+const LEAST_WEIGHT: f64 = 0.3;
 const ENOUGH_TO_LEAVE_OUT: usize = 6;
 /// What a memory of 10 GB/s takes for 1e9 bytes: the size that cold coefficients have.
 const COLD_MS_PER_GIGA: f64 = 100.0;
@@ -210,14 +212,24 @@ fn fit_device(networks: &[NetworkTimes], strength: f64) -> Composition {
     }
     let classes = |network: &NetworkTimes| vec![network.conv_ms, network.depthwise_ms, network.traffic_ms];
     let features: Vec<_> = networks.iter().map(|network| [classes(network), cold(network).to_vec()].concat()).collect();
-    let root = strength.sqrt();
-    let mut drawn = plausible_cold(3).to_vec();
-    drawn.extend((0..3).map(|class| {
-        let mut row = vec![0.0; 5];
-        row[class] = root / scale;
-        (row, root)
-    }));
-    let weights = robust(&features, networks, &drawn);
+    let solve_with = |strength: f64| {
+        let root = strength.sqrt();
+        let mut drawn = plausible_cold(3).to_vec();
+        drawn.extend((0..3).map(|class| {
+            let mut row = vec![0.0; 5];
+            row[class] = root / scale;
+            (row, root)
+        }));
+        robust(&features, networks, &drawn)
+    };
+    let mut weights = solve_with(strength);
+    for stronger in STRENGTHS.into_iter().filter(|stronger| *stronger > strength) {
+        // A search would fill its networks with operators that cost next to nothing.
+        if weights[..3].iter().all(|weight| *weight >= LEAST_WEIGHT * scale) {
+            break;
+        }
+        weights = solve_with(stronger);
+    }
     Composition {
         conv: weights[0],
         depthwise: weights[1],
