@@ -1,19 +1,17 @@
 //! `zen-profile`: latency tables, measured, listed and exported.
 
-use std::path::{Path, PathBuf};
+mod tables;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 use zen_nas::cli::{
-    self, CompletionArgs, DatabaseArgs, Exit, LoweringArgs, OutputArgs, Progress, SessionProgress, TableSummary, count,
-    positive,
+    self, CompletionArgs, DatabaseArgs, Exit, LoweringArgs, OutputArgs, Progress, SessionProgress, count, positive,
 };
-use zen_nas::files;
-use zen_nas::latency::derive::derive_tables;
-use zen_nas::latency::evaluate::{DRAWS, STEPS as EVALUATION_STEPS, evaluate};
-use zen_nas::latency::{LatencyError, export_table, published};
+use zen_nas::latency::evaluate::DRAWS;
 use zen_nas::net::Network;
 use zen_nas::profile::{PlanOptions, RUNNERS, SessionOptions, Target, open_runner, profile, verify};
 use zen_nas::space::{SPACES, Space};
@@ -172,13 +170,13 @@ fn main() -> ExitCode {
         Some(Command::Verify { structures, device, lowering, batch_size, database, output }) => {
             verify_networks(structures, device, lowering, *batch_size, database, output)
         }
-        Some(Command::List { database, output }) => list(database, output),
-        Some(Command::Show { device, database, output }) => show(device, database, output),
-        Some(Command::Export { setting, out, database }) => export(setting, out.as_deref(), database),
-        Some(Command::Published { update }) => print_published(update.as_deref()),
-        Some(Command::Derive { raw, out }) => derive(raw, out),
+        Some(Command::List { database, output }) => tables::list(database, output),
+        Some(Command::Show { device, database, output }) => tables::show(device, database, output),
+        Some(Command::Export { setting, out, database }) => tables::export(setting, out.as_deref(), database),
+        Some(Command::Published { update }) => tables::print_published(update.as_deref()),
+        Some(Command::Derive { raw, out }) => tables::derive(raw, out),
         Some(Command::Evaluate { raw, networks, draws, output }) => {
-            print_evaluation(raw, networks.as_deref(), *draws, output)
+            tables::print_evaluation(raw, networks.as_deref(), *draws, output)
         }
         None => match &args.measure.device {
             Some(device) => measure(device, &args.measure),
@@ -228,8 +226,8 @@ fn verify_networks(
     let mut networks = Vec::new();
     for argument in structures {
         for structure in cli::read_structures(argument)? {
-            let network = Network::parse(&structure.text).with_context(|| structure.prefix())?;
-            let graph = network.lower(&lowering.options()).with_context(|| structure.prefix())?;
+            let network = Network::parse(&structure.text).with_context(|| structure.origin.clone())?;
+            let graph = network.lower(&lowering.options()).with_context(|| structure.origin.clone())?;
             networks.push((network, graph));
         }
     }
@@ -249,72 +247,4 @@ fn verify_networks(
         cli::print(&cli::describe_verification(&found));
     }
     Ok(cli::verification_exit(&found))
-}
-
-fn list(database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
-    print_tables(&cli::all_tables(&cli::open_store(database)?)?, output, TableSummary::line, "\n")
-}
-
-fn show(device: &str, database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
-    print_tables(&cli::tables_of(&cli::open_store(database)?, device)?, output, TableSummary::text, "\n\n")
-}
-
-fn print_tables(
-    tables: &[TableSummary],
-    output: &OutputArgs,
-    text: fn(&TableSummary) -> String,
-    between: &str,
-) -> anyhow::Result<Exit> {
-    if output.json {
-        cli::print(&serde_json::to_string_pretty(tables)?);
-    } else {
-        cli::print(&tables.iter().map(text).collect::<Vec<_>>().join(between));
-    }
-    Ok(Exit::Done)
-}
-
-fn export(what: &str, out: Option<&Path>, database: &DatabaseArgs) -> anyhow::Result<Exit> {
-    let store = cli::open_store(database)?;
-    let tables = cli::tables_of(&store, what)?;
-    let [table] = tables.as_slice() else {
-        let known: Vec<_> = tables.iter().map(|table| table.setting.id()).collect();
-        let available = format!("it has several tables, name one: {}", known.join(", "));
-        return Err(LatencyError::NoTable { setting: what.to_owned(), available }.into());
-    };
-    let text = export_table(&store, &table.setting)?;
-    match out {
-        None => cli::print(text.trim_end()),
-        Some(path) => {
-            files::write(path, text.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
-        }
-    }
-    Ok(Exit::Done)
-}
-
-fn print_published(update: Option<&Path>) -> anyhow::Result<Exit> {
-    match update {
-        None => cli::print(published::report()?.trim_end()),
-        Some(path) => published::update(path)?,
-    }
-    Ok(Exit::Done)
-}
-
-fn derive(raw: &Path, out: &Path) -> anyhow::Result<Exit> {
-    for (setting, rows, line) in derive_tables(raw, out)?.tables {
-        cli::print(&format!("{setting}: {rows} rows; {line}"));
-    }
-    Ok(Exit::Done)
-}
-
-fn print_evaluation(raw: &Path, networks: Option<&Path>, draws: u32, output: &OutputArgs) -> anyhow::Result<Exit> {
-    let networks = networks.map_or_else(|| raw.join("help").join("ofa").join("v100_networks.csv"), Path::to_owned);
-    let mut progress = Progress::new("evaluating", EVALUATION_STEPS, output.quiet);
-    let evaluation = evaluate(raw, &networks, draws, |done| progress.set(done, String::new))?;
-    progress.finish();
-    if output.json {
-        cli::print(&serde_json::to_string_pretty(&evaluation)?);
-    } else {
-        cli::print(evaluation.to_text().trim_end());
-    }
-    Ok(Exit::Done)
 }

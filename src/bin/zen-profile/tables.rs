@@ -1,0 +1,78 @@
+//! The sub-commands about tables that exist: list, show, export, and a maintainer's three.
+
+use std::path::Path;
+
+use anyhow::Context;
+use zen_nas::cli::{self, DatabaseArgs, Exit, OutputArgs, Progress, TableSummary};
+use zen_nas::files;
+use zen_nas::latency::derive::derive_tables;
+use zen_nas::latency::evaluate::{STEPS as EVALUATION_STEPS, evaluate};
+use zen_nas::latency::{LatencyError, export_table, published};
+
+pub fn list(database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
+    print_tables(&cli::all_tables(&cli::open_store(database)?)?, output, TableSummary::line, "\n")
+}
+
+pub fn show(device: &str, database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
+    print_tables(&cli::tables_of(&cli::open_store(database)?, device)?, output, TableSummary::text, "\n\n")
+}
+
+fn print_tables(
+    tables: &[TableSummary],
+    output: &OutputArgs,
+    text: fn(&TableSummary) -> String,
+    between: &str,
+) -> anyhow::Result<Exit> {
+    if output.json {
+        cli::print(&serde_json::to_string_pretty(tables)?);
+    } else {
+        cli::print(&tables.iter().map(text).collect::<Vec<_>>().join(between));
+    }
+    Ok(Exit::Done)
+}
+
+pub fn export(what: &str, out: Option<&Path>, database: &DatabaseArgs) -> anyhow::Result<Exit> {
+    let store = cli::open_store(database)?;
+    let tables = cli::tables_of(&store, what)?;
+    let [table] = tables.as_slice() else {
+        let known: Vec<_> = tables.iter().map(|table| table.setting.id()).collect();
+        let available = format!("it has several tables, name one: {}", known.join(", "));
+        return Err(LatencyError::NoTable { setting: what.to_owned(), available }.into());
+    };
+    let text = export_table(&store, &table.setting)?;
+    match out {
+        None => cli::print(text.trim_end()),
+        Some(path) => {
+            files::write(path, text.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+pub fn print_published(update: Option<&Path>) -> anyhow::Result<Exit> {
+    match update {
+        None => cli::print(published::report()?.trim_end()),
+        Some(path) => published::update(path)?,
+    }
+    Ok(Exit::Done)
+}
+
+pub fn derive(raw: &Path, out: &Path) -> anyhow::Result<Exit> {
+    for (setting, rows, line) in derive_tables(raw, out)?.tables {
+        cli::print(&format!("{setting}: {rows} rows; {line}"));
+    }
+    Ok(Exit::Done)
+}
+
+pub fn print_evaluation(raw: &Path, networks: Option<&Path>, draws: u32, output: &OutputArgs) -> anyhow::Result<Exit> {
+    let networks = networks.map_or_else(|| raw.join("help").join("ofa").join("v100_networks.csv"), Path::to_owned);
+    let mut progress = Progress::new("evaluating", EVALUATION_STEPS, output.quiet);
+    let evaluation = evaluate(raw, &networks, draws, |done| progress.set(done, String::new))?;
+    progress.finish();
+    if output.json {
+        cli::print(&serde_json::to_string_pretty(&evaluation)?);
+    } else {
+        cli::print(evaluation.to_text().trim_end());
+    }
+    Ok(Exit::Done)
+}
