@@ -10,7 +10,7 @@ use zen_nas::cli::{
     self, CompletionArgs, DatabaseArgs, Exit, LoweringArgs, OutputArgs, Progress, SettingArgs, count, large_number,
     positive,
 };
-use zen_nas::latency::{Predictor, Store, resolve};
+use zen_nas::latency::{Device, Predictor, Store, resolve};
 use zen_nas::score::PROXIES;
 use zen_nas::search::run::{run, write_onnx, write_results};
 use zen_nas::search::{Evolution, Limits, RUN_FORMAT, RunDirectory, RunSpec, SearchConfig, StopReason, Winner};
@@ -187,11 +187,27 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
         counts.not_better + counts.too_small,
         counts.over_budget.iter().sum::<u64>()
     ));
+    if is_this_machine(&winner) {
+        // A search finds what its table takes for too fast.
+        args.output.note(format!(
+            "measure it before you train it: zen-profile verify {}/best.txt --resolution {} --classes {}{}",
+            directory.path().display(),
+            winner.resolution,
+            winner.classes,
+            if winner.squeeze_excite { " --squeeze-excite" } else { "" }
+        ));
+    }
     if reason == StopReason::Interrupted {
         args.output.note(format!("interrupted; continue with: zen-search --resume {}", directory.path().display()));
         return Ok(Exit::Interrupted);
     }
     Ok(Exit::Done)
+}
+
+/// Whether the latency was predicted for the machine that this runs on.
+fn is_this_machine(winner: &Winner) -> bool {
+    let device = winner.latency.as_ref().map(|prediction| prediction.setting.device.as_str());
+    device.is_some_and(|device| Device::find("cpu").is_ok_and(|here| here.table_name() == device))
 }
 
 /// The search that the options ask for.
