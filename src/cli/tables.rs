@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::print::table;
-use crate::latency::{Device, Evidence, LatencyError, Setting, SettingSummary, Store, TableError, UNIT};
+use crate::latency::{Device, Evidence, IMPORTED, LatencyError, Setting, SettingSummary, Store, TableError, UNIT};
 
 /// The table of one setting.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -28,8 +28,10 @@ pub struct TableSummary {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunSummary {
     pub date: String,
-    /// Name of the shipped table; none for the user's own run.
+    /// Name of the shipped or imported table; none for the user's own run.
     pub shipped: Option<String>,
+    /// Whether predictions are made from it.
+    pub counts: bool,
     pub finished: bool,
     pub origin: String,
     pub licence: String,
@@ -79,10 +81,12 @@ fn summarise(store: &Store, setting: &Setting) -> Result<TableSummary, LatencyEr
         (0, 0, 1..) => Evidence::Interpolated,
         _ => Evidence::Fitted,
     };
+    let counting = store.counting_runs(setting)?;
     let runs = runs
         .into_iter()
         .map(|run| RunSummary {
             date: run.started_at,
+            counts: counting.contains(&run.id),
             shipped: run.shipped,
             finished: run.finished_at.is_some(),
             origin: run.about.origin,
@@ -130,7 +134,11 @@ impl TableSummary {
         };
         let operators = self.measured + self.fitted + self.interpolated;
         let what = if operators == 0 { "formula".to_owned() } else { format!("{operators} operators") };
-        let source = if self.runs.iter().any(|run| run.shipped.is_none()) { "own" } else { "shipped" };
+        let source = match self.runs.iter().find(|run| run.counts).map(|run| &run.shipped) {
+            Some(Some(name)) if name.starts_with(IMPORTED) => "imported",
+            Some(Some(_)) => "shipped",
+            _ => "own",
+        };
         format!("{:40} {:12} {what:16} {error:14} {source}", self.setting.id(), self.evidence)
     }
 
@@ -154,10 +162,12 @@ impl TableSummary {
         }
         for run in &self.runs {
             let state = match (&run.shipped, run.finished) {
+                (Some(name), _) if name.starts_with(IMPORTED) => name.clone(),
                 (Some(name), _) => format!("shipped as {name}"),
                 (None, true) => "own".to_owned(),
                 (None, false) => "own, interrupted".to_owned(),
             };
+            let state = if run.counts { state } else { format!("{state}, not used for predictions") };
             lines.push(("run", format!("{}, {state}: {}", run.date, run.origin)));
             for (label, value) in [
                 ("  licence", &run.licence),

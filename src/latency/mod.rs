@@ -36,4 +36,4 @@ pub use setting::{Evidence, Precision, Setting};
 pub use store::{
     DATABASE_VARIABLE, NetworkCheck, NewRun, Row, Run, RunId, SHIPPED, SettingSummary, Store, TableError, UNIT,
 };
-pub use table::{Table, export_table};
+pub use table::{IMPORTED, Table, export_table, import_table_file};

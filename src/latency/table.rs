@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::Path;
 
 use super::store::{NewRun, Row, Store, TableError, UNIT};
 use super::store::{activation_from_name, activation_name};
@@ -273,6 +275,25 @@ fn parse_row(line: &str) -> Result<Row, String> {
         return Err("a time of 0 ms".to_owned());
     }
     Ok(Row { key, ms, stderr_ms: time(stderr_ms)?, evidence: evidence.parse()? })
+}
+
+/// What the name of an imported table begins with in the store, before its file's name.
+pub const IMPORTED: &str = "imported from ";
+
+/// Reads a table from a file into the store and says for which setting; the same text under the
+/// same name is read once.
+///
+/// # Errors
+/// When the file cannot be read (names it) or is no table (names the line).
+pub fn import_table_file(store: &mut Store, path: &Path) -> Result<Setting, LatencyError> {
+    let failed = |source| LatencyError::Io { doing: "reading the table", path: path.to_owned(), source };
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(MAX_BYTES as u64 + 1).read_to_string(&mut text).map_err(failed)?;
+    let name = path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
+    let setting = Table::parse(&name, &text)?.setting;
+    store.import_table(&format!("{IMPORTED}{name}"), &text)?;
+    Ok(setting)
 }
 
 #[cfg(test)]

@@ -118,3 +118,26 @@ fn evaluating_names_the_file_that_is_missing_or_bad() {
     place.fails("zen-profile", "evaluate . --networks networks.csv", 3, &["networks.csv", "no column `depth0`"]);
     place.fails("zen-profile", "evaluate . --draws 0", 2, &["--draws"]);
 }
+
+#[test]
+fn tables_travel_as_files() {
+    let place = Place::new();
+    place.done("zen-profile", "export v100/tensorrt/fp16/b1 -o table.csv");
+    let text = place.text("table.csv").replace("# setting: v100/", "# setting: my-gpu/");
+    place.write("mine.csv", &text);
+    for _ in 0..2 {
+        assert_eq!(place.done("zen-profile", "import mine.csv").stdout.trim(), "my-gpu/tensorrt/fp16/b1");
+    }
+    place.done("zen-profile", "export my-gpu -o again.csv");
+    assert_eq!(place.text("again.csv"), text);
+    let list = place.done("zen-profile", "list").stdout;
+    let line = list.lines().find(|line| line.starts_with("my-gpu/")).unwrap();
+    assert!(line.ends_with("imported"), "{line}");
+    let ended = place.done("zen-score", "SuperConvK3BNRELU(3,8,2,1) --device my-gpu --json");
+    assert_eq!(ended.json()[0]["latency"]["setting"]["id"], "my-gpu/tensorrt/fp16/b1");
+    place.write("bad.csv", text.replace("# unit: ms per inference call", "# unit: s"));
+    place.fails("zen-profile", "import bad.csv", 3, &["bad.csv", "line", "unit is `s`"]);
+    place.fails("zen-profile", "import missing.csv", 3, &["missing.csv"]);
+    place.write("binary.csv", [0xff, 0x00]);
+    place.fails("zen-profile", "import binary.csv", 3, &["binary.csv"]);
+}

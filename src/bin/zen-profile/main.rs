@@ -80,6 +80,15 @@ enum Command {
         #[command(flatten)]
         database: DatabaseArgs,
     },
+    /// Read tables from files, as `export` writes them; the same file twice changes nothing
+    Import {
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        database: DatabaseArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
     /// Predict the published networks with the shipped tables, beside the published figures
     Published {
         /// Replace the table in this Markdown file, between its markers, instead of printing it
@@ -147,7 +156,8 @@ fn examples() -> &'static str {
   zen-profile verify best.txt
   zen-profile list
   zen-profile show t4
-  zen-profile export v100/tensorrt/fp16/b1 -o v100.csv"
+  zen-profile export v100/tensorrt/fp16/b1 -o v100.csv
+  zen-profile import from-a-colleague.csv"
 }
 
 fn names() -> String {
@@ -173,6 +183,7 @@ fn main() -> ExitCode {
         Some(Command::List { database, output }) => tables::list(database, output),
         Some(Command::Show { device, database, output }) => tables::show(device, database, output),
         Some(Command::Export { setting, out, database }) => tables::export(setting, out.as_deref(), database),
+        Some(Command::Import { files, database, output }) => tables::import(files, database, output),
         Some(Command::Published { update }) => tables::print_published(update.as_deref()),
         Some(Command::Derive { raw, out }) => tables::derive(raw, out),
         Some(Command::Evaluate { raw, networks, draws, output }) => {

@@ -1,13 +1,13 @@
 //! The sub-commands about tables that exist: list, show, export, and a maintainer's three.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use zen_nas::cli::{self, DatabaseArgs, Exit, OutputArgs, Progress, TableSummary};
 use zen_nas::files;
 use zen_nas::latency::derive::derive_tables;
 use zen_nas::latency::evaluate::{STEPS as EVALUATION_STEPS, evaluate};
-use zen_nas::latency::{LatencyError, export_table, published};
+use zen_nas::latency::{LatencyError, export_table, import_table_file, published};
 
 pub fn list(database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
     print_tables(&cli::all_tables(&cli::open_store(database)?)?, output, TableSummary::line, "\n")
@@ -45,6 +45,21 @@ pub fn export(what: &str, out: Option<&Path>, database: &DatabaseArgs) -> anyhow
         Some(path) => {
             files::write(path, text.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
         }
+    }
+    Ok(Exit::Done)
+}
+
+pub fn import(paths: &[PathBuf], database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
+    let mut store = cli::open_store(database)?;
+    let mut imported = Vec::new();
+    for path in paths {
+        let setting = import_table_file(&mut store, path)?;
+        imported.push(setting.id());
+    }
+    if output.json {
+        cli::print(&serde_json::to_string_pretty(&imported)?);
+    } else {
+        cli::print(&imported.join("\n"));
     }
     Ok(Exit::Done)
 }

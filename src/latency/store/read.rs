@@ -138,16 +138,26 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub fn table_error(&self, setting: &Setting) -> Result<Option<TableError>, LatencyError> {
+        let counting = self.counting_runs(setting)?;
+        let runs = self.runs(setting)?;
+        Ok(runs.into_iter().filter(|run| counting.contains(&run.id)).find_map(|run| run.error))
+    }
+
+    /// The runs whose rows, model and error predictions are made from: the user's own once they have
+    /// finished measuring the setting, shipped and imported ones before.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn counting_runs(&self, setting: &Setting) -> Result<Vec<RunId>, LatencyError> {
         let condition = format!(
             "SELECT r.id FROM run r JOIN setting s ON s.id = r.setting_id WHERE s.text = ?1 AND {}",
             self.counts()
         );
-        let read = || -> rusqlite::Result<Vec<i64>> {
-            self.connection.prepare(&condition)?.query_map([setting.id()], |row| row.get(0))?.collect()
+        let read = || -> rusqlite::Result<Vec<RunId>> {
+            let mut statement = self.connection.prepare(&condition)?;
+            statement.query_map([setting.id()], |row| row.get(0).map(RunId))?.collect()
         };
-        let counting = read().map_err(|source| self.failed("reading which runs count", source))?;
-        let runs = self.runs(setting)?;
-        Ok(runs.into_iter().filter(|run| counting.contains(&run.id.0)).find_map(|run| run.error))
+        read().map_err(|source| self.failed("reading which runs count", source))
     }
 
     /// Runs on a setting, newest first.
