@@ -15,6 +15,7 @@
 
 pub mod cli;
 pub mod files;
+mod hash;
 pub mod latency;
 pub mod names;
 pub mod net;

@@ -87,6 +87,27 @@ pub struct OperatorKey {
 }
 
 impl OperatorKey {
+    /// A dense convolution on a square map, nothing fused into it.
+    pub fn conv(kernel: u32, stride: u32, in_channels: u32, out_channels: u32, side: u32) -> Self {
+        Self {
+            kind: KeyKind::Conv,
+            kernel,
+            stride,
+            groups: 1,
+            in_channels,
+            out_channels,
+            in_height: side,
+            in_width: side,
+            activation: None,
+            residual_add: false,
+        }
+    }
+
+    /// A depthwise convolution on a square map, nothing fused into it.
+    pub fn depthwise(kernel: u32, stride: u32, channels: u32, side: u32) -> Self {
+        Self { kind: KeyKind::Depthwise, groups: channels, ..Self::conv(kernel, stride, channels, channels, side) }
+    }
+
     /// Height of the output.
     pub fn out_height(&self) -> u32 {
         match self.kind {

@@ -88,27 +88,12 @@ fn inner_side(side: u32, key: &OperatorKey) -> f64 {
 mod tests {
     use super::*;
 
-    fn key(kind: KeyKind, kernel: u32, stride: u32, channels: u32, side: u32) -> OperatorKey {
-        OperatorKey {
-            kind,
-            kernel,
-            stride,
-            groups: if kind == KeyKind::Depthwise { channels } else { 1 },
-            in_channels: channels,
-            out_channels: channels,
-            in_height: side,
-            in_width: side,
-            activation: None,
-            residual_add: false,
-        }
-    }
-
     #[test]
     fn inner_positions_by_hand() {
         // 7 pixels, kernel 3: outputs 1 to 5. Stride 2: windows at 1, 3, 5 of 0, 2, 4, 6 fit: two.
-        assert_eq!(inner_side(7, &key(KeyKind::Depthwise, 3, 1, 8, 7)), 5.0);
-        assert_eq!(inner_side(7, &key(KeyKind::Depthwise, 3, 2, 8, 7)), 2.0);
-        assert_eq!(inner_side(3, &key(KeyKind::Depthwise, 7, 1, 8, 3)), 0.0);
+        assert_eq!(inner_side(7, &OperatorKey::depthwise(3, 1, 8, 7)), 5.0);
+        assert_eq!(inner_side(7, &OperatorKey::depthwise(3, 2, 8, 7)), 2.0);
+        assert_eq!(inner_side(3, &OperatorKey::depthwise(7, 1, 8, 3)), 0.0);
     }
 
     #[test]
@@ -123,7 +108,7 @@ mod tests {
             conv3_gmac_s: 100.0,
             ..Processor::default()
         };
-        let conv = key(KeyKind::Conv, 3, 1, 24, 10);
+        let conv = OperatorKey::conv(3, 1, 24, 24, 10);
         // 24 channels pad to 32: 100 pixels x 216 x 32 multiply-adds at 1e11 a second.
         assert!((none.ms(&conv, 4.0, 1.0) - 100.0 * 216.0 * 32.0 / 1e8).abs() < 1e-12);
         let gather = Processor { gather_ms_per_giga: 1e9, ..none.clone() };

@@ -116,18 +116,7 @@ pub fn operator_list(raw: &Path, network: &str) -> Result<Vec<OperatorKey>, Late
             if text.is_empty() { Ok(1) } else { number(&text) }
         };
         let (in_channels, out_channels, side) = (count("cin")?, count("cout")?, count("in_res")?);
-        let plain = OperatorKey {
-            kind: KeyKind::Conv,
-            kernel: count("k")?,
-            stride: count("stride")?,
-            groups: 1,
-            in_channels,
-            out_channels,
-            in_height: side,
-            in_width: side,
-            activation: None,
-            residual_add: false,
-        };
+        let plain = OperatorKey::conv(count("k")?, count("stride")?, in_channels, out_channels, side);
         let at = |side: u32, key: OperatorKey| OperatorKey { in_height: side, in_width: side, ..key };
         match kind.as_str() {
             // The convolution after a gate projects: it has no activation.

@@ -3,18 +3,11 @@
 use super::super::{KeyKind, OperatorKey};
 use crate::net::Activation;
 
+/// A convolution with its ReLU.
 fn conv(kernel: u32, stride: u32, in_channels: u32, out_channels: u32, side: u32) -> OperatorKey {
     OperatorKey {
-        kind: KeyKind::Conv,
-        kernel,
-        stride,
-        groups: 1,
-        in_channels,
-        out_channels,
-        in_height: side,
-        in_width: side,
         activation: Some(Activation::Relu),
-        residual_add: false,
+        ..OperatorKey::conv(kernel, stride, in_channels, out_channels, side)
     }
 }
 

@@ -11,6 +11,7 @@ use super::super::{
 use super::raw::RawRow;
 use super::select::select;
 use super::{DATE, rounded, rounded_model};
+use crate::hash::fnv1a;
 
 /// A derived table with what was found on the rows that are not shipped.
 pub struct Derived {
@@ -105,13 +106,10 @@ fn is_relevant(key: &OperatorKey) -> bool {
         && key.in_elements().max(key.out_elements()) <= 4_000_000
 }
 
-/// A quarter of the rows, whatever their order: by a hash of the shape (FNV-1a over its numbers).
+/// A quarter of the rows, whatever their order: by a hash of the shape.
 fn is_held_out(key: &OperatorKey) -> bool {
     let numbers = [key.kernel, key.stride, key.in_channels, key.out_channels, key.in_height, key.residual_add.into()];
-    let hash = numbers
-        .iter()
-        .flat_map(|number| number.to_le_bytes())
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    let hash = fnv1a(numbers.iter().flat_map(|number| number.to_le_bytes()));
     (hash >> 32) % 4 == 0
 }
 

@@ -126,18 +126,7 @@ mod tests {
     use super::*;
 
     fn key(in_channels: u32, out_channels: u32, side: u32) -> OperatorKey {
-        OperatorKey {
-            kind: KeyKind::Conv,
-            kernel: 3,
-            stride: 1,
-            groups: 1,
-            in_channels,
-            out_channels,
-            in_height: side,
-            in_width: side,
-            activation: None,
-            residual_add: false,
-        }
+        OperatorKey::conv(3, 1, in_channels, out_channels, side)
     }
 
     fn rows(ms: impl Fn(f64, f64) -> f64) -> Vec<Row> {

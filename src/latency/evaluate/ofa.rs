@@ -90,9 +90,9 @@ impl OfaNetwork {
     /// Operators in execution order.
     pub fn lower(&self) -> Lowered {
         let mut network = Lowered::default();
-        let mut side = network.conv(conv(3, 2, 3, STEM, self.resolution), Some(H_SWISH));
-        network.conv(depthwise(3, 1, STEM, side), Some(RELU));
-        network.conv(conv(1, 1, STEM, STEM, side), None);
+        let mut side = network.conv(OperatorKey::conv(3, 2, 3, STEM, self.resolution), Some(H_SWISH));
+        network.conv(OperatorKey::depthwise(3, 1, STEM, side), Some(RELU));
+        network.conv(OperatorKey::conv(1, 1, STEM, STEM, side), None);
         network.residual_sum(STEM, side);
         let mut channels = STEM;
         for (stage, (out_channels, first_stride, activation, gate)) in STAGE.into_iter().enumerate() {
@@ -100,47 +100,28 @@ impl OfaNetwork {
                 let at = 4 * stage + block;
                 let stride = if block == 0 { first_stride } else { 1 };
                 let middle = round_to_8(channels * self.expand[at]);
-                network.conv(conv(1, 1, channels, middle, side), Some(activation));
-                side = network.conv(depthwise(self.kernel[at], stride, middle, side), Some(activation));
+                network.conv(OperatorKey::conv(1, 1, channels, middle, side), Some(activation));
+                side = network.conv(OperatorKey::depthwise(self.kernel[at], stride, middle, side), Some(activation));
                 if gate {
                     network.elements += 3 * elements(middle, side);
                     network.kernels += GATE_KERNELS;
                 }
-                network.conv(conv(1, 1, middle, out_channels, side), None);
+                network.conv(OperatorKey::conv(1, 1, middle, out_channels, side), None);
                 if stride == 1 && channels == out_channels {
                     network.residual_sum(out_channels, side);
                 }
                 channels = out_channels;
             }
         }
-        network.conv(conv(1, 1, channels, LAST, side), Some(H_SWISH));
+        network.conv(OperatorKey::conv(1, 1, channels, LAST, side), Some(H_SWISH));
         // Pool, two dense layers, and the activation between them.
         network.kernels += 4 + H_SWISH.kernels;
         network.elements += H_SWISH.traffic * u64::from(HIDDEN);
         for (inputs, outputs) in [(LAST, HIDDEN), (HIDDEN, CLASSES)] {
-            network.keys.push(OperatorKey { kind: KeyKind::Dense, ..conv(1, 1, inputs, outputs, 1) });
+            network.keys.push(OperatorKey { kind: KeyKind::Dense, ..OperatorKey::conv(1, 1, inputs, outputs, 1) });
         }
         network
     }
-}
-
-fn conv(kernel: u32, stride: u32, in_channels: u32, out_channels: u32, side: u32) -> OperatorKey {
-    OperatorKey {
-        kind: KeyKind::Conv,
-        kernel,
-        stride,
-        groups: 1,
-        in_channels,
-        out_channels,
-        in_height: side,
-        in_width: side,
-        activation: None,
-        residual_add: false,
-    }
-}
-
-fn depthwise(kernel: u32, stride: u32, channels: u32, side: u32) -> OperatorKey {
-    OperatorKey { kind: KeyKind::Depthwise, groups: channels, ..conv(kernel, stride, channels, channels, side) }
 }
 
 fn elements(channels: u32, side: u32) -> u64 {

@@ -55,7 +55,7 @@ pub fn evaluate(
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::{Evidence, KeyKind, LatencyModel, Precision, Prior, Roofline};
+    use super::super::super::{Evidence, LatencyModel, Precision, Prior, Roofline};
     use super::*;
 
     /// On a grid whose times are linear in the channels and sides, the linear interpolation is exact
@@ -66,18 +66,7 @@ mod tests {
         let mut rows = Vec::new();
         for channels in (1..=12).map(|i| 8 * i) {
             for side in (1..=12).map(|i| 4 * i) {
-                let key = OperatorKey {
-                    kind: KeyKind::Conv,
-                    kernel: 1,
-                    stride: 1,
-                    groups: 1,
-                    in_channels: channels,
-                    out_channels: channels,
-                    in_height: side,
-                    in_width: side,
-                    activation: None,
-                    residual_add: false,
-                };
+                let key = OperatorKey::conv(1, 1, channels, channels, side);
                 let ms = 0.1 + 0.001 * f64::from(channels) + 0.002 * f64::from(side);
                 rows.push(Row { key, ms, stderr_ms: 0.0, evidence: Evidence::Measured });
             }

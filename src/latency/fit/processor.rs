@@ -99,17 +99,9 @@ mod tests {
         {
             for channels in [8, 24, 40, 128, 520] {
                 for (side, stride) in [(4, 1), (16, 2), (17, 1), (64, 1), (64, 2)] {
-                    let key = OperatorKey {
-                        kind,
-                        kernel,
-                        stride,
-                        groups: if kind == KeyKind::Depthwise { channels } else { 1 },
-                        in_channels: channels,
-                        out_channels: channels,
-                        in_height: side,
-                        in_width: side,
-                        activation: None,
-                        residual_add: false,
+                    let key = match kind {
+                        KeyKind::Depthwise => OperatorKey::depthwise(kernel, stride, channels, side),
+                        _ => OperatorKey::conv(kernel, stride, channels, channels, side),
                     };
                     let ms = prior.ms(&key, Precision::Fp32, 1);
                     rows.push(Row { key, ms, stderr_ms: 0.0, evidence: Evidence::Measured });

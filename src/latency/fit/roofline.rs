@@ -103,18 +103,9 @@ mod tests {
         {
             for channels in [8, 32, 128, 512] {
                 for side in [4, 16, 64] {
-                    let groups = if kind == KeyKind::Depthwise { channels } else { 1 };
-                    let key = OperatorKey {
-                        kind,
-                        kernel,
-                        stride: 1,
-                        groups,
-                        in_channels: channels,
-                        out_channels: channels,
-                        in_height: side,
-                        in_width: side,
-                        activation: None,
-                        residual_add: false,
+                    let key = match kind {
+                        KeyKind::Depthwise => OperatorKey::depthwise(kernel, 1, channels, side),
+                        _ => OperatorKey::conv(kernel, 1, channels, channels, side),
                     };
                     let ms = Prior::Roofline(truth.clone()).ms(&key, Precision::Fp32, 1);
                     rows.push(Row { key, ms, stderr_ms: 0.0, evidence: Evidence::Measured });

@@ -1,9 +1,8 @@
 //! Shipped tables: embedded texts, loaded into the store when it lacks them.
 
-use std::hash::Hasher;
-
 use super::super::{LatencyError, Table};
 use super::{Store, write};
+use crate::hash::fnv1a;
 
 /// Shipped tables by file name. Adding one: write `latency_tables/x.csv`, list it here and in
 /// `latency_tables/README.md`.
@@ -70,20 +69,7 @@ impl Store {
     }
 }
 
-/// FNV-1a, 64 bits: tells versions of a text apart; not a defence against forgery.
+/// Tells versions of a text apart; not a defence against forgery.
 fn content_hash(text: &str) -> String {
-    struct Fnv(u64);
-    impl Hasher for Fnv {
-        fn write(&mut self, bytes: &[u8]) {
-            for byte in bytes {
-                self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-            }
-        }
-        fn finish(&self) -> u64 {
-            self.0
-        }
-    }
-    let mut hasher = Fnv(0xcbf2_9ce4_8422_2325);
-    hasher.write(text.as_bytes());
-    format!("{:016x}", hasher.finish())
+    format!("{:016x}", fnv1a(text.bytes()))
 }
