@@ -53,7 +53,7 @@ fn config(store: &Store, case: &Case) -> SearchConfig {
         proxy: find("zen-closed").expect("a built-in proxy"),
         budgets: vec![
             Budget::new(Layers, space.default_max_layers as f64),
-            Budget::new(Latency::new(predictor(store, case)), case.latency_ms),
+            Budget::new(Latency::new(predictor(store, case).into()), case.latency_ms),
         ],
         population_size: SearchConfig::DEFAULT_POPULATION,
         iterations: SearchConfig::DEFAULT_ITERATIONS,

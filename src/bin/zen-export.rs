@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use clap::Parser;
 use serde_json::json;
 use zen_nas::cli::{self, CompletionArgs, DatabaseArgs, Exit, LoweringArgs, OutputArgs, SettingArgs, count};
-use zen_nas::latency::{Predictor, resolve};
 use zen_nas::net::Network;
 use zen_nas::onnx::{Batch, ExportOptions, Weights, export};
 use zen_nas::search::run::latency_metadata;
@@ -80,13 +79,8 @@ fn write(args: &Args) -> anyhow::Result<Exit> {
         None => Weights::seeded(args.seed),
     };
     let mut metadata = vec![("squeeze_excite".to_owned(), args.lowering.squeeze_excite.to_string())];
-    let prediction = match args.setting.query() {
-        Some(query) => {
-            let store = cli::open_store(&args.database)?;
-            Some(Predictor::new(&store, &resolve(&store, &query)?)?.predict(&graph))
-        }
-        None => None,
-    };
+    let predictor = cli::open_predictor(&args.setting, &args.database)?;
+    let prediction = predictor.map(|predictor| predictor.predict(&graph));
     metadata.extend(prediction.iter().flat_map(latency_metadata));
     let export_options = ExportOptions {
         batch: args.batch.map_or(Batch::Symbolic, Batch::Fixed),

@@ -7,7 +7,7 @@ use serde_json::json;
 use zen_nas::cli::{
     self, CompletionArgs, DatabaseArgs, Exit, LoweringArgs, NamedStructure, OutputArgs, Progress, SettingArgs,
 };
-use zen_nas::latency::{Prediction, Predictor, resolve};
+use zen_nas::latency::{Prediction, Predictor};
 use zen_nas::net::{Cost, Network};
 use zen_nas::score::{PROXIES, Proxy, Scratch, find};
 
@@ -74,13 +74,7 @@ fn main() -> ExitCode {
 
 fn score(args: &Args) -> anyhow::Result<Exit> {
     let proxies = args.proxy.iter().map(|name| find(name)).collect::<Result<Vec<_>, _>>()?;
-    let predictor = match args.setting.query() {
-        Some(query) => {
-            let store = cli::open_store(&args.database)?;
-            Some(Predictor::new(&store, &resolve(&store, &query)?)?)
-        }
-        None => None,
-    };
+    let predictor = cli::open_predictor(&args.setting, &args.database)?;
     let mut structures = Vec::new();
     for argument in &args.structures {
         structures.extend(cli::read_structures(argument)?);

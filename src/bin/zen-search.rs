@@ -10,7 +10,7 @@ use zen_nas::cli::{
     self, CompletionArgs, DatabaseArgs, Exit, LoweringArgs, OutputArgs, Progress, SettingArgs, count, large_number,
     positive,
 };
-use zen_nas::latency::{Device, Predictor, Store, resolve};
+use zen_nas::latency::{Device, Store, resolve};
 use zen_nas::score::PROXIES;
 use zen_nas::search::run::{run, write_onnx, write_results};
 use zen_nas::search::{Evolution, Limits, RUN_FORMAT, RunDirectory, RunSpec, SearchConfig, StopReason, Winner};
@@ -140,8 +140,8 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
     };
     let threads =
         args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()), |n| n as usize);
-    let config = spec.to_config(&store, threads)?;
-    let predictor = spec.setting()?.map(|setting| Predictor::new(&store, &setting)).transpose()?;
+    let predictor = spec.predictor(&store)?;
+    let config = spec.to_config(predictor.as_ref(), threads)?;
     let (mut directory, mut evolution) = match resumed {
         Some((directory, Some(checkpoint))) => (directory, checkpoint.resume(&config)?),
         Some((directory, None)) => (directory, Evolution::start(&config)?),
@@ -162,7 +162,7 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
     })?;
     progress.finish();
     let elapsed = started.elapsed();
-    let (winner, _, graph) = Winner::of(&evolution, &config, &spec, predictor.as_ref(), reason)?;
+    let (winner, graph) = Winner::of(&evolution, &config, &spec, predictor.as_deref(), reason)?;
     write_results(&directory, &evolution, &winner)?;
     if !args.no_onnx && reason == StopReason::Finished {
         // float32 weights; batch norms fold away.

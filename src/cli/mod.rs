@@ -15,7 +15,8 @@ pub use exit::{Exit, exit_help, exit_of, finish};
 pub use interrupt::interrupted;
 pub use number::{count, large_number, positive};
 pub use options::{
-    CompletionArgs, DatabaseArgs, LoweringArgs, NamedStructure, OutputArgs, SettingArgs, open_store, read_structures,
+    CompletionArgs, DatabaseArgs, LoweringArgs, NamedStructure, OutputArgs, SettingArgs, open_predictor, open_store,
+    read_structures,
 };
 pub use print::{columns, cost_lines, describe_latency, human, print, table};
 pub use profile::{SessionProgress, describe_session, describe_verification, profile_exit, verification_exit};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::number::count;
-use crate::latency::{LatencyError, Precision, SettingQuery, Store};
+use crate::latency::{LatencyError, Precision, Predictor, SettingQuery, Store, resolve};
 use crate::net::{LowerOptions, MAX_STRUCTURE_BYTES};
 
 /// Which latency table.
@@ -119,6 +119,16 @@ pub fn open_store(args: &DatabaseArgs) -> Result<Store, LatencyError> {
         Some(path) => Store::open(path),
         None => Store::open_default(),
     }
+}
+
+/// The predictor for the table that was asked for, if a device was named.
+///
+/// # Errors
+/// When the database cannot be opened, or no table fits.
+pub fn open_predictor(setting: &SettingArgs, database: &DatabaseArgs) -> Result<Option<Predictor>, LatencyError> {
+    let Some(query) = setting.query() else { return Ok(None) };
+    let store = open_store(database)?;
+    Predictor::new(&store, &resolve(&store, &query)?).map(Some)
 }
 
 /// A structure with where it stands.

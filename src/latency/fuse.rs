@@ -24,13 +24,7 @@ impl Fuser {
     pub fn fuse(&mut self, graph: &Graph) -> &[OperatorKey] {
         self.keys.clear();
         self.owner.clear();
-        self.uses.clear();
-        self.uses.resize(graph.operators().len(), 0);
-        for operator in graph.operators() {
-            for input in operator.inputs() {
-                self.uses[input.index()] += 1;
-            }
-        }
+        graph.use_counts_into(&mut self.uses);
         for operator in graph.operators() {
             let first = operator.inputs().first().copied();
             // The producer an operator may join: the one whose only reader it is.

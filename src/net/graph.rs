@@ -217,13 +217,20 @@ impl Graph {
 
     /// Number of operators that read each operator's output.
     pub fn use_counts(&self) -> Vec<u32> {
-        let mut uses = vec![0; self.operators.len()];
+        let mut uses = Vec::new();
+        self.use_counts_into(&mut uses);
+        uses
+    }
+
+    /// As [`Graph::use_counts`], into memory that is reused.
+    pub(crate) fn use_counts_into(&self, uses: &mut Vec<u32>) {
+        uses.clear();
+        uses.resize(self.operators.len(), 0);
         for operator in &self.operators {
             for input in operator.inputs() {
                 uses[input.index()] += 1;
             }
         }
-        uses
     }
 
     /// The convolutions of the vanilla network (no residual links, no squeeze-and-excitation), in

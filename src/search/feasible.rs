@@ -31,8 +31,9 @@ pub(super) fn find(config: &SearchConfig, worker: &mut Worker) -> Result<Network
             continue;
         }
         let candidate = measure(config, &network, worker);
-        if largest_excess(&candidate) < excess {
-            excess = largest_excess(&candidate);
+        let candidate_excess = largest_excess(&candidate);
+        if candidate_excess < excess {
+            excess = candidate_excess;
             uses = candidate;
             best = network;
         }

@@ -1,6 +1,6 @@
 //! What a user asked of a search, as it stands in `config.toml`: everything needed to repeat it.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -52,19 +52,20 @@ pub struct Limits {
 }
 
 impl RunSpec {
-    /// The setting by its parts.
+    /// The predictor for the setting, if the search names one.
     ///
     /// # Errors
-    /// When the text is not a setting.
-    pub fn setting(&self) -> Result<Option<Setting>, SearchError> {
-        Ok(self.setting.as_deref().map(str::parse).transpose()?)
+    /// When the text is not a setting, or the setting has no table.
+    pub fn predictor(&self, store: &Store) -> Result<Option<Arc<Predictor>>, SearchError> {
+        let setting: Option<Setting> = self.setting.as_deref().map(str::parse).transpose()?;
+        Ok(setting.map(|setting| Predictor::new(store, &setting)).transpose()?.map(Arc::new))
     }
 
-    /// Resolves names to what the search runs on.
+    /// Resolves names to what the search runs on; `predictor` is [`RunSpec::predictor`]'s.
     ///
     /// # Errors
-    /// For unknown names, a malformed initial structure, or a setting without a table.
-    pub fn to_config(&self, store: &Store, threads: usize) -> Result<SearchConfig, SearchError> {
+    /// For unknown names, a malformed initial structure, or a latency budget without a setting.
+    pub fn to_config(&self, predictor: Option<&Arc<Predictor>>, threads: usize) -> Result<SearchConfig, SearchError> {
         if self.format != RUN_FORMAT {
             return Err(SearchError::Format { found: self.format, known: RUN_FORMAT });
         }
@@ -75,8 +76,8 @@ impl RunSpec {
         budgets.extend(limits.flops.map(|limit| Budget::new(Flops, limit)));
         budgets.extend(limits.activation_bytes.map(|limit| Budget::new(ActivationMemory, limit)));
         if let Some(limit) = limits.latency_ms {
-            let setting = self.setting()?.ok_or(SearchError::NoSetting)?;
-            budgets.push(Budget::new(Latency::new(Predictor::new(store, &setting)?), limit));
+            let predictor = predictor.ok_or(SearchError::NoSetting)?;
+            budgets.push(Budget::new(Latency::new(predictor.clone()), limit));
         }
         Ok(SearchConfig {
             space: Space::find(&self.space)?,
@@ -95,20 +96,5 @@ impl RunSpec {
     /// How networks of this search are lowered.
     pub fn lower_options(&self) -> LowerOptions {
         LowerOptions { squeeze_excite: self.squeeze_excite, ..LowerOptions::new(self.resolution, self.classes) }
-    }
-
-    /// The limits by the names that budgets have in output.
-    pub fn limits_by_name(&self) -> BTreeMap<&'static str, f64> {
-        let limits = &self.budgets;
-        [
-            ("layers", limits.layers.map(f64::from)),
-            ("parameters", limits.parameters),
-            ("flops", limits.flops),
-            ("activation_bytes", limits.activation_bytes),
-            ("latency_ms", limits.latency_ms),
-        ]
-        .into_iter()
-        .filter_map(|(name, limit)| Some((name, limit?)))
-        .collect()
     }
 }

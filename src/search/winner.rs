@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::budget::BudgetUse;
 use super::{Counts, Evolution, RunSpec, SearchConfig, SearchError, StopReason};
 use crate::latency::{Prediction, Predictor};
-use crate::net::{Cost, Graph, Network};
+use crate::net::{Cost, Graph};
 
 /// The best network of a search with everything known about it.
 #[derive(Clone, Debug, Serialize)]
@@ -50,7 +50,7 @@ impl Winner {
         spec: &RunSpec,
         predictor: Option<&Predictor>,
         stop_reason: StopReason,
-    ) -> Result<(Self, Network, Graph), SearchError> {
+    ) -> Result<(Self, Graph), SearchError> {
         let best = evolution.population().best().ok_or(SearchError::ForeignCheckpoint)?;
         let graph = best.network.lower(&config.lower)?;
         let winner = Self {
@@ -76,6 +76,6 @@ impl Winner {
                 counts: evolution.counts().clone(),
             },
         };
-        Ok((winner, best.network.clone(), graph))
+        Ok((winner, graph))
     }
 }

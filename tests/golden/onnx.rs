@@ -8,7 +8,9 @@ use zen_nas::latency::KeyKind;
 use zen_nas::onnx::weights::Tensor as Weight;
 use zen_nas::onnx::{self, Batch, ExportOptions, OPERATOR_NODE_PREFIX, Weights};
 
-use crate::onnx_cases::{Golden, NETWORKS, golden_directory, operator_keys};
+#[cfg(feature = "candle")]
+use crate::onnx_cases::golden_directory;
+use crate::onnx_cases::{Golden, NETWORKS, operator_keys};
 
 fn run(path: &Path, input: &Weight) -> Vec<f32> {
     let input = Tensor::from_shape(&input.shape, &input.values).unwrap();

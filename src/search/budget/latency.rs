@@ -1,16 +1,18 @@
 //! Predicted latency on one setting.
 
+use std::sync::Arc;
+
 use super::{Quantity, Stage};
 use crate::latency::{PredictScratch, Predictor};
 use crate::net::{Graph, Network};
 
 /// Milliseconds of one inference call, whole batch, on the predictor's setting.
 pub struct Latency {
-    predictor: Predictor,
+    predictor: Arc<Predictor>,
 }
 
 impl Latency {
-    pub fn new(predictor: Predictor) -> Self {
+    pub fn new(predictor: Arc<Predictor>) -> Self {
         Self { predictor }
     }
 }
