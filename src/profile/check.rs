@@ -11,7 +11,7 @@ use crate::latency::{
     Composition, LatencyError, LatencyModel, NetworkCheck, NetworkTimes, Predictor, RunId, Setting, Store, TableError,
     error_of, fit_composition, fit_prior,
 };
-use crate::net::{Graph, Network};
+use crate::net::{Graph, LowerOptions, Network};
 use crate::onnx::{Batch, ExportOptions, OnnxError, Weights, model_bytes};
 use zen_agent::Scope;
 
@@ -69,7 +69,7 @@ pub(super) fn check(
     store: &mut Store,
     run: RunId,
     setting: &Setting,
-    resolution: u32,
+    lower: &LowerOptions,
     space: &str,
     networks: &[MeasuredNetwork],
 ) -> Result<Option<CheckReport>, LatencyError> {
@@ -87,16 +87,22 @@ pub(super) fn check(
     for MeasuredNetwork { network, graph, estimate } in held_out {
         let check = NetworkCheck {
             structure: network.to_string(),
-            resolution,
+            resolution: lower.resolution,
+            classes: lower.classes,
+            squeeze_excite: lower.squeeze_excite,
+            calibration: false,
             predicted_ms: predictor.predict(graph).ms,
             measured_ms: estimate.median_ms,
+            stderr_ms: estimate.stderr_ms,
+            repeat_ms: None,
         };
         store.insert_check(run, &check)?;
         checks.push(check);
     }
     let method = format!(
-        "{} random {space} networks at {resolution}x{resolution} held out; composition fitted on {calibration} others",
-        held_out.len()
+        "{} random {space} networks at {side}x{side} held out; composition fitted on {calibration} others",
+        held_out.len(),
+        side = lower.resolution
     );
     Ok(error_of(&checks, &method).map(|error| report(error, &checks, networks, calibration)))
 }

@@ -287,7 +287,7 @@ impl Session<'_> {
             }
         }
         if outcome.ending != Ending::Interrupted {
-            outcome.check = check(self.store, self.run, &self.setting, lower.resolution, space.name, &measured)?;
+            outcome.check = check(self.store, self.run, &self.setting, &lower, space.name, &measured)?;
         }
         Ok(())
     }

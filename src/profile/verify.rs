@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::check::network_subject;
 use super::{ProfileError, Runner, RunnerError, Target, local_setting, measure};
 use crate::latency::{NetworkCheck, NewRun, Predictor, Setting, Store};
-use crate::net::{Graph, Network};
+use crate::net::{Graph, LowerOptions, Network};
 
 /// One network, predicted and measured.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,6 +40,7 @@ pub fn verify(
     store: &mut Store,
     runner: &mut dyn Runner,
     networks: &[(Network, Graph)],
+    lower: &LowerOptions,
     batch_size: u32,
     interrupted: &dyn Fn() -> bool,
     on_network: &mut dyn FnMut(&Verified),
@@ -83,10 +84,18 @@ pub fn verify(
         };
         let predicted_ms = predictor.as_ref().map(|predictor| predictor.predict(graph).ms);
         if let (Some(run), Some(predicted_ms)) = (run, predicted_ms) {
-            let resolution = graph.operators().first().map_or(0, |input| input.shape.height);
-            let structure = subject.name.clone();
-            let measured_ms = estimate.median_ms;
-            store.insert_check(run, &NetworkCheck { structure, resolution, predicted_ms, measured_ms })?;
+            let check = NetworkCheck {
+                structure: subject.name.clone(),
+                resolution: lower.resolution,
+                classes: lower.classes,
+                squeeze_excite: lower.squeeze_excite,
+                calibration: false,
+                predicted_ms,
+                measured_ms: estimate.median_ms,
+                stderr_ms: estimate.stderr_ms,
+                repeat_ms: None,
+            };
+            store.insert_check(run, &check)?;
         }
         let verified = Verified {
             structure: subject.name,
@@ -107,20 +116,20 @@ pub fn verify(
 mod tests {
     use super::super::runner::mock::Mock;
     use super::*;
-    use crate::net::LowerOptions;
 
     #[test]
     fn times_come_beside_predictions_and_change_no_table() {
         let mut store = Store::in_memory_empty().unwrap();
         let network = Network::parse("SuperConvK3BNRELU(3,8,2,1)").unwrap();
-        let graph = network.lower(&LowerOptions::new(16, 10)).unwrap();
+        let lower = LowerOptions::new(16, 10);
+        let graph = network.lower(&lower).unwrap();
         let mut runner = Mock::new(|_, _| Ok(vec![2.0; 8]));
         let networks = [(network, graph)];
-        let found = verify(&mut store, &mut runner, &networks, 1, &|| false, &mut |_| ()).unwrap();
+        let found = verify(&mut store, &mut runner, &networks, &lower, 1, &|| false, &mut |_| ()).unwrap();
         assert_eq!(found.networks[0].measured_ms, 2.0);
         assert_eq!(found.networks[0].predicted_ms, None);
         assert!(store.rows(&found.setting).unwrap().is_empty());
-        let stopped = verify(&mut store, &mut runner, &networks, 1, &|| true, &mut |_| ()).unwrap();
+        let stopped = verify(&mut store, &mut runner, &networks, &lower, 1, &|| true, &mut |_| ()).unwrap();
         assert!(stopped.interrupted && stopped.networks.is_empty());
     }
 }

@@ -247,10 +247,12 @@ fn verify_networks(
     cli::interrupted();
     let mut progress = Progress::new("verify", networks.len() as u64, output.quiet);
     let mut done = 0;
-    let found = verify(&mut store, runner.as_mut(), &networks, batch_size, &cli::interrupted, &mut |network| {
-        done += 1;
-        progress.set(done, || format!("{:.3} ms", network.measured_ms));
-    })?;
+    let lower = lowering.options();
+    let found =
+        verify(&mut store, runner.as_mut(), &networks, &lower, batch_size, &cli::interrupted, &mut |network| {
+            done += 1;
+            progress.set(done, || format!("{:.3} ms", network.measured_ms));
+        })?;
     progress.finish();
     if output.json {
         cli::print(&serde_json::to_string_pretty(&found)?);

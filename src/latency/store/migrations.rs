@@ -86,4 +86,12 @@ pub const MIGRATIONS: &[&str] = &[
         hash TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
     ",
+    // 2: what a report needs to predict a checked network again and to tell noise from error.
+    "
+    ALTER TABLE network_check ADD COLUMN classes INTEGER NOT NULL DEFAULT 1000;
+    ALTER TABLE network_check ADD COLUMN squeeze_excite INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE network_check ADD COLUMN calibration INTEGER NOT NULL DEFAULT 0;    -- 1: the composition was fitted on it
+    ALTER TABLE network_check ADD COLUMN stderr_ms REAL NOT NULL DEFAULT 0;         -- of measured_ms, 0 where not known
+    ALTER TABLE network_check ADD COLUMN repeat_ms REAL;                            -- measured once more, later
+    ",
 ];

@@ -101,8 +101,17 @@ pub struct Row {
 pub struct NetworkCheck {
     pub structure: String,
     pub resolution: u32,
+    pub classes: u32,
+    pub squeeze_excite: bool,
+    /// Whether a fit has seen it; otherwise it is held out.
+    pub calibration: bool,
+    /// By the table as it was when the network was measured.
     pub predicted_ms: f64,
     pub measured_ms: f64,
+    /// Standard error of `measured_ms`, 0 where it is not known.
+    pub stderr_ms: f64,
+    /// The same network measured once more, later: how far one measurement is from another.
+    pub repeat_ms: Option<f64>,
 }
 
 /// What there is for one setting.

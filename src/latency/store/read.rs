@@ -240,15 +240,22 @@ impl Store {
     pub fn checks(&self, run: RunId) -> Result<Vec<NetworkCheck>, LatencyError> {
         let read = || -> rusqlite::Result<Vec<NetworkCheck>> {
             let mut statement = self.connection.prepare(
-                "SELECT structure, resolution, predicted_ms, measured_ms FROM network_check WHERE run_id = ?1 ORDER BY id",
+                "SELECT structure, resolution, classes, squeeze_excite, calibration, predicted_ms, measured_ms, stderr_ms,
+                     repeat_ms
+                 FROM network_check WHERE run_id = ?1 ORDER BY id",
             )?;
             statement
                 .query_map([run.0], |row| {
                     Ok(NetworkCheck {
                         structure: row.get(0)?,
                         resolution: row.get(1)?,
-                        predicted_ms: row.get(2)?,
-                        measured_ms: row.get(3)?,
+                        classes: row.get(2)?,
+                        squeeze_excite: row.get(3)?,
+                        calibration: row.get(4)?,
+                        predicted_ms: row.get(5)?,
+                        measured_ms: row.get(6)?,
+                        stderr_ms: row.get(7)?,
+                        repeat_ms: row.get(8)?,
                     })
                 })?
                 .collect()

@@ -35,7 +35,17 @@ fn measurements_come_back() {
     store.insert_measurement(run, &key(8), 0.5, 0.01, Evidence::Measured, &[0.4, 0.5, 0.6]).unwrap();
     store.insert_failure(run, &key(16), "out of memory").unwrap();
     store.insert_failure(run, &key(8), "an earlier attempt").unwrap();
-    let check = NetworkCheck { structure: "x".into(), resolution: 32, predicted_ms: 1.1, measured_ms: 1.0 };
+    let check = NetworkCheck {
+        structure: "x".into(),
+        resolution: 32,
+        classes: 10,
+        squeeze_excite: true,
+        calibration: false,
+        predicted_ms: 1.1,
+        measured_ms: 1.0,
+        stderr_ms: 0.01,
+        repeat_ms: Some(1.02),
+    };
     store.insert_check(run, &check).unwrap();
     let model = LatencyModel::additive(Prior::Roofline(Roofline { launch_ms: 0.25, ..Roofline::default() }));
     store.set_model(run, &model).unwrap();

@@ -73,9 +73,21 @@ impl Store {
     pub fn insert_check(&mut self, run: RunId, check: &NetworkCheck) -> Result<(), LatencyError> {
         self.connection
             .execute(
-                "INSERT INTO network_check (run_id, structure, resolution, predicted_ms, measured_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![run.0, check.structure, check.resolution, check.predicted_ms, check.measured_ms],
+                "INSERT INTO network_check (run_id, structure, resolution, classes, squeeze_excite, calibration,
+                     predicted_ms, measured_ms, stderr_ms, repeat_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                params![
+                    run.0,
+                    check.structure,
+                    check.resolution,
+                    check.classes,
+                    check.squeeze_excite,
+                    check.calibration,
+                    check.predicted_ms,
+                    check.measured_ms,
+                    check.stderr_ms,
+                    check.repeat_ms
+                ],
             )
             .map(drop)
             .map_err(|source| self.failed("storing a network check", source))
