@@ -30,7 +30,7 @@ pub use fit::{NetworkTimes, fit_composition, fit_prior};
 pub use fuse::Fuser;
 pub use key::{KeyKind, OperatorKey};
 pub use model::{Composition, LatencyModel, Linear, Prior, Processor, Roofline};
-pub use predict::{EvidenceShares, OperatorPrediction, PredictScratch, Prediction, Predictor};
+pub use predict::{EvidenceShares, Interval, OperatorPrediction, PredictScratch, Prediction, Predictor};
 pub use resolve::{SettingQuery, resolve};
 pub use setting::{Evidence, Precision, Setting};
 pub use store::{

@@ -57,12 +57,25 @@ pub struct Prediction {
     pub error: Option<f64>,
     /// How the error was obtained.
     pub error_method: String,
+    /// Where the measured latency is expected; none when the setting's spread was never calibrated, or
+    /// not on networks like this one.
+    pub interval: Option<Interval>,
     pub evidence: EvidenceShares,
     /// Share of the operators' time outside the shapes that the table covers.
     pub extrapolated_share: f64,
     /// Whether the host, not the device, decides the latency.
     pub host_bound: bool,
     pub operators: Vec<OperatorPrediction>,
+}
+
+/// A range that holds the measured latency of a share of networks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Interval {
+    /// Milliseconds of one inference call with the setting's batch.
+    pub low_ms: f64,
+    pub high_ms: f64,
+    /// Share of networks whose measured latency is meant to lie inside, e.g. 0.9.
+    pub coverage: f64,
 }
 
 /// Shares that add up to 1.
@@ -166,6 +179,7 @@ impl Predictor {
             setting: self.setting.clone(),
             error,
             error_method,
+            interval: None,
             evidence,
             extrapolated_share: extrapolated_ms,
             host_bound,
