@@ -44,6 +44,34 @@ pub trait Runner {
     /// [`RunnerError::Model`] when this subject cannot be timed, [`RunnerError::Lost`] when
     /// nothing can be timed any more.
     fn block(&mut self, subject: &Subject, limits: &Limits) -> Result<Vec<f64>, RunnerError>;
+
+    /// Times parts of one freshly loaded, running model. `owners` says which of `count` parts a
+    /// node of the runtime belongs to, by its name; none for nodes of no part.
+    ///
+    /// # Errors
+    /// As [`Runner::block`]; [`RunnerError::Model`] also where the runtime does not time nodes.
+    fn parts(
+        &mut self,
+        subject: &Subject,
+        owners: &dyn Fn(&str) -> Option<usize>,
+        count: usize,
+        limits: &Limits,
+    ) -> Result<Parts, RunnerError> {
+        let _ = (subject, owners, count, limits);
+        Err(RunnerError::Model("this runtime does not time single nodes".to_owned()))
+    }
+}
+
+/// Samples of the parts of a running model, in milliseconds of one call. The n-th samples of all
+/// lists are of the same calls; taking the median is the caller's.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Parts {
+    /// One list of samples per part.
+    pub parts_ms: Vec<Vec<f64>>,
+    /// Nodes that belong to no part.
+    pub unowned_ms: Vec<f64>,
+    /// Whole calls.
+    pub whole_ms: Vec<f64>,
 }
 
 /// A failed block.
