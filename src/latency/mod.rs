@@ -34,6 +34,6 @@ pub use predict::{EvidenceShares, Interval, OperatorPrediction, PredictScratch, 
 pub use resolve::{SettingQuery, resolve};
 pub use setting::{Evidence, Precision, Setting};
 pub use store::{
-    DATABASE_VARIABLE, NetworkCheck, NewRun, Row, Run, RunId, SHIPPED, SettingSummary, Store, TableError, UNIT,
+    CheckId, DATABASE_VARIABLE, NetworkCheck, NewRun, Row, Run, RunId, SHIPPED, SettingSummary, Store, TableError, UNIT,
 };
 pub use table::{IMPORTED, Table, export_table, import_table_file};

@@ -27,7 +27,7 @@ impl Runner for Mock<'_> {
             device: "mock-device".to_owned(),
             host: "none".to_owned(),
             threads: 1,
-            method: "scripted".to_owned(),
+            clock: "scripted".to_owned(),
         }
     }
 

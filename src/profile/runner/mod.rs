@@ -30,8 +30,8 @@ pub struct RunnerAbout {
     /// Processor or machine, in its own words.
     pub host: String,
     pub threads: u32,
-    /// What is timed, by which clock.
-    pub method: String,
+    /// What times are read from, e.g. `processor time of the thread`.
+    pub clock: String,
 }
 
 /// A way to time models on one device.
@@ -44,6 +44,11 @@ pub trait Runner {
     /// [`RunnerError::Model`] when this subject cannot be timed, [`RunnerError::Lost`] when
     /// nothing can be timed any more.
     fn block(&mut self, subject: &Subject, limits: &Limits) -> Result<Vec<f64>, RunnerError>;
+
+    /// Whether [`Runner::parts`] works: operators are then timed inside networks.
+    fn times_parts(&self) -> bool {
+        false
+    }
 
     /// Times parts of one freshly loaded, running model. `owners` says which of `count` parts a
     /// node of the runtime belongs to, by its name; none for nodes of no part.
