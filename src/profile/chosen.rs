@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn searches_prefer_what_scores_more_in_little_time() {
         let store = Store::in_memory().unwrap();
-        let query = crate::latency::SettingQuery { device: "t4".to_owned(), ..Default::default() };
+        let query = crate::latency::SettingQuery { device: "cpu-amd-epyc".to_owned(), ..Default::default() };
         let predictor = Arc::new(Predictor::new(&store, &resolve(&store, &query).unwrap()).unwrap());
         let source = Source { space: Space::find("xxbl").unwrap(), lower: LowerOptions::new(64, 10) };
         let chosen = choose(&source, &predictor, 4).unwrap();
