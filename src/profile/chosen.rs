@@ -21,7 +21,7 @@ const ITERATIONS: u64 = 6_000;
 /// Members of its population.
 const POPULATION: usize = 32;
 /// Latency budgets, in times of the latency of the space's initial network.
-const BUDGETS: (f64, f64) = (0.4, 3.0);
+const BUDGETS: (f64, f64) = (0.8, 3.0);
 const PROXY: &str = "zen-closed";
 
 /// What a small search in a source's space chooses under a random latency budget; none when it finds
