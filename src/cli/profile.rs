@@ -128,7 +128,13 @@ pub fn describe_session(outcome: &Outcome, store: &Store) -> String {
             ("error from", check.error.method.clone()),
             ("noise floor", noise(check)),
         ]),
-        None => lines.push(("error", "not checked on whole networks".to_owned())),
+        None => match &outcome.left_out {
+            Some(error) => {
+                lines.push(("error", describe_error(error)));
+                lines.push(("error from", error.method.clone()));
+            }
+            None => lines.push(("error", "not checked on whole networks".to_owned())),
+        },
     }
     if let Some(bias) = outcome.chosen_bias {
         let percent = bias * 100.0;
