@@ -4,6 +4,7 @@
 //! by the nearest rows -> the network's milliseconds (`predict`). Tables live in the user's
 //! database (`store`); the shipped ones are text (`table`). Not here: how a number was measured.
 
+mod checked;
 mod correction;
 pub mod derive;
 mod device;
@@ -23,9 +24,10 @@ mod setting;
 mod store;
 mod table;
 
+pub use checked::{CheckedNetwork, VERIFICATION_METHOD, checked_networks};
 pub use device::{DEVICES, Device, Reach, ReachKind};
 pub use error::LatencyError;
-pub use error_report::error_of;
+pub use error_report::{ErrorFigures, error_of};
 pub use fit::{NetworkTimes, fit_composition, fit_prior};
 pub use fuse::Fuser;
 pub use key::{KeyKind, OperatorKey};

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::check::network_subject;
 use super::{ProfileError, Runner, RunnerError, Target, local_setting, measure};
-use crate::latency::{NetworkCheck, NewRun, Predictor, Setting, Store};
+use crate::latency::{NetworkCheck, NewRun, Predictor, Setting, Store, VERIFICATION_METHOD};
 use crate::net::{Graph, LowerOptions, Network};
 
 /// One network, predicted and measured.
@@ -54,7 +54,7 @@ pub fn verify(
         licence: "MIT OR Apache-2.0".to_owned(),
         runtime_version: about.runtime_version.clone(),
         host: about.host.clone(),
-        method: "whole networks, processor time of the thread".to_owned(),
+        method: VERIFICATION_METHOD.to_owned(),
         notes: format!("{} given networks", networks.len()),
     };
     let run = match &predictor {

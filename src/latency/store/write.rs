@@ -71,26 +71,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub fn insert_check(&mut self, run: RunId, check: &NetworkCheck) -> Result<(), LatencyError> {
-        self.connection
-            .execute(
-                "INSERT INTO network_check (run_id, structure, resolution, classes, squeeze_excite, calibration,
-                     predicted_ms, measured_ms, stderr_ms, repeat_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                params![
-                    run.0,
-                    check.structure,
-                    check.resolution,
-                    check.classes,
-                    check.squeeze_excite,
-                    check.calibration,
-                    check.predicted_ms,
-                    check.measured_ms,
-                    check.stderr_ms,
-                    check.repeat_ms
-                ],
-            )
-            .map(drop)
-            .map_err(|source| self.failed("storing a network check", source))
+        insert_check(&self.connection, run, check).map_err(|source| self.failed("storing a network check", source))
     }
 
     /// Stores the model (prior and composition) that was fitted on a run's rows.
@@ -163,6 +144,27 @@ pub(super) fn finish_run(connection: &Connection, run: RunId, error: Option<&Tab
         ],
     )?;
     if updated == 1 { Ok(()) } else { Err(rusqlite::Error::QueryReturnedNoRows) }
+}
+
+pub(super) fn insert_check(connection: &Connection, run: RunId, check: &NetworkCheck) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(
+        "INSERT INTO network_check (run_id, structure, resolution, classes, squeeze_excite, calibration,
+             predicted_ms, measured_ms, stderr_ms, repeat_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )?;
+    statement.execute(params![
+        run.0,
+        check.structure,
+        check.resolution,
+        check.classes,
+        check.squeeze_excite,
+        check.calibration,
+        check.predicted_ms,
+        check.measured_ms,
+        check.stderr_ms,
+        check.repeat_ms
+    ])?;
+    Ok(())
 }
 
 pub(super) fn insert_model(connection: &Connection, run: RunId, model: &LatencyModel) -> rusqlite::Result<()> {
