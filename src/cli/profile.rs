@@ -1,8 +1,9 @@
 //! What a profiling session says: progress while it runs, a summary at its end.
 
-use super::{Exit, Progress, columns, describe_error, table};
+use super::{Exit, Progress, columns, table};
 use crate::latency::Store;
 use crate::profile::{Ending, Event, Outcome, Settled, Verification};
+use crate::report::Quality;
 
 /// Follows a session with a progress bar and notes on stderr.
 pub struct SessionProgress {
@@ -88,14 +89,14 @@ pub fn describe_session(outcome: &Outcome, store: &Store) -> String {
     }
     match &outcome.check {
         Some(check) => lines.extend([
-            ("error", format!("{}, bias {:+.1}%", describe_error(&check.error), check.bias * 100.0)),
-            ("error from", check.error.method.clone()),
+            ("table error", Quality { error: Some(check.error.clone()), noise_floor: None }.to_string()),
+            ("bias", format!("{:+.1}%", check.bias * 100.0)),
             (
                 "noise",
                 format!("the measured networks themselves are known to +- {:.1}%", check.measurement_stderr * 100.0),
             ),
         ]),
-        None => lines.push(("error", "not checked on whole networks".to_owned())),
+        None => lines.push(("table error", "not checked on whole networks".to_owned())),
     }
     lines.push(("database", store.path().display().to_string()));
     match outcome.ending {

@@ -18,7 +18,7 @@ pub struct CheckedNetwork {
     pub check: NetworkCheck,
     /// Name of the shipped or imported table; none for the user's own run.
     pub shipped: Option<String>,
-    /// Whether a user gave it to be verified; otherwise it was drawn at random.
+    /// Whether it is known only because a user gave it to be verified; otherwise it was drawn at random.
     pub given: bool,
 }
 
@@ -50,8 +50,10 @@ pub fn checked_networks(store: &Store, setting: &Setting) -> Result<Vec<CheckedN
                 calibration.insert(identity(&check));
             }
             if relevant {
-                let given = run.about.method == VERIFICATION_METHOD;
                 let key = identity(&check);
+                // One that was drawn at random stays so when it is verified later.
+                let random = networks.get(&key).is_some_and(|(_, known)| !known.given);
+                let given = run.shipped.is_none() && run.about.method == VERIFICATION_METHOD && !random;
                 networks.insert(key, (order, CheckedNetwork { check, shipped: run.shipped.clone(), given }));
                 order += 1;
             }
@@ -122,6 +124,6 @@ mod tests {
         store.finish_run(first, None).unwrap();
         let found = checked_networks(&store, &setting).unwrap();
         let found: Vec<_> = found.iter().map(|n| (n.check.measured_ms, n.check.calibration, n.given)).collect();
-        assert_eq!(found, [(1.5, false, true), (2.5, true, true), (3.0, true, true)]);
+        assert_eq!(found, [(1.5, false, false), (2.5, true, false), (3.0, true, true)]);
     }
 }

@@ -21,6 +21,7 @@ mod processor;
 pub mod published;
 mod resolve;
 mod setting;
+mod shares;
 mod store;
 mod table;
 

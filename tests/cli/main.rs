@@ -6,5 +6,6 @@ mod export;
 mod profile;
 mod program;
 mod reference;
+mod report;
 mod score;
 mod search;

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use self::header::Header;
 use super::store::{NewRun, Row, Store, TableError, UNIT};
-use super::{Evidence, LatencyError, LatencyModel, NetworkCheck, Setting, checked_networks};
+use super::{Evidence, LatencyError, LatencyModel, NetworkCheck, Setting, VERIFICATION_METHOD, checked_networks};
 
 /// Limit on the size of a table's text, in bytes.
 const MAX_BYTES: usize = 64 << 20;
@@ -130,8 +130,8 @@ impl Table {
 pub fn export_table(store: &Store, setting: &Setting) -> Result<String, LatencyError> {
     let rows = store.rows(setting)?;
     let mut runs = store.runs(setting)?;
-    // The user's own runs first, each kind newest first.
-    runs.sort_by_key(|run| run.shipped.is_some());
+    // The user's own runs first, each kind newest first; a verification fills no table.
+    runs.sort_by_key(|run| (run.about.method == VERIFICATION_METHOD, run.shipped.is_some()));
     let run = runs.into_iter().next().ok_or_else(|| LatencyError::NoTable {
         setting: setting.id(),
         available: "nothing was measured or shipped for it".to_owned(),
