@@ -36,9 +36,8 @@ impl fmt::Display for Quality {
             None => f.write_str("unknown: never checked on whole networks")?,
             Some(error) => {
                 f.write_str(&shares(error.mape, error.within5, error.within10, error.kendall_tau))?;
-                match error.networks {
-                    Some(networks) => write!(f, ", n = {networks}")?,
-                    None => {}
+                if let Some(networks) = error.networks {
+                    write!(f, ", n = {networks}")?;
                 }
                 write!(f, " ({})", error.method)?;
             }
