@@ -26,3 +26,4 @@ pub mod report;
 pub mod score;
 pub mod search;
 pub mod space;
+mod stats;

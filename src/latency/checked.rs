@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{LatencyError, NetworkCheck, Setting, Store};
 
-/// Method of runs that measured networks which a user gave (`zen-profile verify`).
+/// How the method of runs begins that measured networks which a user gave (`zen-profile verify`).
 ///
 /// Those are no random sample: a search finds what its table takes for too fast.
-pub const VERIFICATION_METHOD: &str = "whole networks, processor time of the thread";
+pub const VERIFICATION_METHOD: &str = "given whole networks";
 
 /// A checked network with where it comes from.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +53,7 @@ pub fn checked_networks(store: &Store, setting: &Setting) -> Result<Vec<CheckedN
                 let key = identity(&check);
                 // One that was drawn at random stays so when it is verified later.
                 let random = networks.get(&key).is_some_and(|(_, known)| !known.given);
-                let given = run.shipped.is_none() && run.about.method == VERIFICATION_METHOD && !random;
+                let given = run.shipped.is_none() && run.about.method.starts_with(VERIFICATION_METHOD) && !random;
                 networks.insert(key, (order, CheckedNetwork { check, shipped: run.shipped.clone(), given }));
                 order += 1;
             }

@@ -16,12 +16,14 @@ mod fuse;
 mod key;
 mod model;
 mod predict;
+mod prediction;
 mod prior;
 mod processor;
 pub mod published;
 mod resolve;
 mod setting;
 mod shares;
+mod spread;
 mod store;
 mod table;
 
@@ -29,14 +31,15 @@ pub use checked::{CheckedNetwork, VERIFICATION_METHOD, checked_networks};
 pub use device::{DEVICES, Device, Reach, ReachKind};
 pub use error::LatencyError;
 pub use error_report::{ErrorFigures, error_of};
-pub use fit::{NetworkTimes, fit_composition, fit_prior};
+pub use fit::{NetworkTimes, fit_composition, fit_prior, fit_spread, fit_spread_of, spread_of_pairs};
 pub use fuse::Fuser;
 pub use key::{KeyKind, OperatorKey};
 pub use model::{Composition, LatencyModel, Linear, Prior, Processor, Roofline};
-pub use predict::{EvidenceShares, Interval, OperatorPrediction, PredictScratch, Prediction, Predictor};
+pub use predict::{PredictScratch, Predictor};
+pub use prediction::{EvidenceShares, Interval, OperatorPrediction, Prediction};
 pub use resolve::{SettingQuery, resolve};
 pub use setting::{Evidence, Precision, Setting};
 pub use store::{
-    DATABASE_VARIABLE, NetworkCheck, NewRun, Row, Run, RunId, SHIPPED, SettingSummary, Store, TableError, UNIT,
+    CheckId, DATABASE_VARIABLE, NetworkCheck, NewRun, Row, Run, RunId, SHIPPED, SettingSummary, Store, TableError, UNIT,
 };
 pub use table::{IMPORTED, Table, export_table, import_table_file};

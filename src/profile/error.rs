@@ -15,6 +15,8 @@ pub enum ProfileError {
     Latency(#[from] LatencyError),
     #[error("building the model of a whole network: {0}")]
     Onnx(#[from] OnnxError),
+    #[error("measuring the network {structure}: {reason}")]
+    Network { structure: String, reason: String },
     #[error(
         "{device} is not reachable: connecting it takes {connect}, and this version measures the machine it runs on \
          (run zen-profile --device cpu there){meanwhile}"

@@ -54,7 +54,7 @@ pub fn verify(
         licence: "MIT OR Apache-2.0".to_owned(),
         runtime_version: about.runtime_version.clone(),
         host: about.host.clone(),
-        method: VERIFICATION_METHOD.to_owned(),
+        method: format!("{VERIFICATION_METHOD}; {}", about.clock),
         notes: format!("{} given networks", networks.len()),
     };
     let run = match &predictor {

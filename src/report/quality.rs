@@ -34,18 +34,23 @@ impl fmt::Display for Quality {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.error {
             None => f.write_str("unknown: never checked on whole networks")?,
-            Some(error) => {
-                f.write_str(&shares(error.mape, error.within5, error.within10, error.kendall_tau))?;
-                if let Some(networks) = error.networks {
-                    write!(f, ", n = {networks}")?;
-                }
-                write!(f, " ({})", error.method)?;
-            }
+            Some(error) => error.fmt(f)?,
         }
         if let Some(noise) = &self.noise_floor {
             write!(f, "; noise floor {noise}, n = {}", noise.networks)?;
         }
         Ok(())
+    }
+}
+
+/// In the words of the short form, with its method.
+impl fmt::Display for TableError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shares(self.mape, self.within5, self.within10, self.kendall_tau))?;
+        if let Some(networks) = self.networks {
+            write!(f, ", n = {networks}")?;
+        }
+        write!(f, " ({})", self.method)
     }
 }
 

@@ -13,8 +13,8 @@ use zen_nas::cli::{
     positive,
 };
 use zen_nas::latency::evaluate::DRAWS;
-use zen_nas::net::Network;
-use zen_nas::profile::{PlanOptions, RUNNERS, SessionOptions, Target, open_runner, profile, verify};
+use zen_nas::net::{LowerOptions, Network};
+use zen_nas::profile::{PlanOptions, RUNNERS, SessionOptions, Source, Target, open_runner, profile, verify};
 use zen_nas::report::ReportOptions;
 use zen_nas::space::{SPACES, Space};
 
@@ -143,23 +143,27 @@ struct MeasureArgs {
     /// Device to measure; `cpu` is this machine
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
-    /// Search space whose operators are measured
-    #[arg(long, value_name = "NAME", default_value = "xxbl")]
-    space: String,
+    /// Search space whose operators are measured, several separated by commas [default: every space, idw
+    /// with and without squeeze-and-excitation]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    space: Vec<String>,
     #[command(flatten)]
     lowering: LoweringArgs,
     /// Images in one inference call
     #[arg(long, value_name = "N", default_value = "1", value_parser = count, allow_negative_numbers = true)]
     batch_size: u32,
-    /// Operators to measure; more make predictions better
-    #[arg(long, value_name = "N", default_value = "800", value_parser = count, allow_negative_numbers = true)]
+    /// End after about this time, the check included; the same command goes on
+    #[arg(long, value_name = "M", default_value = "10", value_parser = minutes, allow_negative_numbers = true)]
+    minutes: Duration,
+    /// End when this percentage of fresh networks, each predicted before it is measured, is within 10%
+    #[arg(long, value_name = "PERCENT", default_value = "99", value_parser = percent, allow_negative_numbers = true)]
+    target_within10: f64,
+    /// End when the table has this many operators
+    #[arg(long, value_name = "N", default_value = "20000", value_parser = count, allow_negative_numbers = true)]
     operators: u32,
-    /// Whole networks to check the table on, a third of them to calibrate; 0 for none
-    #[arg(long, value_name = "N", default_value = "30", allow_negative_numbers = true)]
+    /// Whole networks held out to check the table on, measured twice each; 0 for none
+    #[arg(long, value_name = "N", default_value = "40", allow_negative_numbers = true)]
     networks: u32,
-    /// End after about this time, with what there is [default: when the plan is done]
-    #[arg(long, value_name = "M", value_parser = minutes, allow_negative_numbers = true)]
-    minutes: Option<Duration>,
     /// Seed of the plan and of the weights
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -172,7 +176,8 @@ struct MeasureArgs {
 fn examples() -> &'static str {
     "Examples:
   zen-profile --device cpu
-  zen-profile --device cpu --space idw --squeeze-excite --minutes 10
+  zen-profile --device cpu --minutes 15
+  zen-profile --device cpu --space idw --squeeze-excite --resolution 192
   zen-profile verify best.txt
   zen-profile list
   zen-profile show t4
@@ -190,6 +195,30 @@ fn names() -> String {
 
 fn minutes(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(positive(text)? * 60.0).map_err(|_| "is too long".to_owned())
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let percent: f64 = text.parse().map_err(|_| "is not a number".to_owned())?;
+    if (0.0..=100.0).contains(&percent) { Ok(percent / 100.0) } else { Err("must be from 0 to 100".to_owned()) }
+}
+
+/// Where the networks come from whose operators are measured.
+fn sources(spaces: &[String], lowering: &LoweringArgs) -> anyhow::Result<Vec<Source>> {
+    let lower = lowering.options();
+    let mut sources = Vec::new();
+    for name in spaces {
+        sources.push(Source { space: Space::find(name)?, lower });
+    }
+    if spaces.is_empty() {
+        for space in SPACES {
+            sources.push(Source { space, lower });
+            // Its published networks are of both kinds.
+            if space.name == "idw" && !lower.squeeze_excite {
+                sources.push(Source { space, lower: LowerOptions { squeeze_excite: true, ..lower } });
+            }
+        }
+    }
+    Ok(sources)
 }
 
 fn main() -> ExitCode {
@@ -227,15 +256,15 @@ fn main() -> ExitCode {
 }
 
 fn measure(device: &str, args: &MeasureArgs) -> anyhow::Result<Exit> {
-    let space = Space::find(&args.space)?;
+    let sources = sources(&args.space, &args.lowering)?;
     let mut store = cli::open_store(&args.database)?;
     let mut runner = open_runner(&store, device)?;
-    let lower = args.lowering.options();
     let options = SessionOptions {
-        plan: PlanOptions { space, lower, operators: args.operators as usize, seed: args.seed },
+        plan: PlanOptions { sources, operators: args.operators as usize, seed: args.seed },
         batch_size: args.batch_size,
         networks: args.networks as usize,
-        time_limit: args.minutes,
+        time_limit: Some(args.minutes),
+        target_within10: Some(args.target_within10),
         operator_target: Target::operator(),
         network_target: Target::network(),
     };

@@ -169,5 +169,5 @@ fn scaled(
 }
 
 fn sum_ms(predictor: &Predictor, keys: &[OperatorKey]) -> f64 {
-    keys.iter().map(|key| predictor.operator_ms(key).0).sum()
+    keys.iter().map(|key| predictor.operator_ms(key)).sum()
 }

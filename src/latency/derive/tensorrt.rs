@@ -71,7 +71,7 @@ pub fn derive(
     let predictor = predictor(&table)?;
     let held_out: Vec<&Row> = held_out.iter().filter(|row| is_relevant(&row.key)).collect();
     let mut errors: Vec<f64> =
-        held_out.iter().map(|row| (predictor.operator_ms(&row.key).0 / row.ms - 1.0).abs()).collect();
+        held_out.iter().map(|row| (predictor.operator_ms(&row.key) / row.ms - 1.0).abs()).collect();
     errors.sort_by(f64::total_cmp);
     let operator_median = errors.get(errors.len() / 2).copied().unwrap_or(f64::NAN);
     let operator_within10 = errors.iter().filter(|error| **error <= 0.1).count() as f64 / errors.len().max(1) as f64;
@@ -128,7 +128,7 @@ fn snapped_sums(keys: &[OperatorKey], rows: &[&Row], predictor: &Predictor) -> (
             })
             .min_by(|a, b| a.0.total_cmp(&b.0));
         if let Some((_, row)) = nearest {
-            predicted += predictor.operator_ms(&row.key).0;
+            predicted += predictor.operator_ms(&row.key);
             measured += row.ms;
         }
     }

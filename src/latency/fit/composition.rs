@@ -15,6 +15,10 @@ pub struct NetworkTimes {
     pub operators: usize,
     /// The whole network.
     pub measured_ms: f64,
+    /// Standard deviations of the three times, as far as single operators are uncertain.
+    pub conv_spread_ms: f64,
+    pub depthwise_spread_ms: f64,
+    pub traffic_spread_ms: f64,
 }
 
 /// How strongly class weights may be drawn together, in networks. Few networks cannot tell apart
@@ -122,6 +126,19 @@ impl NetworkTimes {
     /// What a composition predicts.
     pub fn predict(&self, composition: &Composition) -> f64 {
         device_ms(composition, self).max(host_ms(composition, self))
+    }
+
+    /// Standard deviation of the logarithm of the network's latency, as far as its operators are
+    /// uncertain: 0 where the host decides.
+    pub fn operator_spread(&self, composition: &Composition) -> f64 {
+        let device = device_ms(composition, self);
+        if device <= host_ms(composition, self) {
+            return 0.0;
+        }
+        let conv = composition.conv * self.conv_spread_ms;
+        let depthwise = composition.depthwise * self.depthwise_spread_ms;
+        let traffic = composition.traffic * self.traffic_spread_ms;
+        conv.hypot(depthwise).hypot(traffic) / device
     }
 }
 

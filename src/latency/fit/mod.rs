@@ -8,10 +8,13 @@ mod linear;
 mod pattern;
 mod processor;
 mod roofline;
+mod spread;
 
 pub use composition::{NetworkTimes, fit_composition};
+pub(super) use linear::solve;
 pub use linear::{Observation, leave_one_out, non_negative};
 pub use roofline::fit_roofline;
+pub use spread::{fit_spread, fit_spread_of, spread_of_pairs};
 
 use super::store::Row;
 use super::{LatencyError, Prior, Setting};

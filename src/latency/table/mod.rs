@@ -131,7 +131,7 @@ pub fn export_table(store: &Store, setting: &Setting) -> Result<String, LatencyE
     let rows = store.rows(setting)?;
     let mut runs = store.runs(setting)?;
     // The user's own runs first, each kind newest first; a verification fills no table.
-    runs.sort_by_key(|run| (run.about.method == VERIFICATION_METHOD, run.shipped.is_some()));
+    runs.sort_by_key(|run| (run.about.method.starts_with(VERIFICATION_METHOD), run.shipped.is_some()));
     let run = runs.into_iter().next().ok_or_else(|| LatencyError::NoTable {
         setting: setting.id(),
         available: "nothing was measured or shipped for it".to_owned(),

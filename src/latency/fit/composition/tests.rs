@@ -11,6 +11,8 @@ const TRUTH: Composition = Composition {
     cold_weight_ms_per_giga: 0.0,
     cold_map_ms_per_giga: 0.0,
     warm_bytes: 1e6,
+    spread_floor: 0.0,
+    spread_factor: 0.0,
 };
 
 fn networks(truth: &Composition) -> Vec<NetworkTimes> {

@@ -1,0 +1,69 @@
+//! What a prediction says: milliseconds with their interval, error and evidence, operator by operator.
+//!
+//! Not here: how it comes about (`predict`).
+
+use serde::Serialize;
+
+use super::{Evidence, OperatorKey, Setting};
+
+/// The latency of a network with where it comes from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Prediction {
+    /// Milliseconds of one inference call with the setting's batch.
+    pub ms: f64,
+    pub ms_per_image: f64,
+    pub setting: Setting,
+    /// Expected relative error, as a share; none when the table was never checked, or not on networks
+    /// like this one.
+    pub error: Option<f64>,
+    /// How the error was obtained.
+    pub error_method: String,
+    /// Where the measured latency is expected; none when the setting's spread was never calibrated, or
+    /// not on networks like this one.
+    pub interval: Option<Interval>,
+    pub evidence: EvidenceShares,
+    /// Share of the operators' time outside the shapes that the table covers.
+    pub extrapolated_share: f64,
+    /// Whether the host, not the device, decides the latency.
+    pub host_bound: bool,
+    pub operators: Vec<OperatorPrediction>,
+}
+
+/// A range that holds the measured latency of a share of networks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Interval {
+    /// Milliseconds of one inference call with the setting's batch.
+    pub low_ms: f64,
+    pub high_ms: f64,
+    /// Share of networks whose measured latency is meant to lie inside, e.g. 0.9.
+    pub coverage: f64,
+}
+
+/// Shares that add up to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct EvidenceShares {
+    pub measured_time: f64,
+    pub fitted_time: f64,
+    pub interpolated_time: f64,
+    pub measured_count: f64,
+    pub fitted_count: f64,
+    pub interpolated_count: f64,
+}
+
+/// The time of one fused operator.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OperatorPrediction {
+    #[serde(serialize_with = "as_text")]
+    pub key: OperatorKey,
+    /// Milliseconds of its part of the network's device time.
+    pub ms: f64,
+    pub evidence: Evidence,
+    /// Whether its shape lies outside what the table covers.
+    pub extrapolated: bool,
+    /// Standard deviation of the logarithm of its time.
+    pub uncertainty: f64,
+}
+
+fn as_text<S: serde::Serializer>(key: &OperatorKey, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(key)
+}
