@@ -1,7 +1,7 @@
 //! What a profiling session says: progress while it runs, a summary at its end.
 
 use super::{Exit, Progress, columns, table};
-use crate::latency::Store;
+use crate::latency::{Interval, Store};
 use crate::profile::{CheckReport, Ending, Event, Learning, MoreTime, Outcome, Recent, Settled, Verification};
 
 /// Follows a session with a progress bar and notes on stderr.
@@ -184,6 +184,8 @@ pub fn describe_verification(found: &Verification) -> String {
         "known to".to_owned(),
         "predicted".to_owned(),
         "off by".to_owned(),
+        "interval".to_owned(),
+        "predicted time is".to_owned(),
         format!("ms per call on {setting} ({} {})", setting.runtime, found.runtime_version),
     ]];
     for network in &found.networks {
@@ -196,6 +198,10 @@ pub fn describe_verification(found: &Verification) -> String {
             format!("+-{:.1}%", network.stderr_ms / network.measured_ms * 100.0),
             predicted,
             off,
+            network
+                .interval
+                .map_or("none".to_owned(), |Interval { low_ms, high_ms, .. }| format!("{low_ms:.3} to {high_ms:.3}")),
+            network.evidence.map_or(String::new(), |evidence| evidence.to_string()),
             network.structure.clone(),
         ]);
     }
