@@ -144,7 +144,8 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
     let predictor = spec.predictor(&store)?;
     let quality = predictor.as_ref().map(|predictor| Quality::of(&store, predictor.setting())).transpose()?;
     if let (Some(predictor), Some(quality)) = (&predictor, &quality) {
-        args.output.note(format!("latencies are predicted, ms per call on {}; table error {quality}", predictor.setting()));
+        args.output
+            .note(format!("latencies are predicted, ms per call on {}; table error {quality}", predictor.setting()));
     }
     let config = spec.to_config(predictor.as_ref(), threads)?;
     let (mut directory, mut evolution) = match resumed {

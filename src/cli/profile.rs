@@ -128,7 +128,10 @@ pub fn describe_session(outcome: &Outcome, store: &Store) -> String {
             ("bias", format!("{:+.1}%", check.bias * 100.0)),
             ("noise floor", noise(check)),
         ]),
-        None => lines.push(("table error", "not checked on whole networks".to_owned())),
+        None => {
+            let error = outcome.left_out.as_ref().map(ToString::to_string);
+            lines.push(("table error", error.unwrap_or_else(|| "not checked on whole networks".to_owned())));
+        }
     }
     if let Some(bias) = outcome.chosen_bias {
         let percent = bias * 100.0;

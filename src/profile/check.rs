@@ -65,24 +65,26 @@ impl Session<'_> {
         Ok(draw_networks(&plan.sources, self.options.networks, plan.seed ^ CHECK_STREAM)?)
     }
 
-    /// Fits the model for good, then predicts and measures the networks held out. Without at least
-    /// two networks nothing is checked.
-    pub(super) fn check(&mut self, learning: &Learning) -> Result<(), ProfileError> {
-        let mut learning = learning.clone();
+    /// Fits the model for good, then checks it.
+    pub(super) fn fit_and_check(&mut self, mut learning: Learning) -> Result<(), ProfileError> {
+        self.fit(&learning)?;
+        if !self.runner.times_parts() {
+            // No network was measured yet.
+            self.calibrate(self.options.networks / CALIBRATION_SHARE, &mut learning)?;
+            self.fit(&learning)?;
+        }
+        self.check_held_out(learning.calibration().len())
+    }
+
+    /// Predicts and measures the networks held out. Without at least two of them nothing is checked.
+    pub(super) fn check_held_out(&mut self, calibration_networks: usize) -> Result<(), ProfileError> {
         let drawn = self.held_out()?;
         let stored = self.store.checks_with_ids(self.run)?;
         let known = |drawn: &Drawn| {
             let structure = drawn.network.to_string();
             stored.iter().find(|(_, check)| !check.calibration && check.structure == structure).cloned()
         };
-        let calibrate = self.outcome.inside_networks == 0 && !self.runner.times_parts();
-        let calibration = if calibrate { drawn.len() / CALIBRATION_SHARE } else { 0 };
-        (self.on_event)(Event::Check { measurements: 2 * drawn.len() + calibration });
-        self.fit(&learning)?;
-        if calibration > 0 {
-            self.calibrate(calibration, &mut learning)?;
-            self.fit(&learning)?;
-        }
+        (self.on_event)(Event::Check { measurements: 2 * drawn.len() });
         let predictor = Predictor::new(self.store, &self.setting)?;
         let mut checked: Vec<(CheckId, NetworkCheck, &Drawn)> = Vec::with_capacity(drawn.len());
         for drawn in &drawn {
@@ -108,13 +110,14 @@ impl Session<'_> {
             self.store.update_check(*id, check.predicted_ms, check.repeat_ms)?;
         }
         let checks: Vec<NetworkCheck> = checked.into_iter().map(|(_, check, _)| check).collect();
-        self.outcome.check = (checks.len() >= 2).then(|| self.report(&checks, learning.calibration().len())).flatten();
+        self.outcome.check = (checks.len() >= 2).then(|| self.report(&checks, calibration_networks)).flatten();
         Ok(())
     }
 
     /// Measures networks that the composition is fitted on.
     fn calibrate(&mut self, count: usize, learning: &mut Learning) -> Result<(), ProfileError> {
         let predictor = Predictor::new(self.store, &self.setting)?;
+        (self.on_event)(Event::Check { measurements: count });
         let plan = &self.options.plan;
         let mut drawer = Drawer::new(&plan.sources, plan.seed ^ CALIBRATION_STREAM)?;
         for drawn in (0..count).map_while(|_| drawer.draw()) {
@@ -129,7 +132,7 @@ impl Session<'_> {
     }
 
     /// A network's time and its standard error; none when it failed or the session has to stop.
-    fn whole(&mut self, drawn: &Drawn) -> Result<Option<(f64, f64)>, ProfileError> {
+    pub(super) fn whole(&mut self, drawn: &Drawn) -> Result<Option<(f64, f64)>, ProfileError> {
         if let Some(ending) = self.stop(Duration::ZERO) {
             self.outcome.ending = ending;
             return Ok(None);

@@ -26,7 +26,7 @@ const INSTANCES: usize = 2;
 /// Networks that are measured before the first table is made of them.
 const FIRST_NETWORKS: usize = 6;
 /// The prior is fitted again when there are this many times the networks, ...
-const REFIT_GROWTH: f64 = 1.4;
+const REFIT_GROWTH: f64 = 2.0;
 /// ... and rows are read again after so many.
 const REREAD: usize = 10;
 /// Random networks that the most uncertain one is chosen from.

@@ -5,6 +5,7 @@
 //! rows stored as they arrive (`session`) -> whole networks predicted and measured (`check`). How a
 //! machine is reached is `transport`. Not here: looking a latency up (`latency`).
 
+mod adapt;
 mod bench;
 mod check;
 mod chosen;
@@ -20,6 +21,7 @@ mod session;
 pub mod transport;
 mod verify;
 
+pub use adapt::ADAPT_NETWORKS;
 pub use bench::{Estimate, Settled, Target, measure};
 pub use check::{CheckReport, MAX_NETWORKS};
 pub use draw::{Drawer, Drawn, Source, draw_networks};

@@ -13,7 +13,7 @@ use super::check::{CheckReport, MAX_NETWORKS};
 use super::learning::{Learning, MoreTime};
 use super::plan::{MAX_OPERATORS, PlanOptions};
 use super::{Estimate, ProfileError, Runner, RunnerAbout, Target};
-use crate::latency::{Evidence, NewRun, OperatorKey, Precision, RunId, Setting, Store};
+use crate::latency::{Evidence, NewRun, OperatorKey, Precision, RunId, Setting, Store, TableError};
 
 /// Largest batch size that is measured.
 const MAX_BATCH_SIZE: u32 = 4096;
@@ -30,6 +30,8 @@ pub struct SessionOptions {
     pub time_limit: Option<Duration>,
     /// Measuring ends when this share of fresh networks was predicted within 10%.
     pub target_within10: Option<f64>,
+    /// Take this setting's table as a beginning and measure whole networks only.
+    pub adapt_from: Option<Setting>,
     pub operator_target: Target,
     pub network_target: Target,
 }
@@ -111,7 +113,7 @@ pub struct Failure {
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     pub setting: Setting,
-    /// Of the table that predicts: its operators were timed on the device.
+    /// Of the table that predicts: whether its operators were timed on the device or fitted to another's.
     pub evidence: Evidence,
     #[serde(skip)]
     pub run: RunId,
@@ -125,6 +127,8 @@ pub struct Outcome {
     /// Networks inside which operators were measured by this session.
     pub inside_networks: usize,
     pub failed: Vec<Failure>,
+    /// Of an adapted table: the error of each network predicted by a fit to the others.
+    pub left_out: Option<TableError>,
     /// None when no networks were wanted or there was no time for at least two.
     pub check: Option<CheckReport>,
     /// Mean signed relative error, as a share, of networks that small searches chose towards the end, each
@@ -184,20 +188,35 @@ fn measure_and_check(
         remaining: 0,
         inside_networks: 0,
         failed: Vec::new(),
+        left_out: None,
         check: None,
         chosen_bias: None,
         more_time: None,
     };
     let start = Instant::now();
     let mut session = Session { store, runner, options, interrupted, on_event, setting, run, start, outcome };
-    let learning = if inside { session.inside()? } else { session.operators(&new_run)? };
-    // A table without any row cannot be checked.
-    if session.outcome.ending != Ending::Interrupted && session.outcome.measured + session.outcome.stored > 0 {
-        session.check(&learning)?;
+    let mut error = None;
+    match &options.adapt_from {
+        Some(from) => {
+            let (calibration, left_out) = session.adapt(from)?;
+            error = left_out;
+            if session.outcome.ending != Ending::Interrupted {
+                session.check_held_out(calibration)?;
+            }
+        }
+        None => {
+            let learning = if inside { session.inside()? } else { session.operators(&new_run)? };
+            // A table without any row cannot be checked.
+            if session.outcome.ending != Ending::Interrupted && session.outcome.measured + session.outcome.stored > 0 {
+                session.fit_and_check(learning)?;
+            }
+        }
     }
-    let Session { store, outcome, .. } = session;
+    let Session { store, mut outcome, .. } = session;
     if outcome.ending != Ending::Interrupted {
-        store.finish_run(run, outcome.check.as_ref().map(|check| &check.error))?;
+        outcome.left_out = error.clone();
+        let checked = outcome.check.as_ref().map(|check| &check.error);
+        store.finish_run(run, checked.or(error.as_ref()))?;
     }
     Ok(outcome)
 }
@@ -211,7 +230,9 @@ fn unfinished(store: &Store, setting: &Setting, new_run: &NewRun) -> Result<Opti
 fn new_run(about: &RunnerAbout, options: &SessionOptions, inside: bool) -> NewRun {
     let PlanOptions { sources, seed, .. } = &options.plan;
     let sources: Vec<String> = sources.iter().map(|source| source.describe()).collect();
-    let what = if inside {
+    let what = if options.adapt_from.is_some() {
+        "whole networks only; operators scaled from another setting's table"
+    } else if inside {
         "operators inside random whole networks, each by its own nodes; median over networks of medians over freshly \
          loaded instances"
     } else {
@@ -224,7 +245,10 @@ fn new_run(about: &RunnerAbout, options: &SessionOptions, inside: bool) -> NewRu
         runtime_version: about.runtime_version.clone(),
         host: about.host.clone(),
         method: format!("{what}; {}", about.clock),
-        notes: format!("networks of {}, seed {seed}", sources.join(", ")),
+        notes: match &options.adapt_from {
+            Some(from) => format!("adapted from {from} on networks of {}, seed {seed}", sources.join(", ")),
+            None => format!("networks of {}, seed {seed}", sources.join(", ")),
+        },
     }
 }
 

@@ -34,9 +34,13 @@ pub(super) fn find(store: &Store, setting: &Setting) -> Result<Found, ReportErro
              too fast",
             kept.len()
         ),
-        _ => "no whole network measured on this setting is known; `zen-profile evaluate` checks the predictor on networks that \
-              others measured"
-            .to_owned(),
+        _ => {
+            let known = match fitted_on {
+                0 => "no whole network measured on this setting is known".to_owned(),
+                n => format!("the {n} whole networks measured on this setting are all in the fit"),
+            };
+            format!("{known}; `zen-profile evaluate` checks the predictor on networks that others measured")
+        }
     };
     let mut found = Found { comparison, method, compared: Vec::new(), left_out: Vec::new() };
     for network in &kept {

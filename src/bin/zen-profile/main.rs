@@ -13,6 +13,7 @@ use zen_nas::cli::{
     positive,
 };
 use zen_nas::latency::evaluate::DRAWS;
+use zen_nas::latency::{LatencyError, Precision, Setting, SettingQuery, Store, resolve};
 use zen_nas::net::{LowerOptions, Network};
 use zen_nas::profile::{PlanOptions, RUNNERS, SessionOptions, Source, Target, open_runner, profile, verify};
 use zen_nas::report::ReportOptions;
@@ -164,6 +165,10 @@ struct MeasureArgs {
     /// Whole networks held out to check the table on, measured twice each; 0 for none
     #[arg(long, value_name = "N", default_value = "40", allow_negative_numbers = true)]
     networks: u32,
+    /// Make the table from this one of a similar device, corrected with 10 whole networks (a device or a
+    /// setting such as v100/tensorrt/fp32/b1)
+    #[arg(long, value_name = "TABLE")]
+    adapt_from: Option<String>,
     /// Seed of the plan and of the weights
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -177,6 +182,7 @@ fn examples() -> &'static str {
     "Examples:
   zen-profile --device cpu
   zen-profile --device cpu --minutes 15
+  zen-profile --device cpu --adapt-from cpu-amd-epyc
   zen-profile --device cpu --space idw --squeeze-excite --resolution 192
   zen-profile verify best.txt
   zen-profile list
@@ -259,7 +265,12 @@ fn measure(device: &str, args: &MeasureArgs) -> anyhow::Result<Exit> {
     let sources = sources(&args.space, &args.lowering)?;
     let mut store = cli::open_store(&args.database)?;
     let mut runner = open_runner(&store, device)?;
+    let adapt_from = match &args.adapt_from {
+        Some(table) => Some(adaptable(&store, table, args.batch_size)?),
+        None => None,
+    };
     let options = SessionOptions {
+        adapt_from,
         plan: PlanOptions { sources, operators: args.operators as usize, seed: args.seed },
         batch_size: args.batch_size,
         networks: args.networks as usize,
@@ -278,6 +289,20 @@ fn measure(device: &str, args: &MeasureArgs) -> anyhow::Result<Exit> {
         cli::print(&cli::describe_session(&outcome, &store));
     }
     Ok(cli::profile_exit(&outcome))
+}
+
+/// The table to adapt: a setting, or the one of a device that fits best.
+fn adaptable(store: &Store, table: &str, batch_size: u32) -> Result<Setting, LatencyError> {
+    if table.contains('/') {
+        return table.parse();
+    }
+    let query = SettingQuery {
+        device: table.to_owned(),
+        batch_size: Some(batch_size),
+        precision: Some(Precision::Fp32),
+        ..SettingQuery::default()
+    };
+    resolve(store, &query)
 }
 
 fn verify_networks(

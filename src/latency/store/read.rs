@@ -325,7 +325,7 @@ fn combined(rows: Vec<Row>) -> Option<Row> {
 const COUNTS: &str = "((r.shipped IS NULL) = (
     EXISTS (SELECT 1 FROM run own JOIN measurement m2 ON m2.run_id = own.id
         WHERE own.setting_id = r.setting_id AND own.shipped IS NULL AND own.finished_at IS NOT NULL
-        AND m2.evidence = 2 AND m2.median_ms IS NOT NULL)
+        AND m2.evidence >= 1 AND m2.median_ms IS NOT NULL)
     OR NOT EXISTS (SELECT 1 FROM run other WHERE other.setting_id = r.setting_id AND other.shipped IS NOT NULL)))";
 
 /// The same where only own runs are wanted.

@@ -51,6 +51,27 @@ impl Store {
         write().map_err(|source| self.failed(DOING, source))
     }
 
+    /// Stores rows as they are, all of them or none.
+    ///
+    /// # Errors
+    /// When a time is not a positive number or the database cannot be written.
+    pub fn insert_rows(&mut self, run: RunId, rows: &[Row]) -> Result<(), LatencyError> {
+        const DOING: &str = "storing rows";
+        if let Some(row) = rows.iter().find(|row| !(row.ms.is_finite() && row.ms > 0.0)) {
+            return Err(self.bad_content(DOING, format!("{} ms for {}", row.ms, row.key)));
+        }
+        let mut write = || {
+            let transaction = self.connection.transaction()?;
+            let mut writer = RowWriter::new(&transaction)?;
+            for row in rows {
+                writer.insert(run, row)?;
+            }
+            drop(writer);
+            transaction.commit()
+        };
+        write().map_err(|source| self.failed(DOING, source))
+    }
+
     /// Stores what one running network told: the time of each of its operators, with its samples,
     /// and the network itself where it was predicted before; all of it or nothing.
     ///

@@ -21,6 +21,7 @@ fn options(operators: usize, networks: usize) -> SessionOptions {
         networks,
         time_limit: None,
         target_within10: None,
+        adapt_from: None,
         operator_target: Target::operator(),
         network_target: Target::network(),
     }
@@ -228,4 +229,34 @@ fn numbers_out_of_range_are_named() {
         let error = profile(&mut store, &mut mock, &options, &|| false, &mut |_| {}).unwrap_err().to_string();
         assert!(error.contains(name), "{error}");
     }
+}
+
+#[test]
+fn a_table_of_another_device_is_adapted_with_ten_networks() {
+    let mut store = Store::in_memory_empty().unwrap();
+    let from = Setting::new("other-device", "mock", Precision::Fp32, 1).with_threads(1);
+    let options = options(MAX_OPERATORS as usize, 6);
+    let source = store.begin_run(&from, &NewRun::default()).unwrap();
+    for key in plan(&options.plan).unwrap().keys {
+        store.insert_measurement(source, &key, operator_ms(&key), 0.0, Evidence::Measured, &[]).unwrap();
+    }
+    store.finish_run(source, None).unwrap();
+    let options = SessionOptions { adapt_from: Some(from.clone()), ..options };
+    // This device takes 2.2 times as long as the other.
+    let mut mock = Mock::new(|subject, _| Ok(vec![2.0 * network_ms(&subject.name)]));
+    let outcome = run(&mut store, &options, &mut mock, &|| false);
+    assert_eq!((outcome.measured, outcome.ending), (0, Ending::Complete));
+    let left_out = outcome.left_out.unwrap();
+    assert!(left_out.networks == Some(10) && left_out.mape < 0.02, "{left_out:?}");
+    assert!(left_out.method.contains("other-device/mock/fp32/b1/t1"));
+    let check = outcome.check.unwrap();
+    assert!(check.error.mape < 0.02 && check.error.networks == Some(6), "{:?}", check.error);
+    let rows = store.rows(&outcome.setting).unwrap();
+    assert!(rows.len() > 100 && rows.iter().all(|row| row.evidence == Evidence::Fitted));
+    let conv = rows.iter().find(|row| row.key.kernel == 7).unwrap();
+    assert!((conv.ms / operator_ms(&conv.key) / 2.2 - 1.0).abs() < 0.02, "{conv:?}");
+    // Another batch size is refused.
+    let options = SessionOptions { batch_size: 2, ..options };
+    let error = profile(&mut store, &mut mock, &options, &|| false, &mut |_| {}).unwrap_err();
+    assert!(error.to_string().contains("--adapt-from"), "{error}");
 }
