@@ -2,8 +2,10 @@
 
 use std::io::{ErrorKind, Write};
 
+use super::describe_setting;
 use crate::latency::Prediction;
 use crate::net::Cost;
+use crate::report::Quality;
 
 /// Writes text and a newline to stdout; a reader that has gone away ends the program quietly.
 pub fn print(text: &str) {
@@ -61,8 +63,8 @@ pub fn cost_lines(layers: u32, cost: &Cost) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Lines that say what a predicted latency is, on what, and how it is known.
-pub fn describe_latency(prediction: &Prediction) -> Vec<(&'static str, String)> {
+/// Lines that say what a predicted latency is, on what, how it is known, and how good the table is.
+pub fn describe_latency(prediction: &Prediction, quality: &Quality) -> Vec<(&'static str, String)> {
     let setting = &prediction.setting;
     let images = if setting.batch_size == 1 { "1 image".to_owned() } else { format!("{} images", setting.batch_size) };
     let error = match prediction.error {
@@ -73,34 +75,21 @@ pub fn describe_latency(prediction: &Prediction) -> Vec<(&'static str, String)> 
     if setting.batch_size != 1 {
         latency.push_str(&format!(" ({:.4} ms per image)", prediction.ms_per_image));
     }
-    let threads = match setting.threads {
-        0 => String::new(),
-        1 => ", 1 thread".to_owned(),
-        n => format!(", {n} threads"),
-    };
-    let on = format!(
-        "{}, runtime {}, {}, batch {}{threads}",
-        setting.device, setting.runtime, setting.precision, setting.batch_size
-    );
-    let shares = &prediction.evidence;
-    let evidence: Vec<_> = [
-        ("measured", shares.measured_time),
-        ("fitted", shares.fitted_time),
-        ("interpolated", shares.interpolated_time),
-    ]
-    .into_iter()
-    .filter(|(_, share)| *share > 0.0)
-    .map(|(name, share)| format!("{:.0}% {name}", share * 100.0))
-    .collect();
     let mut lines = vec![
         ("latency", latency),
-        ("", on),
-        ("evidence", format!("{} of the predicted time", evidence.join(", "))),
-        ("error from", prediction.error_method.clone()),
+        ("", describe_setting(setting)),
+        ("evidence", format!("{} of the predicted time", prediction.evidence)),
+        ("table error", quality.to_string()),
     ];
-    if prediction.error.is_some() && prediction.extrapolated_share > 0.005 {
+    if let Some(interval) = &prediction.interval {
+        let share = interval.coverage * 100.0;
+        lines.insert(1, ("", format!("{:.3} to {:.3} ms with {share:.0}%", interval.low_ms, interval.high_ms)));
+    }
+    if prediction.extrapolated_share > 0.005 && quality.error.is_some() {
         let share = prediction.extrapolated_share * 100.0;
-        lines.push(("caution", format!("{share:.0}% of the time lies outside the shapes that the table covers")));
+        let consequence = if prediction.error.is_none() { ", so the table's error says nothing about it" } else { "" };
+        let text = format!("{share:.0}% of the time lies outside the shapes that the table covers{consequence}");
+        lines.push(("caution", text));
     }
     if prediction.host_bound {
         lines.push(("caution", "bound by the host's launches, not by the operators".to_owned()));

@@ -1,7 +1,7 @@
 //! What a profiling session says: progress while it runs, a summary at its end.
 
-use super::{Exit, Progress, columns, describe_error, table};
-use crate::latency::Store;
+use super::{Exit, Progress, columns, table};
+use crate::latency::{Interval, Store};
 use crate::profile::{CheckReport, Ending, Event, Learning, MoreTime, Outcome, Recent, Settled, Verification};
 
 /// Follows a session with a progress bar and notes on stderr.
@@ -124,17 +124,14 @@ pub fn describe_session(outcome: &Outcome, store: &Store) -> String {
     }
     match &outcome.check {
         Some(check) => lines.extend([
-            ("error", format!("{}, bias {:+.1}%", describe_error(&check.error), check.bias * 100.0)),
-            ("error from", check.error.method.clone()),
+            ("table error", check.error.to_string()),
+            ("bias", format!("{:+.1}%", check.bias * 100.0)),
             ("noise floor", noise(check)),
         ]),
-        None => match &outcome.left_out {
-            Some(error) => {
-                lines.push(("error", describe_error(error)));
-                lines.push(("error from", error.method.clone()));
-            }
-            None => lines.push(("error", "not checked on whole networks".to_owned())),
-        },
+        None => {
+            let error = outcome.left_out.as_ref().map(ToString::to_string);
+            lines.push(("table error", error.unwrap_or_else(|| "not checked on whole networks".to_owned())));
+        }
     }
     if let Some(bias) = outcome.chosen_bias {
         let percent = bias * 100.0;
@@ -168,7 +165,7 @@ pub fn describe_session(outcome: &Outcome, store: &Store) -> String {
 /// What one measurement says about another.
 fn noise(check: &CheckReport) -> String {
     match &check.noise {
-        Some(noise) => format!("{}, one measurement against another", describe_error(noise)),
+        Some(noise) => noise.to_string(),
         None => format!("not measured; single measurements are known to +- {:.1}%", check.measurement_stderr * 100.0),
     }
 }
@@ -190,6 +187,8 @@ pub fn describe_verification(found: &Verification) -> String {
         "known to".to_owned(),
         "predicted".to_owned(),
         "off by".to_owned(),
+        "interval".to_owned(),
+        "predicted time is".to_owned(),
         format!("ms per call on {setting} ({} {})", setting.runtime, found.runtime_version),
     ]];
     for network in &found.networks {
@@ -202,6 +201,10 @@ pub fn describe_verification(found: &Verification) -> String {
             format!("+-{:.1}%", network.stderr_ms / network.measured_ms * 100.0),
             predicted,
             off,
+            network
+                .interval
+                .map_or("none".to_owned(), |Interval { low_ms, high_ms, .. }| format!("{low_ms:.3} to {high_ms:.3}")),
+            network.evidence.map_or(String::new(), |evidence| evidence.to_string()),
             network.structure.clone(),
         ]);
     }

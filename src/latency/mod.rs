@@ -4,6 +4,7 @@
 //! by the nearest rows -> the network's milliseconds (`predict`). Tables live in the user's
 //! database (`store`); the shipped ones are text (`table`). Not here: how a number was measured.
 
+mod checked;
 mod correction;
 pub mod derive;
 mod device;
@@ -22,13 +23,15 @@ pub mod published;
 mod resolve;
 mod scale;
 mod setting;
+mod shares;
 mod spread;
 mod store;
 mod table;
 
+pub use checked::{CheckedNetwork, VERIFICATION_METHOD, checked_networks};
 pub use device::{DEVICES, Device, Reach, ReachKind};
 pub use error::LatencyError;
-pub use error_report::{error_of, leave_out_error};
+pub use error_report::{ErrorFigures, error_of, leave_out_error};
 pub use fit::{NetworkTimes, fit_composition, fit_prior, fit_spread, fit_spread_of, spread_of_pairs};
 pub use fuse::Fuser;
 pub use key::{KeyKind, OperatorKey};

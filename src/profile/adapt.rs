@@ -9,7 +9,7 @@ use super::draw::Drawer;
 use super::session::{Event, Session};
 use super::{Ending, ProfileError};
 use crate::latency::{
-    LatencyError, LatencyModel, NetworkTimes, Predictor, Setting, TableError, fit_composition, fit_prior,
+    Evidence, LatencyError, LatencyModel, NetworkTimes, Predictor, Setting, TableError, fit_composition, fit_prior,
     fit_spread_of, leave_out_error, scaled_table,
 };
 
@@ -52,6 +52,7 @@ impl Session<'_> {
         self.store.insert_rows(self.run, &rows)?;
         self.store.set_model(self.run, &model)?;
         self.outcome.stored = rows.len();
+        self.outcome.evidence = Evidence::Fitted;
         let method = format!(
             "each of {} networks predicted by a fit to the others; operators from {from}, none measured here",
             networks.len()

@@ -42,8 +42,8 @@ pub struct CheckReport {
     /// One measurement of a network against another, in the same numbers as the error: no prediction
     /// can be expected to be closer. None when nothing was measured twice.
     pub noise: Option<TableError>,
-    /// Structure, predicted and measured milliseconds per call of the networks held out.
-    pub networks: Vec<(String, f64, f64)>,
+    /// The networks held out.
+    pub networks: Vec<NetworkCheck>,
 }
 
 /// The subject of a whole network.
@@ -170,10 +170,7 @@ impl Session<'_> {
             calibration_networks,
             measurement_stderr: median(&stderrs).unwrap_or(0.0),
             noise: error_of(&repeated, "the same networks measured once more"),
-            networks: checks
-                .iter()
-                .map(|check| (check.structure.clone(), check.predicted_ms, check.measured_ms))
-                .collect(),
+            networks: checks.to_vec(),
         })
     }
 }

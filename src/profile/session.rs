@@ -13,7 +13,7 @@ use super::check::{CheckReport, MAX_NETWORKS};
 use super::learning::{Learning, MoreTime};
 use super::plan::{MAX_OPERATORS, PlanOptions};
 use super::{Estimate, ProfileError, Runner, RunnerAbout, Target};
-use crate::latency::{NewRun, OperatorKey, Precision, RunId, Setting, Store, TableError};
+use crate::latency::{Evidence, NewRun, OperatorKey, Precision, RunId, Setting, Store, TableError};
 
 /// Largest batch size that is measured.
 const MAX_BATCH_SIZE: u32 = 4096;
@@ -113,6 +113,8 @@ pub struct Failure {
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     pub setting: Setting,
+    /// Of the table that predicts: whether its operators were timed on the device or fitted to another's.
+    pub evidence: Evidence,
     #[serde(skip)]
     pub run: RunId,
     pub ending: Ending,
@@ -181,6 +183,7 @@ fn measure_and_check(
     };
     let outcome = Outcome {
         setting: setting.clone(),
+        evidence: Evidence::Measured,
         run,
         ending: Ending::Complete,
         measured: 0,

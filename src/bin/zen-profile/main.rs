@@ -9,12 +9,14 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 use zen_nas::cli::{
-    self, CompletionArgs, DatabaseArgs, Exit, LoweringArgs, OutputArgs, Progress, SessionProgress, count, positive,
+    self, CompletionArgs, DatabaseArgs, Exit, LoweringArgs, OutputArgs, Progress, SessionProgress, TableArgs, count,
+    positive,
 };
 use zen_nas::latency::evaluate::DRAWS;
 use zen_nas::latency::{LatencyError, Precision, Setting, SettingQuery, Store, resolve};
 use zen_nas::net::{LowerOptions, Network};
 use zen_nas::profile::{PlanOptions, RUNNERS, SessionOptions, Source, Target, open_runner, profile, verify};
+use zen_nas::report::ReportOptions;
 use zen_nas::space::{SPACES, Space};
 
 /// Measures the operators of a search space on a device, and says how far predictions from them
@@ -66,6 +68,24 @@ enum Command {
     Show {
         /// A device, or a setting such as t4/tensorrt/int8/b1
         device: String,
+        #[command(flatten)]
+        database: DatabaseArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Report how far a table's predictions are from whole networks that no fit has seen
+    Report {
+        #[command(flatten)]
+        table: TableArgs,
+        /// Only networks of this search space
+        #[arg(long, value_name = "NAME")]
+        space: Option<String>,
+        /// Worst cases to show with their most expensive operators
+        #[arg(long, value_name = "N", default_value_t = ReportOptions::DEFAULT_WORST, allow_negative_numbers = true)]
+        worst: usize,
+        /// Also draw predicted against measured into this SVG file
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
         #[command(flatten)]
         database: DatabaseArgs,
         #[command(flatten)]
@@ -167,6 +187,7 @@ fn examples() -> &'static str {
   zen-profile verify best.txt
   zen-profile list
   zen-profile show t4
+  zen-profile report cpu --svg report.svg
   zen-profile export v100/tensorrt/fp16/b1 -o v100.csv
   zen-profile import from-a-colleague.csv"
 }
@@ -217,6 +238,10 @@ fn main() -> ExitCode {
         }
         Some(Command::List { database, output }) => tables::list(database, output),
         Some(Command::Show { device, database, output }) => tables::show(device, database, output),
+        Some(Command::Report { table, space, worst, svg, database, output }) => {
+            let options = ReportOptions { space: space.clone(), worst: *worst };
+            tables::report(table, &options, svg.as_deref(), database, output)
+        }
         Some(Command::Export { setting, out, database }) => tables::export(setting, out.as_deref(), database),
         Some(Command::Import { files, database, output }) => tables::import(files, database, output),
         Some(Command::Published { update }) => tables::print_published(update.as_deref()),

@@ -70,6 +70,7 @@ pub fn published(regime: &Regime, networks: &[PublishedNetwork]) -> Result<Table
         error: regime.error(networks),
         model: Some(rounded_model(&LatencyModel::additive(Prior::Linear(linear)))),
         rows: Vec::new(),
+        networks: Vec::new(),
     })
 }
 
@@ -161,6 +162,7 @@ fn scaled(
         error,
         model: Some(rounded_model(&LatencyModel::additive(Prior::Roofline(roofline)))),
         rows: v100.rows.iter().map(row).collect(),
+        networks: Vec::new(),
     };
     let predictor = predictor(&table)?;
     Ok((table, predictor))

@@ -66,6 +66,7 @@ pub fn derive(
         error: None,
         model: Some(model.clone()),
         rows: shipped,
+        networks: Vec::new(),
     };
     let predictor = predictor(&table)?;
     let held_out: Vec<&Row> = held_out.iter().filter(|row| is_relevant(&row.key)).collect();

@@ -101,7 +101,7 @@ pub struct Row {
 }
 
 /// A whole network, predicted and measured on the run's setting.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct NetworkCheck {
     pub structure: String,
     pub resolution: u32,

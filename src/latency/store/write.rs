@@ -168,7 +168,7 @@ impl Store {
     }
 }
 
-fn insert_check(connection: &Connection, run: RunId, check: &NetworkCheck) -> rusqlite::Result<CheckId> {
+pub(super) fn insert_check(connection: &Connection, run: RunId, check: &NetworkCheck) -> rusqlite::Result<CheckId> {
     connection.execute(
         "INSERT INTO network_check (run_id, structure, resolution, classes, squeeze_excite, calibration,
              predicted_ms, measured_ms, stderr_ms, repeat_ms)
