@@ -2,14 +2,21 @@
 //!
 //! Inverse distance to the fourth power weights the nearest rows; a plane through them, its slopes
 //! drawn to nothing, is read off at the operator's place. Distances are in octaves of input
-//! channels, output channels and pixels.
+//! channels, output channels and pixels. How far single rows are trusted is for the rows to say: what
+//! predicts each of them best from the others.
 
 use super::super::{Evidence, OperatorKey};
 
 /// Rows that correct one operator.
 const NEIGHBOURS: usize = 16;
-/// Squared distance below which rows count alike.
-const SOFTENING: f64 = 0.02;
+/// Squared distances below which rows count alike, to choose from: the more single rows scatter, the
+/// further they are averaged.
+const SOFTENINGS: [f64; 4] = [0.02, 0.2, 1.0, 4.0];
+/// How much of what the rows nearby say is believed, to choose from; the rest is the group's median.
+const TRUSTS: [f64; 4] = [1.0, 0.75, 0.5, 0.25];
+/// Rows that choose, and rows that are predicted to choose.
+const ENOUGH_TO_CHOOSE: usize = 20;
+const SAMPLE: usize = 100;
 /// How strongly slopes are drawn to nothing, against rows an octave away.
 const FLAT: f64 = 0.02;
 
@@ -28,6 +35,9 @@ pub struct Group {
     pub evidence: Evidence,
     low: Place,
     high: Place,
+    softening: f64,
+    trust: f64,
+    median: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,7 +49,15 @@ pub struct Point {
 
 impl Group {
     pub fn new(evidence: Evidence) -> Self {
-        Self { points: Vec::new(), evidence, low: [f64::INFINITY; 3], high: [f64::NEG_INFINITY; 3] }
+        Self {
+            points: Vec::new(),
+            evidence,
+            low: [f64::INFINITY; 3],
+            high: [f64::NEG_INFINITY; 3],
+            softening: SOFTENINGS[0],
+            trust: TRUSTS[0],
+            median: 0.0,
+        }
     }
 
     pub fn push(&mut self, place: Place, log_ratio: f64) {
@@ -48,13 +66,40 @@ impl Group {
         self.points.push(Point { place, log_ratio });
     }
 
-    /// Sorts the rows; to be called once all are there.
+    /// Sorts the rows and chooses how they are averaged: as predicts each best from the others. To be
+    /// called once all are there.
     pub fn finish(&mut self) {
         let by_axis = |a: f64, b: f64| a.total_cmp(&b);
         self.points.sort_by(|a, b| {
             let [a, b] = [a.place, b.place];
             by_axis(a[0], b[0]).then(by_axis(a[1], b[1])).then(by_axis(a[2], b[2]))
         });
+        if self.points.len() < ENOUGH_TO_CHOOSE {
+            return;
+        }
+        let mut ratios: Vec<f64> = self.points.iter().map(|point| point.log_ratio).collect();
+        ratios.sort_by(f64::total_cmp);
+        self.median = ratios[ratios.len() / 2];
+        let step = self.points.len().div_ceil(SAMPLE);
+        let mut least = f64::INFINITY;
+        let mut best = (self.softening, self.trust);
+        for softening in SOFTENINGS {
+            (self.softening, self.trust) = (softening, 1.0);
+            let predicted: Vec<(f64, f64)> = self
+                .points
+                .iter()
+                .step_by(step)
+                .filter_map(|point| Some((self.interpolate_beyond(&point.place, 0.0)?.0, point.log_ratio)))
+                .collect();
+            for trust in TRUSTS {
+                let blend = |ratio: f64| self.median + trust * (ratio - self.median);
+                let error: f64 = predicted.iter().map(|(ratio, truth)| (blend(*ratio) - truth).abs()).sum();
+                if error < least {
+                    (least, best) = (error, (softening, trust));
+                }
+            }
+        }
+        (self.softening, self.trust) = best;
     }
 
     pub fn points(&self) -> &[Point] {
@@ -70,12 +115,17 @@ impl Group {
 
     /// log(time / prior) at a place from the nearest rows, and the distance to the nearest.
     pub fn interpolate(&self, here: &Place) -> Option<(f64, f64)> {
-        Nearest::of(&self.points, here, None).plane(here)
+        self.read(Nearest::of(&self.points, here, None), here)
     }
 
     /// As [`Group::interpolate`], from rows further away than `beyond`.
     pub fn interpolate_beyond(&self, here: &Place, beyond: f64) -> Option<(f64, f64)> {
-        Nearest::of(&self.points, here, Some(beyond * beyond)).plane(here)
+        self.read(Nearest::of(&self.points, here, Some(beyond * beyond)), here)
+    }
+
+    fn read(&self, nearest: Nearest<'_>, here: &Place) -> Option<(f64, f64)> {
+        let (ratio, distance) = nearest.plane(here, self.softening)?;
+        Some((self.median + self.trust * (ratio - self.median), distance))
     }
 }
 
@@ -119,13 +169,13 @@ impl<'a> Nearest<'a> {
     }
 
     /// The plane's value at the place, and the distance to the nearest row; none without rows.
-    fn plane(&self, here: &Place) -> Option<(f64, f64)> {
+    fn plane(&self, here: &Place, softening: f64) -> Option<(f64, f64)> {
         // Normal equations for value and slopes, the right-hand side last.
         let mut equations = [[0.0; 5]; 4];
         let mut weights = 0.0;
         for (distance, point) in &self.points {
             let Some(Point { place, log_ratio }) = point else { break };
-            let weight = (distance + SOFTENING).powi(-2);
+            let weight = (distance + softening).powi(-2);
             let row = [1.0, place[0] - here[0], place[1] - here[1], place[2] - here[2], *log_ratio];
             for (equation, factor) in equations.iter_mut().zip(row) {
                 for (sum, value) in equation.iter_mut().zip(row) {
@@ -209,6 +259,18 @@ mod tests {
         assert_eq!(group.outside(&[1.0, 2.0, 3.0]), 0.0);
         assert_eq!(group.outside(&[4.0, 2.0, 7.0]), 1.0);
         assert_eq!(group.outside(&[1.0, 2.0, 8.0]), 1.5);
+    }
+
+    /// Rows that scatter about their median and nothing else are averaged.
+    #[test]
+    fn scatter_is_not_followed() {
+        let scatter = |x: f64, y: f64, z: f64| 0.5 + 0.2 * (97.0 * x + 41.0 * y + 13.0 * z).sin();
+        let noisy = group(scatter);
+        assert!(noisy.trust < 1.0 || noisy.softening > SOFTENINGS[0], "{} {}", noisy.trust, noisy.softening);
+        let (value, _) = noisy.interpolate_beyond(&[1.0, 1.0, 1.0], 0.0).unwrap();
+        assert!((value - 0.5).abs() < 0.12, "{value}");
+        let smooth = group(|x, _, z| (0.7 * x).sin() - 0.1 * z);
+        assert_eq!((smooth.trust, smooth.softening), (1.0, SOFTENINGS[0]));
     }
 
     #[test]
