@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Write};
 
-use crate::latency::Prediction;
+use crate::latency::{Interval, Prediction};
 use crate::net::Cost;
 
 /// Writes text and a newline to stdout; a reader that has gone away ends the program quietly.
@@ -92,12 +92,19 @@ pub fn describe_latency(prediction: &Prediction) -> Vec<(&'static str, String)> 
     .filter(|(_, share)| *share > 0.0)
     .map(|(name, share)| format!("{:.0}% {name}", share * 100.0))
     .collect();
-    let mut lines = vec![
-        ("latency", latency),
-        ("", on),
+    let mut lines = vec![("latency", latency), ("", on)];
+    // The error is the mean over networks; the interval says how far off single ones are.
+    if let Some(Interval { low_ms, high_ms, coverage }) = prediction.interval {
+        let percent = coverage * 100.0;
+        lines.push((
+            "interval",
+            format!("{percent:.0}% of such networks between {low_ms:.3} and {high_ms:.3} ms per call"),
+        ));
+    }
+    lines.extend([
         ("evidence", format!("{} of the predicted time", evidence.join(", "))),
         ("error from", prediction.error_method.clone()),
-    ];
+    ]);
     if prediction.error.is_some() && prediction.extrapolated_share > 0.005 {
         let share = prediction.extrapolated_share * 100.0;
         lines.push(("caution", format!("{share:.0}% of the time lies outside the shapes that the table covers")));
