@@ -24,3 +24,4 @@ pub mod profile;
 pub mod score;
 pub mod search;
 pub mod space;
+mod stats;

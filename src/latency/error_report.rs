@@ -1,11 +1,29 @@
 //! How far predictions are from measurements of whole networks.
 
 use super::store::{NetworkCheck, TableError};
+use super::{Composition, NetworkTimes};
 
 /// Error of a table on networks that were predicted and measured; none without networks.
 pub fn error_of(checks: &[NetworkCheck], method: &str) -> Option<TableError> {
     let pairs: Vec<(f64, f64)> = checks.iter().map(|check| (check.predicted_ms, check.measured_ms)).collect();
     error_of_pairs(&pairs, method)
+}
+
+/// Error of networks, each predicted by what `fit` makes of all others; none for fewer than three.
+pub fn leave_out_error(
+    networks: &[NetworkTimes],
+    fit: impl Fn(&[NetworkTimes]) -> Composition,
+    method: &str,
+) -> Option<TableError> {
+    if networks.len() < 3 {
+        return None;
+    }
+    let pair = |left_out: usize| {
+        let mut others = networks.to_vec();
+        let one = others.remove(left_out);
+        (one.predict(&fit(&others)), one.measured_ms)
+    };
+    error_of_pairs(&(0..networks.len()).map(pair).collect::<Vec<_>>(), method)
 }
 
 /// As [`error_of`], from pairs of predicted and measured times.

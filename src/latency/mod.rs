@@ -20,6 +20,7 @@ mod prior;
 mod processor;
 pub mod published;
 mod resolve;
+mod scale;
 mod setting;
 mod spread;
 mod store;
@@ -27,7 +28,7 @@ mod table;
 
 pub use device::{DEVICES, Device, Reach, ReachKind};
 pub use error::LatencyError;
-pub use error_report::error_of;
+pub use error_report::{error_of, leave_out_error};
 pub use fit::{NetworkTimes, fit_composition, fit_prior, fit_spread, fit_spread_of, spread_of_pairs};
 pub use fuse::Fuser;
 pub use key::{KeyKind, OperatorKey};
@@ -35,8 +36,9 @@ pub use model::{Composition, LatencyModel, Linear, Prior, Processor, Roofline};
 pub use predict::{PredictScratch, Predictor};
 pub use prediction::{EvidenceShares, Interval, OperatorPrediction, Prediction};
 pub use resolve::{SettingQuery, resolve};
+pub use scale::scaled_table;
 pub use setting::{Evidence, Precision, Setting};
 pub use store::{
-    DATABASE_VARIABLE, NetworkCheck, NewRun, Row, Run, RunId, SHIPPED, SettingSummary, Store, TableError, UNIT,
+    CheckId, DATABASE_VARIABLE, NetworkCheck, NewRun, Row, Run, RunId, SHIPPED, SettingSummary, Store, TableError, UNIT,
 };
 pub use table::{IMPORTED, Table, export_table, import_table_file};

@@ -54,7 +54,7 @@ pub fn verify(
         licence: "MIT OR Apache-2.0".to_owned(),
         runtime_version: about.runtime_version.clone(),
         host: about.host.clone(),
-        method: "whole networks, processor time of the thread".to_owned(),
+        method: format!("given whole networks; {}", about.clock),
         notes: format!("{} given networks", networks.len()),
     };
     let run = match &predictor {
