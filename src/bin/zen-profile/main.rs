@@ -11,9 +11,12 @@ use clap::{CommandFactory, Parser, Subcommand};
 use zen_nas::cli::{
     self, CompletionArgs, DatabaseArgs, Exit, LoweringArgs, OutputArgs, Progress, SessionProgress, count, positive,
 };
+use zen_nas::latency::Store;
 use zen_nas::latency::evaluate::DRAWS;
 use zen_nas::net::Network;
-use zen_nas::profile::{PlanOptions, RUNNERS, SessionOptions, Target, open_runner, profile, verify};
+use zen_nas::profile::{
+    PlanOptions, ProfileError, RUNNERS, Runner, RunnerOptions, SessionOptions, Target, open_runner, profile, verify,
+};
 use zen_nas::space::{SPACES, Space};
 
 /// Measures the operators of a search space on a device, and says how far predictions from them
@@ -44,6 +47,8 @@ enum Command {
         /// Device to measure on; `cpu` is this machine
         #[arg(long, value_name = "NAME", default_value = "cpu")]
         device: String,
+        #[command(flatten)]
+        runtime: RuntimeArgs,
         #[command(flatten)]
         lowering: LoweringArgs,
         /// Images in one inference call
@@ -118,11 +123,32 @@ enum Command {
     },
 }
 
+/// What runs the models.
+#[derive(clap::Args)]
+struct RuntimeArgs {
+    /// Runtime to measure with, e.g. tract or onnxruntime [default: the device's]
+    #[arg(long, value_name = "NAME")]
+    runtime: Option<String>,
+    /// Shared library of onnxruntime [default: $ORT_DYLIB_PATH, or that of the installed Python
+    /// package]
+    #[arg(long, value_name = "FILE", requires = "runtime")]
+    runtime_library: Option<PathBuf>,
+}
+
+impl RuntimeArgs {
+    fn open(&self, store: &Store, device: &str) -> Result<Box<dyn Runner>, ProfileError> {
+        let options = RunnerOptions { library: self.runtime_library.clone() };
+        open_runner(store, device, self.runtime.as_deref(), &options)
+    }
+}
+
 #[derive(clap::Args)]
 struct MeasureArgs {
     /// Device to measure; `cpu` is this machine
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
+    #[command(flatten)]
+    runtime: RuntimeArgs,
     /// Search space whose operators are measured
     #[arg(long, value_name = "NAME", default_value = "xxbl")]
     space: String,
@@ -153,6 +179,7 @@ fn examples() -> &'static str {
     "Examples:
   zen-profile --device cpu
   zen-profile --device cpu --space idw --squeeze-excite --minutes 10
+  zen-profile --device cpu --runtime onnxruntime
   zen-profile verify best.txt
   zen-profile list
   zen-profile show t4
@@ -177,8 +204,8 @@ fn main() -> ExitCode {
         return Exit::Done.into();
     }
     cli::finish(match &args.command {
-        Some(Command::Verify { structures, device, lowering, batch_size, database, output }) => {
-            verify_networks(structures, device, lowering, *batch_size, database, output)
+        Some(Command::Verify { structures, device, runtime, lowering, batch_size, database, output }) => {
+            verify_networks(structures, device, runtime, lowering, *batch_size, database, output)
         }
         Some(Command::List { database, output }) => tables::list(database, output),
         Some(Command::Show { device, database, output }) => tables::show(device, database, output),
@@ -204,7 +231,7 @@ fn main() -> ExitCode {
 fn measure(device: &str, args: &MeasureArgs) -> anyhow::Result<Exit> {
     let space = Space::find(&args.space)?;
     let mut store = cli::open_store(&args.database)?;
-    let mut runner = open_runner(&store, device)?;
+    let mut runner = args.runtime.open(&store, device)?;
     let lower = args.lowering.options();
     let options = SessionOptions {
         plan: PlanOptions { space, lower, operators: args.operators as usize, seed: args.seed },
@@ -229,6 +256,7 @@ fn measure(device: &str, args: &MeasureArgs) -> anyhow::Result<Exit> {
 fn verify_networks(
     structures: &[String],
     device: &str,
+    runtime: &RuntimeArgs,
     lowering: &LoweringArgs,
     batch_size: u32,
     database: &DatabaseArgs,
@@ -243,7 +271,7 @@ fn verify_networks(
         }
     }
     let mut store = cli::open_store(database)?;
-    let mut runner = open_runner(&store, device)?;
+    let mut runner = runtime.open(&store, device)?;
     cli::interrupted();
     let mut progress = Progress::new("verify", networks.len() as u64, output.quiet);
     let mut done = 0;

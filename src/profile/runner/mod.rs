@@ -5,9 +5,15 @@
 
 #[cfg(test)]
 pub(crate) mod mock;
+#[cfg_attr(not(feature = "onnxruntime"), path = "onnxruntime_absent.rs")]
+mod onnxruntime;
 mod tract;
 
+use std::path::PathBuf;
+
 use zen_agent::{Limits, Scope};
+
+use crate::names::UnknownName;
 
 /// Something to time.
 #[derive(Clone, Debug)]
@@ -62,8 +68,8 @@ pub trait Runner {
     }
 }
 
-/// Samples of the parts of a running model, in milliseconds of one call. The n-th samples of all
-/// lists are of the same calls; taking the median is the caller's.
+/// Samples of the parts of a running model, in milliseconds of one call; the n-th samples of all
+/// lists belong together. Taking the median is the caller's.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Parts {
     /// One list of samples per part.
@@ -89,8 +95,27 @@ pub struct RunnerEntry {
     pub name: &'static str,
     /// One line for people.
     pub about: &'static str,
-    pub open: fn() -> Box<dyn Runner>,
+    /// Opens it, or says why it cannot be used here and what to do about that.
+    pub open: fn(&RunnerOptions) -> Result<Box<dyn Runner>, String>,
+}
+
+/// What a runner may need to be opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunnerOptions {
+    /// The shared library of a runtime that is not built in; looked for where none is named.
+    pub library: Option<PathBuf>,
+}
+
+impl RunnerEntry {
+    /// The runner of a runtime.
+    ///
+    /// # Errors
+    /// For an unknown name, with the known ones.
+    pub fn find(name: &str) -> Result<&'static Self, UnknownName> {
+        let entry = RUNNERS.iter().find(|entry| entry.name == name);
+        entry.ok_or_else(|| UnknownName::new("runtime", name, RUNNERS.iter().map(|entry| entry.name)))
+    }
 }
 
 /// Every runner.
-pub static RUNNERS: &[RunnerEntry] = &[tract::ENTRY];
+pub static RUNNERS: &[RunnerEntry] = &[tract::ENTRY, onnxruntime::ENTRY];

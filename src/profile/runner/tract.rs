@@ -7,7 +7,7 @@ use super::{Runner, RunnerAbout, RunnerEntry, RunnerError, Subject};
 pub(super) const ENTRY: RunnerEntry = RunnerEntry {
     name: RUNTIME,
     about: "tract on this machine's processor, one thread",
-    open: || Box::new(Tract { machine: Machine::here() }),
+    open: |_| Ok(Box::new(Tract { machine: Machine::here() })),
 };
 
 struct Tract {
@@ -59,7 +59,7 @@ mod tests {
             residual_add: true,
         };
         let limits = Limits { min_samples: 3, max_samples: 3, ..Limits::default() };
-        let mut runner = (ENTRY.open)();
+        let mut runner = (ENTRY.open)(&super::super::RunnerOptions::default()).unwrap();
         let mut time = |model: Vec<u8>, prefix: &str| {
             let scope = Scope::Nodes(prefix.to_owned());
             runner.block(&Subject { name: key.to_string(), model, scope }, &limits)
