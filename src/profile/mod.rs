@@ -20,6 +20,8 @@ pub use check::{CheckReport, MAX_NETWORKS};
 pub use error::ProfileError;
 pub use plan::{MAX_OPERATORS, Plan, PlanOptions, draw_networks, plan};
 pub use reach::open_runner;
-pub use runner::{Parts, RUNNERS, Runner, RunnerAbout, RunnerEntry, RunnerError, RunnerOptions, Subject};
+pub use runner::{
+    Difference, Parts, RUNNERS, Runner, RunnerAbout, RunnerEntry, RunnerError, RunnerOptions, Subject, Without,
+};
 pub use session::{Ending, Event, Failure, Outcome, SessionOptions, local_setting, profile};
 pub use verify::{Verification, Verified, verify};

@@ -3,6 +3,7 @@
 //! Adding one: write `x.rs`, list it in [`RUNNERS`]. Not here: how often something is timed and
 //! what the samples mean (`bench`).
 
+mod difference;
 #[cfg(test)]
 pub(crate) mod mock;
 #[cfg_attr(not(feature = "onnxruntime"), path = "onnxruntime_absent.rs")]
@@ -15,6 +16,8 @@ use zen_agent::{Limits, Scope};
 
 use crate::names::UnknownName;
 
+pub use difference::Difference;
+
 /// Something to time.
 #[derive(Clone, Debug)]
 pub struct Subject {
@@ -23,6 +26,17 @@ pub struct Subject {
     /// ONNX bytes.
     pub model: Vec<u8>,
     pub scope: Scope,
+    /// What the model is without the nodes of the scope, for runtimes that time no nodes; empty
+    /// where nobody will ask.
+    pub without: Vec<Without>,
+}
+
+/// A model whose time, by this weight, is a part of what a subject takes beside its own nodes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Without {
+    /// ONNX bytes.
+    pub model: Vec<u8>,
+    pub weight: f64,
 }
 
 /// What a runner's samples belong to.

@@ -62,7 +62,7 @@ mod tests {
         let mut runner = (ENTRY.open)(&super::super::RunnerOptions::default()).unwrap();
         let mut time = |model: Vec<u8>, prefix: &str| {
             let scope = Scope::Nodes(prefix.to_owned());
-            runner.block(&Subject { name: key.to_string(), model, scope }, &limits)
+            runner.block(&Subject { name: key.to_string(), model, scope, without: Vec::new() }, &limits)
         };
         for model in [sandwich_model(&key, 1, 0).unwrap(), operator_model(&key, 2, 0).unwrap()] {
             let samples = time(model, OPERATOR_NODE_PREFIX).unwrap();

@@ -27,7 +27,7 @@ fn limits() -> Limits {
 }
 
 fn subject(model: Vec<u8>, scope: Scope) -> Subject {
-    Subject { name: "x".to_owned(), model, scope }
+    Subject { name: "x".to_owned(), model, scope, without: Vec::new() }
 }
 
 /// Keys with everything that fuses, of all kinds.
