@@ -64,16 +64,30 @@ impl Profile {
         Ok(profile)
     }
 
-    /// Milliseconds of each part in a call, and behind them of the nodes of no part; `cost_ms` is
-    /// what recording adds to each node.
-    pub fn sums(&self, call: usize, owners: &[Option<usize>], count: usize, cost_ms: f64) -> Vec<f64> {
-        let mut sums = vec![0.0; count + 1];
-        for (node, ms) in &self.calls[call] {
-            // Below 0 only by the cut-off; the mean over calls needs these, too.
-            sums[owners[*node].unwrap_or(count)] += ms - cost_ms;
+    /// Mean over some calls of the milliseconds of each of `count` parts, and behind them of the
+    /// nodes of no part.
+    pub fn means(&self, calls: &[usize], owners: &[Option<usize>], count: usize, cost: &NodeCost) -> Vec<f64> {
+        let mut means = vec![0.0; count + 1];
+        let mut least = means.clone();
+        let share = 1.0 / calls.len() as f64;
+        for (node, ms) in calls.iter().flat_map(|call| &self.calls[*call]) {
+            let part = owners[*node].unwrap_or(count);
+            // Below 0 at times, by the cut-off; the mean needs these, too.
+            means[part] += share * (ms - cost.recording_ms);
+            least[part] += share * cost.least_ms;
         }
-        sums
+        means.iter().zip(least).map(|(mean, least)| mean.max(least)).collect()
     }
+}
+
+/// What any node costs, as measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct NodeCost {
+    /// What recording adds to a node.
+    pub recording_ms: f64,
+    /// What a node with next to nothing to do adds to a call: no node takes less, though below a
+    /// microsecond the profiler would say so.
+    pub least_ms: f64,
 }
 
 #[cfg(test)]
@@ -102,10 +116,15 @@ mod tests {
         let profile = parse(&events).unwrap();
         assert_eq!(profile.names, ["ReorderInput", "operator_relu_nchwc", "operator_add"]);
         let owners: Vec<_> = profile.names.iter().map(|name| name.starts_with("operator_").then_some(0)).collect();
-        let sums = profile.sums(1, &owners, 1, 0.001);
         assert_eq!(profile.calls.len(), 2);
-        assert!((sums[0] - (0.020 + 0.001 + 2.0 * 0.0005 - 0.002)).abs() < 1e-12, "{sums:?}");
-        assert!((sums[1] - 0.0025).abs() < 1e-12, "{sums:?}");
+        let means = |cost: NodeCost| profile.means(&[0, 1], &owners, 1, &cost);
+        let cost = NodeCost { recording_ms: 0.001, least_ms: 0.0002 };
+        let expected = [0.015 + 0.001 + 2.0 * 0.0005 - 0.002, 0.0025];
+        assert!(means(cost).iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{:?}", means(cost));
+        // What is left of a node that takes less than its recording is what any node takes.
+        let expected = [0.0004, 0.0002];
+        let cost = NodeCost { recording_ms: 1.0, ..cost };
+        assert!(means(cost).iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{:?}", means(cost));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use ort::environment::Environment;
 use ort::logging::LogLevel;
 use zen_agent::{CLOCK, Limits, Machine, Scope, Stamp, calls_per_sample, time_calls};
 
-use self::events::Profile;
+use self::events::{NodeCost, Profile};
 use self::library::Library;
 use self::session::Model;
 use super::{Parts, Runner, RunnerAbout, RunnerEntry, RunnerError, RunnerOptions, Subject};
@@ -65,8 +65,7 @@ struct OnnxRuntime {
     machine: Machine,
     library: Library,
     environment: Environment,
-    /// What recording adds to each node.
-    recording_ms: f64,
+    cost: NodeCost,
 }
 
 /// Calls of one instance, recorded.
@@ -79,22 +78,23 @@ struct Recorded {
 impl OnnxRuntime {
     fn open(options: &RunnerOptions) -> Result<Self, String> {
         let (library, environment) = load(library::find(options.library.as_deref())?)?;
-        let mut runner = Self { machine: Machine::here(), library, environment, recording_ms: 0.0 };
-        runner.recording_ms = runner.recording_cost()?;
+        let mut runner = Self { machine: Machine::here(), library, environment, cost: NodeCost::default() };
+        runner.cost = runner.node_cost()?;
         Ok(runner)
     }
 
-    /// Time of a recorded node beyond the time that the same node adds to a call that is not
-    /// recorded.
-    fn recording_cost(&self) -> Result<f64, String> {
+    /// Measures what a node of a chain of small ones adds to a call, and how much longer the same
+    /// node is on record.
+    fn node_cost(&self) -> Result<NodeCost, String> {
         let limits = Limits { min_samples: 40, max_samples: 40, block_ms: 0.0, ..Limits::default() };
         let chain = |nodes| activation_chain_model(nodes).map_err(|error| error.to_string());
         let time = |nodes| self.whole(&chain(nodes)?, &limits).map(|samples| median(&samples).unwrap_or(0.0));
-        let added_ms = (time(2 * CHAIN_NODES)? - time(CHAIN_NODES)?) / CHAIN_NODES as f64;
+        let least_ms = ((time(2 * CHAIN_NODES)? - time(CHAIN_NODES)?) / CHAIN_NODES as f64).max(0.0);
         let Recorded { profile, samples } = self.record(&chain(CHAIN_NODES)?, &limits, &mut |_| Ok(()))?;
         let owners = vec![Some(0); profile.names.len()];
-        let means: Vec<f64> = samples.iter().map(|calls| mean_sums(&profile, calls, &owners, 1, 0.0)[0]).collect();
-        Ok((median(&means).unwrap_or(0.0) / CHAIN_NODES as f64 - added_ms).max(0.0))
+        let sums = samples.iter().map(|calls| profile.means(calls, &owners, 1, &NodeCost::default())[0]);
+        let recorded_ms = median(&sums.collect::<Vec<_>>()).unwrap_or(0.0) / CHAIN_NODES as f64;
+        Ok(NodeCost { recording_ms: (recorded_ms - least_ms).max(0.0), least_ms })
     }
 
     fn whole(&self, model: &[u8], limits: &Limits) -> Result<Vec<f64>, String> {
@@ -157,7 +157,7 @@ impl OnnxRuntime {
         if owners.iter().all(Option::is_none) {
             return Err(format!("no node of the optimised model has a name that starts with `{prefix}`"));
         }
-        Ok(samples.iter().map(|calls| mean_sums(&profile, calls, &owners, 1, self.recording_ms)[0]).collect())
+        Ok(samples.iter().map(|calls| profile.means(calls, &owners, 1, &self.cost)[0]).collect())
     }
 
     fn parts_of(
@@ -186,22 +186,11 @@ impl OnnxRuntime {
         let owners: Vec<_> = profile.names.iter().map(|name| owners(name).filter(|part| *part < count)).collect();
         let mut parts = Parts { parts_ms: vec![Vec::new(); count], unowned_ms: Vec::new(), whole_ms };
         for calls in &samples {
-            let sums = mean_sums(&profile, calls, &owners, count, self.recording_ms);
+            let sums = profile.means(calls, &owners, count, &self.cost);
             parts.parts_ms.iter_mut().chain([&mut parts.unowned_ms]).zip(sums).for_each(|(list, ms)| list.push(ms));
         }
         Ok(parts)
     }
-}
-
-/// Mean over some calls of [`Profile::sums`].
-fn mean_sums(profile: &Profile, calls: &[usize], owners: &[Option<usize>], count: usize, cost_ms: f64) -> Vec<f64> {
-    let mut mean = vec![0.0; count + 1];
-    for call in calls {
-        for (mean, ms) in mean.iter_mut().zip(profile.sums(*call, owners, count, cost_ms)) {
-            *mean += ms / calls.len() as f64;
-        }
-    }
-    mean
 }
 
 impl Runner for OnnxRuntime {

@@ -45,6 +45,7 @@ fn keys() -> Vec<OperatorKey> {
         OperatorKey { kind: KeyKind::Dense, ..OperatorKey::conv(1, 1, 64, 100, 1) },
         kind(KeyKind::GlobalPool),
         kind(KeyKind::Gate),
+        OperatorKey { kind: KeyKind::GlobalPool, ..OperatorKey::conv(1, 1, 32, 32, 3) },
         OperatorKey { activation: relu, ..kind(KeyKind::Add) },
         kind(KeyKind::Elementwise),
         OperatorKey { activation: relu, ..kind(KeyKind::Elementwise) },
@@ -59,7 +60,7 @@ fn operators_of_every_kind_are_timed_by_their_nodes() {
     for key in keys() {
         for model in [operator_model(&key, 1, 0).unwrap(), sandwich_model(&key, 1, 0).unwrap()] {
             let samples = runner.block(&subject(model, nodes.clone()), &limits()).unwrap();
-            assert!(samples.len() == 3 && samples.iter().all(|ms| ms.is_finite() && *ms < 50.0), "{key}: {samples:?}");
+            assert!(samples.len() == 3 && samples.iter().all(|ms| *ms > 0.0 && *ms < 50.0), "{key}: {samples:?}");
         }
     }
     let model = operator_model(&keys()[0], 1, 0).unwrap();
@@ -107,7 +108,7 @@ fn parts_of_a_network_add_up_to_it() {
     let [sum, unowned, whole] =
         [parts.parts_ms.iter().map(median).sum::<f64>(), median(&parts.unowned_ms), median(&parts.whole_ms)];
     let share = (sum + unowned) / whole;
-    eprintln!("parts {sum:.3} + {unowned:.3} ms of {whole:.3} ms: {share:.3}; recording {:.5}", runner.recording_ms);
+    eprintln!("parts {sum:.3} + {unowned:.3} ms of {whole:.3} ms: {share:.3}; {:?}", runner.cost);
     assert!((0.8..1.1).contains(&share), "{share}: {parts:?}");
     assert!(median(&parts.parts_ms[1]) > median(&parts.parts_ms[0]));
 }
