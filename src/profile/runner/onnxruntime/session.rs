@@ -1,5 +1,6 @@
 //! A model loaded into onnxruntime: one thread, every optimisation, its processor provider.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use ort::environment::Environment;
@@ -22,7 +23,7 @@ impl Model {
     /// # Errors
     /// When onnxruntime does not take the model, or an input's shape is not fixed.
     pub fn load(environment: &Environment, bytes: &[u8], profile: Option<&Path>) -> Result<Self, String> {
-        let session = builder(environment, profile)?.commit_from_memory(bytes).map_err(|error| error.to_string())?;
+        let session = builder(environment, profile)?.commit_from_memory(bytes).map_err(text)?;
         let inputs = session.inputs().iter().map(|input| {
             let shape = input.dtype().tensor_shape().filter(|shape| shape.iter().all(|side| *side > 0));
             let shape = shape.ok_or_else(|| format!("the input {} has no fixed shape", input.name()))?;
@@ -35,44 +36,42 @@ impl Model {
 
     /// One call; what it computes is dropped.
     pub fn call(&mut self) -> Result<(), String> {
-        let outputs = self.session.run(self.inputs.as_slice()).map_err(|error| error.to_string())?;
+        let outputs = self.session.run(self.inputs.as_slice()).map_err(text)?;
         std::hint::black_box(&outputs);
         Ok(())
     }
 
     /// Ends recording; returns the file that holds it.
     pub fn end_profiling(&mut self) -> Result<String, String> {
-        self.session.end_profiling().map_err(|error| error.to_string())
+        self.session.end_profiling().map_err(text)
     }
 
     /// The values of the first output, for the given values of the only input.
     #[cfg(test)]
     pub fn output(&mut self, shape: Vec<i64>, values: Vec<f32>) -> Result<Vec<f32>, String> {
-        let outputs = self.session.run([tensor(shape, values)?.into()]).map_err(|error| error.to_string())?;
-        let (_, values) = outputs[0].try_extract_tensor::<f32>().map_err(|error| error.to_string())?;
+        let outputs = self.session.run([tensor(shape, values)?.into()]).map_err(text)?;
+        let (_, values) = outputs[0].try_extract_tensor::<f32>().map_err(text)?;
         Ok(values.to_vec())
     }
 }
 
 fn tensor(shape: Vec<i64>, values: Vec<f32>) -> Result<DynValue, String> {
-    Tensor::from_array((shape, values)).map(Tensor::into_dyn).map_err(|error| error.to_string())
+    Tensor::from_array((shape, values)).map(Tensor::into_dyn).map_err(text)
 }
 
 fn builder(environment: &Environment, profile: Option<&Path>) -> Result<SessionBuilder, String> {
-    let options = |builder: SessionBuilder| {
-        let builder = builder
-            .with_log_level(LogLevel::Error)?
-            .with_optimization_level(GraphOptimizationLevel::All)?
-            .with_parallel_execution(false)?
-            .with_intra_threads(1)?
-            .with_inter_threads(1)?
-            .with_intra_op_spinning(false)?
-            .with_inter_op_spinning(false)?;
-        match profile {
-            Some(path) => builder.with_profiling(path),
-            None => Ok(builder),
-        }
-    };
-    let builder = Session::builder(environment).map_err(|error| error.to_string())?;
-    options(builder).map_err(|error| error.to_string())
+    let builder = Session::builder(environment).map_err(text)?;
+    let builder = builder.with_log_level(LogLevel::Fatal).map_err(text)?;
+    let builder = builder.with_optimization_level(GraphOptimizationLevel::All).map_err(text)?;
+    let builder = builder.with_parallel_execution(false).map_err(text)?;
+    let builder = builder.with_intra_threads(1).map_err(text)?.with_intra_op_spinning(false).map_err(text)?;
+    let builder = builder.with_inter_threads(1).map_err(text)?.with_inter_op_spinning(false).map_err(text)?;
+    match profile {
+        Some(path) => builder.with_profiling(path).map_err(text),
+        None => Ok(builder),
+    }
+}
+
+fn text(error: impl Display) -> String {
+    error.to_string()
 }
