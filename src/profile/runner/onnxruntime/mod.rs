@@ -11,6 +11,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+use std::ops::{Range, RangeInclusive};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ort::environment::Environment;
@@ -31,12 +32,10 @@ pub(super) const ENTRY: RunnerEntry = RunnerEntry {
 };
 
 /// Fewest calls of a recorded sample, and most.
-const RECORDED_CALLS: std::ops::RangeInclusive<u32> = 4..=64;
-/// A recorded call is left out when it waited for the processor longer than this share of its
-/// time, and repeated: the profiler counts waiting, too.
-const MAX_WAITING_SHARE: f64 = 0.1;
-/// Calls that may be repeated, as a multiple of those wanted.
-const MAX_REPEATS: u32 = 3;
+const RECORDED_CALLS: RangeInclusive<u32> = 4..=64;
+/// A sample whose nodes took longer than this multiple of its processor time is left out: the
+/// profiler counts wall time, and leaving out single events has not been enough.
+const MAX_OVER_PROCESSOR_TIME: f64 = 1.05;
 /// Nodes of the chain that shows what recording costs; a second one is twice as long.
 const CHAIN_NODES: u32 = 64;
 
@@ -71,8 +70,17 @@ struct OnnxRuntime {
 /// Calls of one instance, recorded.
 struct Recorded {
     profile: Profile,
-    /// The calls that each sample is the mean of, by their number.
-    samples: Vec<Vec<usize>>,
+    samples: Vec<Sample>,
+}
+
+/// Calls that are one sample together.
+struct Sample {
+    /// Number of the sample, from 0, among all that were taken.
+    number: usize,
+    /// Of the first and behind the last call.
+    calls: Range<usize>,
+    /// Of one call, by [`CLOCK`], with everything that recording takes.
+    cpu_ms: f64,
 }
 
 impl OnnxRuntime {
@@ -92,7 +100,7 @@ impl OnnxRuntime {
         let least_ms = ((time(2 * CHAIN_NODES)? - time(CHAIN_NODES)?) / CHAIN_NODES as f64).max(0.0);
         let Recorded { profile, samples } = self.record(&chain(CHAIN_NODES)?, &limits, &mut |_| Ok(()))?;
         let owners = vec![Some(0); profile.names.len()];
-        let sums = samples.iter().map(|calls| profile.means(calls, &owners, 1, &NodeCost::default())[0]);
+        let sums = samples.iter().map(|sample| profile.sums(sample.calls.clone(), &owners, 1, &NodeCost::default())[0]);
         let recorded_ms = median(&sums.collect::<Vec<_>>()).unwrap_or(0.0) / CHAIN_NODES as f64;
         Ok(NodeCost { recording_ms: (recorded_ms - least_ms).max(0.0), least_ms })
     }
@@ -125,18 +133,13 @@ impl OnnxRuntime {
             // Whatever ran after the last sample took the caches.
             model.call()?;
             called += 1;
-            let mut undisturbed = Vec::new();
-            let from = called;
-            while (undisturbed.len() as u32) < calls && called - from < (MAX_REPEATS * calls) as usize {
-                let stamp = Stamp::now();
+            let stamp = Stamp::now();
+            for _ in 0..calls {
                 model.call()?;
-                let elapsed = stamp.elapsed();
-                if elapsed.wall_ms - elapsed.cpu_ms <= MAX_WAITING_SHARE * elapsed.cpu_ms {
-                    undisturbed.push(called);
-                }
-                called += 1;
             }
-            samples.push(if undisturbed.is_empty() { (from..called).collect() } else { undisturbed });
+            let cpu_ms = stamp.elapsed().cpu_ms / calls as f64;
+            samples.push(Sample { number: samples.len(), calls: called..called + calls as usize, cpu_ms });
+            called += calls as usize;
             after_sample(calls)?;
             if taken >= limits.min_samples && start.elapsed().wall_ms >= limits.block_ms {
                 break;
@@ -145,8 +148,17 @@ impl OnnxRuntime {
         let path = model.end_profiling()?;
         let text = std::fs::read(&path).map_err(|error| format!("onnxruntime's profile {path}: {error}"))?;
         let profile = Profile::parse(&text)?;
-        if profile.calls.len() != called {
-            return Err(format!("onnxruntime recorded {} of {called} calls", profile.calls.len()));
+        if profile.calls != called {
+            return Err(format!("onnxruntime recorded {} of {called} calls", profile.calls));
+        }
+        let all = vec![Some(0); profile.names.len()];
+        samples.retain(|Sample { calls, cpu_ms, .. }| {
+            profile.sums(calls.clone(), &all, 1, &NodeCost::default())[0] <= MAX_OVER_PROCESSOR_TIME * cpu_ms
+        });
+        if samples.is_empty() {
+            return Err("in every call some nodes waited for the processor, which onnxruntime's profiler counts: \
+                        the machine is too busy"
+                .to_owned());
         }
         Ok(Recorded { profile, samples })
     }
@@ -157,7 +169,7 @@ impl OnnxRuntime {
         if owners.iter().all(Option::is_none) {
             return Err(format!("no node of the optimised model has a name that starts with `{prefix}`"));
         }
-        Ok(samples.iter().map(|calls| profile.means(calls, &owners, 1, &self.cost)[0]).collect())
+        Ok(samples.iter().map(|sample| profile.sums(sample.calls.clone(), &owners, 1, &self.cost)[0]).collect())
     }
 
     fn parts_of(
@@ -184,9 +196,10 @@ impl OnnxRuntime {
         };
         let Recorded { profile, samples } = self.record(model, limits, &mut time_whole)?;
         let owners: Vec<_> = profile.names.iter().map(|name| owners(name).filter(|part| *part < count)).collect();
-        let mut parts = Parts { parts_ms: vec![Vec::new(); count], unowned_ms: Vec::new(), whole_ms };
-        for calls in &samples {
-            let sums = profile.means(calls, &owners, count, &self.cost);
+        let mut parts = Parts { parts_ms: vec![Vec::new(); count], unowned_ms: Vec::new(), whole_ms: Vec::new() };
+        for sample in &samples {
+            let sums = profile.sums(sample.calls.clone(), &owners, count, &self.cost);
+            parts.whole_ms.push(whole_ms[sample.number]);
             parts.parts_ms.iter_mut().chain([&mut parts.unowned_ms]).zip(sums).for_each(|(list, ms)| list.push(ms));
         }
         Ok(parts)
