@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Write};
 
 use super::describe_setting;
-use crate::latency::Prediction;
+use crate::latency::{Interval, Prediction};
 use crate::net::Cost;
 use crate::report::Quality;
 
@@ -75,16 +75,19 @@ pub fn describe_latency(prediction: &Prediction, quality: &Quality) -> Vec<(&'st
     if setting.batch_size != 1 {
         latency.push_str(&format!(" ({:.4} ms per image)", prediction.ms_per_image));
     }
-    let mut lines = vec![
-        ("latency", latency),
-        ("", describe_setting(setting)),
+    let mut lines = vec![("latency", latency), ("", describe_setting(setting))];
+    // The error is the mean over networks; the interval says how far off single ones are.
+    if let Some(Interval { low_ms, high_ms, coverage }) = prediction.interval {
+        let percent = coverage * 100.0;
+        lines.push((
+            "interval",
+            format!("{percent:.0}% of such networks between {low_ms:.3} and {high_ms:.3} ms per call"),
+        ));
+    }
+    lines.extend([
         ("evidence", format!("{} of the predicted time", prediction.evidence)),
         ("table error", quality.to_string()),
-    ];
-    if let Some(interval) = &prediction.interval {
-        let share = interval.coverage * 100.0;
-        lines.insert(1, ("", format!("{:.3} to {:.3} ms with {share:.0}%", interval.low_ms, interval.high_ms)));
-    }
+    ]);
     if prediction.extrapolated_share > 0.005 && quality.error.is_some() {
         let share = prediction.extrapolated_share * 100.0;
         let consequence = if prediction.error.is_none() { ", so the table's error says nothing about it" } else { "" };

@@ -1,7 +1,7 @@
 //! Correction of the prior by the rows nearby, and how uncertain it leaves an operator.
 //!
 //! log(row / prior) is interpolated between the nearest rows of the same kind, kernel, stride and fused
-//! sum in (log2 in_channels, log2 out_channels, log2 side). A fused sum separates rows because runtimes
+//! sum. A fused sum separates rows because runtimes
 //! choose other implementations for it: TensorRT's times of a small 5x5 convolution with and
 //! without one differ fivefold. Not here: the interpolation itself (`group`), how the error grows with
 //! the distance to the rows (`growth`).
@@ -16,7 +16,7 @@ use self::growth::Growth;
 use super::store::Row;
 use super::{Evidence, KeyKind, OperatorKey};
 
-/// Octaves outside the covered shapes that still count as covered.
+/// Octaves of channels or side outside the covered shapes that still count as covered.
 const TOLERANCE: f64 = 0.5;
 /// Octaves that rows with a fused sum count as away from operators without, and the other way round.
 const OTHER_GROUP: f64 = 1.0;
@@ -58,7 +58,7 @@ impl Correction {
             if row.evidence > group.evidence {
                 *group = Group::new(row.evidence);
             }
-            group.push(place(&row.key), (row.ms / prior).ln());
+            group.push(group::place(&row.key), (row.ms / prior).ln());
         }
         groups.values_mut().for_each(Group::finish);
         let growth = KeyKind::all()
@@ -79,7 +79,7 @@ impl Correction {
             Some(group) => (group, 0.0),
             None => (self.groups.get(&(kind, kernel, stride, !residual_add))?, OTHER_GROUP),
         };
-        let here = place(key);
+        let here = group::place(key);
         let (log_ratio, distance) = group.interpolate(&here)?;
         let evidence = if group.evidence == Evidence::Fitted { Evidence::Fitted } else { Evidence::Interpolated };
         Some(Found {
@@ -100,6 +100,7 @@ pub(super) fn group_of(key: &OperatorKey) -> GroupKey {
     (key.kind, key.kernel, key.stride, key.residual_add)
 }
 
+/// log2 of input channels, output channels and side.
 pub(super) fn place(key: &OperatorKey) -> [f64; 3] {
     let side = 0.5 * ((key.in_height as f64).log2() + (key.in_width as f64).log2());
     [(key.in_channels as f64).log2(), (key.out_channels as f64).log2(), side]

@@ -52,7 +52,7 @@ struct Estimate {
 
 /// Least uncertainty of a measured row: sessions on one machine differ by as much.
 const MEASURED_UNCERTAINTY: f64 = 0.01;
-/// Uncertainty of an operator that only the prior knows.
+/// Uncertainty of an operator whose kind has no row in a table that has others.
 const PRIOR_UNCERTAINTY: f64 = 0.3;
 
 /// Share of extrapolated time above which the table's error says nothing about a network.
@@ -122,23 +122,10 @@ impl Predictor {
             operators.push(OperatorPrediction { key: *key, ms, evidence, extrapolated, uncertainty });
         }
         let (ms, host_bound) = self.compose(device_ms, keys.len());
-        let mut evidence = EvidenceShares::default();
-        let mut extrapolated_ms = 0.0;
-        let count_share = 1.0 / operators.len().max(1) as f64;
-        for operator in &operators {
-            let time_share = if device_ms > 0.0 { operator.ms / device_ms } else { count_share };
-            let (time, count) = match operator.evidence {
-                Evidence::Measured => (&mut evidence.measured_time, &mut evidence.measured_count),
-                Evidence::Fitted => (&mut evidence.fitted_time, &mut evidence.fitted_count),
-                Evidence::Interpolated => (&mut evidence.interpolated_time, &mut evidence.interpolated_count),
-            };
-            *time += time_share;
-            *count += count_share;
-            extrapolated_ms += if operator.extrapolated { time_share } else { 0.0 };
-        }
-        let (error, error_method) = self.stated_error(extrapolated_ms);
+        let (evidence, extrapolated_share) = EvidenceShares::of(&operators, device_ms);
+        let (error, error_method) = self.stated_error(extrapolated_share);
         let composition = &self.model.composition;
-        let interval = match extrapolated_ms > MOSTLY {
+        let interval = match extrapolated_share > MOSTLY {
             true => None,
             false => composition.interval(ms, self.class_times_of(keys).operator_spread(composition)),
         };
@@ -150,7 +137,7 @@ impl Predictor {
             error_method,
             interval,
             evidence,
-            extrapolated_share: extrapolated_ms,
+            extrapolated_share,
             host_bound,
             operators,
         }
@@ -227,7 +214,8 @@ impl Predictor {
     }
 
     /// Standard deviation of the logarithm of an operator's time: small where it was measured, growing
-    /// with the distance to the rows of its kind.
+    /// with the distance to the rows of its kind. 0 on a setting without rows: its formula was fitted on
+    /// whole networks, and says how uncertain it is about those alone.
     pub fn operator_uncertainty(&self, key: &OperatorKey) -> f64 {
         self.estimate(key).uncertainty
     }
@@ -249,7 +237,7 @@ impl Predictor {
                 ms: prior,
                 evidence: self.prior_evidence,
                 extrapolated: self.prior_evidence == Evidence::Interpolated,
-                uncertainty: PRIOR_UNCERTAINTY,
+                uncertainty: if self.rows.is_empty() { 0.0 } else { PRIOR_UNCERTAINTY },
             },
         }
     }

@@ -24,10 +24,6 @@ impl Session<'_> {
     /// Measures [`ADAPT_NETWORKS`] networks and makes a table of `from`'s that fits them; returns the number
     /// of networks and the error of each predicted by the others.
     pub(super) fn adapt(&mut self, from: &Setting) -> Result<(usize, Option<TableError>), ProfileError> {
-        if from.batch_size != self.setting.batch_size {
-            let (from, to) = (from.id(), self.setting.id());
-            return Err(ProfileError::AdaptBatch { from, to });
-        }
         // The other table is read whole, the user's or a shipped one.
         self.store.read_only_own_runs(false);
         let source = self.source(from);
@@ -64,6 +60,7 @@ impl Session<'_> {
         Ok((networks.len(), leave_out_error(&networks, fit_composition, &method)))
     }
 
+    /// The table that is adapted: predictor, rows and model.
     fn source(&self, from: &Setting) -> Result<(Predictor, Vec<crate::latency::Row>, LatencyModel), LatencyError> {
         let rows = self.store.rows(from)?;
         let predictor = Predictor::new(self.store, from)?;

@@ -172,6 +172,9 @@ fn measure_and_check(
 ) -> Result<Outcome, ProfileError> {
     let about = runner.about();
     let setting = local_setting(&about, options.batch_size);
+    if let Some(from) = options.adapt_from.as_ref().filter(|from| from.batch_size != setting.batch_size) {
+        return Err(ProfileError::AdaptBatch { from: from.id(), to: setting.id() });
+    }
     let inside = runner.times_parts();
     let new_run = new_run(&about, options, inside);
     let run = match unfinished(store, &setting, &new_run)? {

@@ -5,6 +5,8 @@ use std::process::Stdio;
 
 use zen_nas::latency::{Evidence, Setting, Store, Table};
 
+#[cfg(feature = "onnxruntime")]
+use crate::program::Ended;
 use crate::program::Place;
 
 #[test]
@@ -32,15 +34,45 @@ fn bad_input_is_refused_with_a_hint() {
         ("--device cpu --batch-size 100000", 3, "batch size is 100000"),
         ("--device cpu --operators 0", 2, "--operators"),
         ("--device cpu --operators -3", 2, "--operators"),
+        ("--device cpu --runtime onnxruntim", 3, "known are tract, onnxruntime; did you mean onnxruntime?"),
+        ("verify SuperConvK3BNRELU(3,8,2,1) --runtime trakt", 3, "did you mean tract?"),
+        ("--device cpu --runtime-library x.so", 2, "--runtime"),
         ("--device cpu --minutes -1", 2, "positive"),
         ("--device cpu --minutes nan", 2, "positive"),
         ("--device cpu --networks -1", 2, "--networks"),
+        ("--device cpu --target-within10 101", 2, "from 0 to 100"),
+        ("--device cpu --adapt-from v200", 3, "did you mean"),
+        ("--device cpu --adapt-from v100/tensorrt/fp32/b64", 3, "batch sizes differ"),
+        ("--device cpu --adapt-from a100/tensorrt/fp32/b1", 3, "there is none for the device"),
         ("", 2, "--device cpu"),
     ] {
         place.fails("zen-profile", arguments, code, &[expected]);
     }
     place.write("tables.sqlite", "not a database, but long enough to be read as one");
     place.fails("zen-profile", "list", 3, &["--db"]);
+}
+
+#[cfg(feature = "onnxruntime")]
+#[test]
+fn without_its_library_onnxruntime_says_what_was_looked_for() {
+    let place = Place::new();
+    let arguments = "--device cpu --runtime onnxruntime";
+    let run = |variables: &[(&str, &str)]| {
+        let mut command = place.command("zen-profile", arguments);
+        command.env_remove("ORT_DYLIB_PATH").env_remove("VIRTUAL_ENV").env("PATH", place.path());
+        Ended::of(command.envs(variables.iter().copied()).output().unwrap())
+    };
+    let ended = run(&[]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (4, ""));
+    for part in ["--runtime-library", "ORT_DYLIB_PATH", "python3, python", "pip install onnxruntime"] {
+        assert!(ended.stderr.contains(part), "{}", ended.stderr);
+    }
+    let junk = place.write("junk.so", "\x7fELF, but no library");
+    let ended = run(&[("ORT_DYLIB_PATH", &junk)]);
+    assert!(ended.code == 4 && ended.stderr.contains("ORT_DYLIB_PATH is") && !ended.stderr.contains("panicked"));
+    for library in ["junk.so", "absent.so", "."] {
+        place.fails("zen-profile", &format!("{arguments} --runtime-library {library}"), 4, &["--runtime-library"]);
+    }
 }
 
 #[test]
@@ -50,22 +82,24 @@ fn a_tiny_session_measures_checks_lists_and_exports() {
     let ended = place.done("zen-profile", session);
     assert_eq!(ended.stderr, "");
     let result = ended.json();
-    assert_eq!((&result["measured"], &result["remaining"]), (&4.into(), &0.into()));
-    assert_eq!(result["check"]["calibration_networks"], 1);
+    let measured = result["measured"].as_u64().unwrap() as usize;
+    assert!(measured >= 4 && result["inside_networks"] == 1, "{result}");
+    assert_eq!(result["check"]["networks"].as_array().unwrap().len(), 2);
+    assert_eq!(result["check"]["noise"]["networks"], 2);
     let setting: Setting = result["setting"]["id"].as_str().unwrap().parse().unwrap();
     assert!(setting.device.starts_with("cpu-") && setting.runtime == "tract", "{setting}");
 
     let store = Store::open(&place.file("tables.sqlite")).unwrap();
     let run = store.runs(&setting).unwrap().into_iter().find(|run| run.shipped.is_none()).unwrap();
     let keys = store.measured_keys(run.id).unwrap();
-    assert_eq!(keys.len(), 4);
+    assert_eq!(keys.len(), measured);
     for row in store.rows(&setting).unwrap().iter().filter(|row| keys.contains(&row.key)) {
         assert!(row.evidence == Evidence::Measured && row.ms > 0.0 && row.stderr_ms >= 0.0);
-        assert!(store.samples(&setting, &row.key).unwrap().len() >= 3);
+        assert!(store.samples(&setting, &row.key).unwrap().len() >= 2);
     }
 
     let again = place.done("zen-profile", session).json();
-    assert_eq!((&again["measured"], &again["stored"]), (&0.into(), &4.into()));
+    assert_eq!((&again["measured"], &again["stored"]), (&0.into(), &result["measured"]));
     let list = place.done("zen-profile", "list").stdout;
     assert!(list.lines().any(|line| line.starts_with(&setting.id()) && line.contains("own")), "{list}");
     let show = place.done("zen-profile", "show cpu").stdout;
@@ -74,6 +108,21 @@ fn a_tiny_session_measures_checks_lists_and_exports() {
     let table = Table::parse("table", &place.text("table.csv")).unwrap();
     assert!(table.setting == setting && table.rows.len() >= 4 && table.error.is_some());
     place.fails("zen-profile", &format!("export {setting} -o no/such/folder/x.csv"), 3, &["no/such/folder/x.csv"]);
+}
+
+#[test]
+fn a_table_of_another_device_is_a_beginning() {
+    let place = Place::new();
+    let result =
+        place.done("zen-profile", "--device cpu --adapt-from v100 --networks 2 --resolution 32 --json --quiet").json();
+    assert_eq!((&result["measured"], &result["left_out"]["networks"]), (&0.into(), &10.into()));
+    assert_eq!(result["check"]["networks"].as_array().unwrap().len(), 2);
+    let setting: Setting = result["setting"]["id"].as_str().unwrap().parse().unwrap();
+    let store = Store::open(&place.file("tables.sqlite")).unwrap();
+    let rows = store.rows(&setting).unwrap();
+    assert!(rows.len() > 100 && rows.iter().all(|row| row.evidence == Evidence::Fitted));
+    let show = place.done("zen-profile", &format!("show {setting}")).stdout;
+    assert!(show.contains("adapted from v100/tensorrt/fp32/b1"), "{show}");
 }
 
 #[cfg(unix)]

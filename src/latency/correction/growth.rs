@@ -8,6 +8,10 @@ use super::group::Group;
 const LEFT_OUT: [f64; 4] = [0.0, 0.5, 1.0, 2.0];
 /// Rows of a group that are predicted.
 const SAMPLE: usize = 150;
+/// Least uncertainty beside a row: shipped rows were chosen for agreeing with those around them.
+const LEAST: f64 = 0.03;
+/// Octaves within which errors count alike.
+const NEAR: f64 = 0.3;
 /// Mean absolute error of a normal variable over its standard deviation.
 const MEAN_ABSOLUTE: f64 = 0.797_884_560_802_865;
 /// What operators are taken to err before their rows say so, as (octaves, standard deviation, rows that
@@ -41,13 +45,15 @@ impl Growth {
                 }
             }
         }
-        let mut equations: Vec<_> = errors.iter().map(|(distance, error)| (vec![1.0, *distance], *error)).collect();
-        equations.extend(BEFORE.map(|(distance, spread, rows)| {
-            let root = rows.sqrt();
-            (vec![root, root * distance], root * MEAN_ABSOLUTE * spread)
-        }));
+        // Far errors scatter as much as they are large, so they count for less.
+        let equation = |distance: f64, error: f64, rows: f64| {
+            let weight = rows.sqrt() / (NEAR + distance);
+            (vec![weight, weight * distance], weight * error)
+        };
+        let mut equations: Vec<_> = errors.iter().map(|(distance, error)| equation(*distance, *error, 1.0)).collect();
+        equations.extend(BEFORE.map(|(distance, spread, rows)| equation(distance, MEAN_ABSOLUTE * spread, rows)));
         let found = solve(&equations);
-        Self { at_rows: found[0] / MEAN_ABSOLUTE, per_octave: found[1] / MEAN_ABSOLUTE }
+        Self { at_rows: (found[0] / MEAN_ABSOLUTE).max(LEAST), per_octave: found[1] / MEAN_ABSOLUTE }
     }
 
     pub fn at(&self, octaves: f64) -> f64 {
@@ -60,12 +66,12 @@ mod tests {
     use super::super::super::Evidence;
     use super::*;
 
-    /// A ratio that rises by `slope` per octave of side, on a grid two octaves apart.
-    fn group(slope: f64) -> Group {
+    /// A ratio that goes up and down by `height` along the pixels, on a grid two octaves apart.
+    fn group(height: f64) -> Group {
         let mut group = Group::new(Evidence::Measured);
         for i in 0..40 {
-            let side = f64::from(2 * (i % 10));
-            group.push([4.0 + f64::from(i / 10), 5.0, side], slope * side);
+            let pixels = f64::from(2 * (i % 10));
+            group.push([4.0 + f64::from(i / 10), 5.0, pixels], height * pixels.sin());
         }
         group.finish();
         group
@@ -73,9 +79,9 @@ mod tests {
 
     #[test]
     fn rows_that_agree_are_certain_and_distance_is_not() {
-        let (flat, steep) = (Growth::of(&[&group(0.0)]), Growth::of(&[&group(0.3)]));
-        assert!(flat.at(0.0) < 0.01 && flat.at(2.0) < 0.05, "{flat:?}");
-        assert!(steep.at(2.0) > 2.0 * steep.at(0.0) + 0.1, "{steep:?}");
+        let (flat, rough) = (Growth::of(&[&group(0.0)]), Growth::of(&[&group(0.3)]));
+        assert!(flat.at(0.0) <= LEAST && flat.at(2.0) < 0.07, "{flat:?}");
+        assert!(rough.at(2.0) > 2.0 * rough.at(0.0) + 0.1, "{rough:?}");
         // Nothing measured: 5% where a row is, 30% an octave away.
         for growth in [Growth::default(), Growth::of(&[])] {
             assert!((growth.at(0.0) - 0.05).abs() < 1e-9 && (growth.at(1.0) - 0.3).abs() < 1e-9, "{growth:?}");

@@ -7,7 +7,7 @@ use super::super::{
 };
 use super::reference::{mobilenet_v1, resnet50};
 use super::tensorrt::predictor;
-use super::{DATE, rounded, rounded_model};
+use super::{DATE, rounded, rounded_model, with_spread};
 
 /// MLPerf inference, T4, TensorRT int8, ResNet-50 v1.5, single stream: fastest and slowest median
 /// of the submissions with one or two cards (v0.7), in milliseconds.
@@ -68,7 +68,7 @@ pub fn published(regime: &Regime, networks: &[PublishedNetwork]) -> Result<Table
         },
         evidence: Evidence::Fitted,
         error: regime.error(networks),
-        model: Some(rounded_model(&LatencyModel::additive(Prior::Linear(linear)))),
+        model: Some(with_spread(&LatencyModel::additive(Prior::Linear(linear)), &regime.left_out(networks))),
         rows: Vec::new(),
         networks: Vec::new(),
     })
@@ -83,6 +83,7 @@ pub fn t4_batch64(v100: &Table, networks: &[PublishedNetwork]) -> Result<Table, 
         return Err(LatencyError::Fit { what: "t4".to_owned(), reason: "three coefficients expected".to_owned() });
     };
     let (mut table, predictor) = scaled(v100, regime.setting(), [conv, depthwise, conv], gate, regime.error(networks))?;
+    table.model = table.model.map(|model| with_spread(&model, &regime.left_out(networks)));
     let image_ms = |keys: &[OperatorKey]| sum_ms(&predictor, keys) / 64.0;
     let (resnet, mobilenet) = (image_ms(&resnet50()), image_ms(&mobilenet_v1()));
     table.about.method = format!(

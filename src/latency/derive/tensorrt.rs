@@ -6,11 +6,12 @@ use super::super::error_report::error_of_pairs;
 use super::super::fit::fit_roofline;
 use super::super::store::{NewRun, Row, Store};
 use super::super::{
-    Evidence, KeyKind, LatencyError, LatencyModel, OperatorKey, Precision, Predictor, Prior, Setting, Table,
+    Composition, Evidence, KeyKind, LatencyError, LatencyModel, OperatorKey, Precision, Predictor, Prior, Setting,
+    Table,
 };
 use super::raw::RawRow;
 use super::select::select;
-use super::{DATE, rounded, rounded_model};
+use super::{DATE, rounded, rounded_model, with_spread};
 use crate::hash::fnv1a;
 
 /// A derived table with what was found on the rows that are not shipped.
@@ -75,7 +76,9 @@ pub fn derive(
     errors.sort_by(f64::total_cmp);
     let operator_median = errors.get(errors.len() / 2).copied().unwrap_or(f64::NAN);
     let operator_within10 = errors.iter().filter(|error| **error <= 0.1).count() as f64 / errors.len().max(1) as f64;
-    let pairs: Vec<(f64, f64)> = check.iter().map(|keys| snapped_sums(keys, &held_out, &predictor)).collect();
+    let sums: Vec<(f64, f64, f64)> = check.iter().map(|keys| snapped_sums(keys, &held_out, &predictor)).collect();
+    let pairs: Vec<(f64, f64)> = sums.iter().map(|(_, predicted, measured)| (*predicted, *measured)).collect();
+    table.model = Some(with_spread(&model, &sums));
     table.error = error_of_pairs(
         &pairs,
         &format!(
@@ -114,9 +117,9 @@ fn is_held_out(key: &OperatorKey) -> bool {
     (hash >> 32) % 4 == 0
 }
 
-/// Predicted and measured sum over a network's convolutions, each replaced by the nearest row.
-fn snapped_sums(keys: &[OperatorKey], rows: &[&Row], predictor: &Predictor) -> (f64, f64) {
-    let (mut predicted, mut measured) = (0.0, 0.0);
+/// Spread, predicted and measured sum over a network's convolutions, each replaced by the nearest row.
+fn snapped_sums(keys: &[OperatorKey], rows: &[&Row], predictor: &Predictor) -> (f64, f64, f64) {
+    let (mut snapped, mut measured) = (Vec::new(), 0.0);
     for key in keys.iter().filter(|key| matches!(key.kind, KeyKind::Conv | KeyKind::Depthwise) && key.in_height > 1) {
         let here = place(key);
         let nearest = rows
@@ -128,9 +131,10 @@ fn snapped_sums(keys: &[OperatorKey], rows: &[&Row], predictor: &Predictor) -> (
             })
             .min_by(|a, b| a.0.total_cmp(&b.0));
         if let Some((_, row)) = nearest {
-            predicted += predictor.operator_ms(&row.key);
+            snapped.push(row.key);
             measured += row.ms;
         }
     }
-    (predicted, measured)
+    let (times, composition) = (predictor.class_times_of(&snapped), Composition::default());
+    (times.operator_spread(&composition), times.predict(&composition), measured)
 }

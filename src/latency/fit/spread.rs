@@ -34,20 +34,25 @@ pub fn fit_spread(predictor: &Predictor, networks: &[(Vec<OperatorKey>, f64)]) -
 
 /// As [`fit_spread`], from the times of the networks by class.
 pub fn fit_spread_of(networks: &[NetworkTimes]) -> Composition {
-    let composition = fit_composition(networks);
+    fit_spread_with(networks, |indices| {
+        fit_composition(&indices.iter().map(|index| networks[*index]).collect::<Vec<_>>())
+    })
+}
+
+/// As [`fit_spread_of`] with a fit of one's own, from the indices of the networks that it may see.
+pub fn fit_spread_with(networks: &[NetworkTimes], fit: impl Fn(&[usize]) -> Composition) -> Composition {
+    let all: Vec<usize> = (0..networks.len()).collect();
     let folds = networks.len().min(FOLDS);
     let mut pairs = Vec::with_capacity(networks.len());
     for fold in 0..folds {
-        let (left_out, others): (Vec<_>, Vec<_>) =
-            networks.iter().copied().enumerate().partition(|(index, _)| index % folds == fold);
-        let others: Vec<NetworkTimes> = others.into_iter().map(|(_, network)| network).collect();
-        let fitted = fit_composition(&others);
-        pairs.extend(
-            left_out
-                .into_iter()
-                .map(|(_, network)| (network.operator_spread(&fitted), network.predict(&fitted), network.measured_ms)),
-        );
+        let (left_out, others): (Vec<usize>, Vec<usize>) = all.iter().partition(|index| **index % folds == fold);
+        let fitted = fit(&others);
+        pairs.extend(left_out.into_iter().map(|index| {
+            let network = &networks[index];
+            (network.operator_spread(&fitted), network.predict(&fitted), network.measured_ms)
+        }));
     }
+    let composition = fit(&all);
     match spread_of_pairs(&pairs) {
         Some((spread_floor, spread_factor)) => Composition { spread_floor, spread_factor, ..composition },
         None => composition,

@@ -131,15 +131,20 @@ impl Regime {
 
     /// Leave-one-out error over the fitted networks.
     pub fn error(&self, networks: &[PublishedNetwork]) -> Option<TableError> {
-        let left_out = self.left_out_ms(networks);
-        let pairs: Vec<_> = networks
-            .iter()
-            .zip(left_out)
-            .filter(|(network, _)| network.name != EXCLUDED)
-            .map(|(network, predicted)| (predicted, self.published_ms(network)))
-            .collect();
+        let pairs: Vec<_> = self.left_out(networks).into_iter().map(|(_, predicted, ms)| (predicted, ms)).collect();
         let method = format!("leave-one-out over {} published networks ({EXCLUDED} is not among them)", pairs.len());
         error_of_pairs(&pairs, &method)
+    }
+
+    /// Fitted networks as (0, predicted by the fit to the others, published milliseconds): a formula says
+    /// nothing about single operators.
+    pub(crate) fn left_out(&self, networks: &[PublishedNetwork]) -> Vec<(f64, f64, f64)> {
+        networks
+            .iter()
+            .zip(self.left_out_ms(networks))
+            .filter(|(network, _)| network.name != EXCLUDED)
+            .map(|(network, predicted)| (0.0, predicted, self.published_ms(network)))
+            .collect()
     }
 
     fn observations(&self, networks: &[PublishedNetwork]) -> Vec<Observation> {
