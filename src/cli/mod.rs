@@ -21,4 +21,4 @@ pub use options::{
 pub use print::{columns, cost_lines, describe_latency, human, print, table};
 pub use profile::{SessionProgress, describe_session, describe_verification, profile_exit, verification_exit};
 pub use progress::Progress;
-pub use tables::{RunSummary, TableSummary, all_tables, describe_error, tables_of};
+pub use tables::{RunSummary, TableSummary, all_tables, describe_error, describe_import, tables_of};

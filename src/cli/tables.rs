@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::print::table;
-use crate::latency::{Device, Evidence, IMPORTED, LatencyError, Setting, SettingSummary, Store, TableError, UNIT};
+use crate::latency::{
+    Device, Evidence, IMPORTED, Imported, LatencyError, Setting, SettingSummary, Store, TableError, UNIT,
+};
 
 /// The table of one setting.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -109,6 +111,16 @@ fn summarise(store: &Store, setting: &Setting) -> Result<TableSummary, LatencyEr
         error,
         runs,
     })
+}
+
+/// An import in one line: setting, rows, and what the file does not say.
+pub fn describe_import(imported: &Imported) -> String {
+    let Imported { setting, evidence, rows, missing, changed } = imported;
+    let rows = if *rows == 0 { "a formula".to_owned() } else { format!("{rows} operators") };
+    let known = if *changed { "" } else { ", known already: nothing changed" };
+    let lacks =
+        if missing.is_empty() { String::new() } else { format!("; the file does not say: {}", missing.join(", ")) };
+    format!("{setting}: {rows}, {evidence}, {UNIT}{known}{lacks}")
 }
 
 /// An error in one line.

@@ -4,6 +4,7 @@
 //! by the nearest rows -> the network's milliseconds (`predict`). Tables live in the user's
 //! database (`store`); the shipped ones are text (`table`). Not here: how a number was measured.
 
+mod columns;
 mod correction;
 pub mod derive;
 mod device;
@@ -23,6 +24,7 @@ mod setting;
 mod store;
 mod table;
 
+pub use columns::table_file_help;
 pub use device::{DEVICES, Device, Reach, ReachKind};
 pub use error::LatencyError;
 pub use error_report::error_of;
@@ -36,4 +38,4 @@ pub use setting::{Evidence, Precision, Setting};
 pub use store::{
     DATABASE_VARIABLE, NetworkCheck, NewRun, Row, Run, RunId, SHIPPED, SettingSummary, Store, TableError, UNIT,
 };
-pub use table::{IMPORTED, Table, export_table, import_table_file};
+pub use table::{IMPORTED, Imported, Table, export_table, import_table_file};

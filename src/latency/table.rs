@@ -1,20 +1,22 @@
 //! The text form of a table: reviewable, one file per setting.
 //!
 //! Comment lines `# name: value` say what the table is and how it was obtained, then CSV rows with
-//! one operator each. The same form is shipped in `latency_tables/` and exported from the store.
+//! one operator each. The same form is shipped in `latency_tables/` and exported from the store. A
+//! file of a user's own may leave out most header lines. Not here: the columns (`columns`).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::Path;
 
-use super::store::{NewRun, Row, Store, TableError, UNIT};
-use super::store::{activation_from_name, activation_name};
-use super::{Evidence, LatencyError, LatencyModel, OperatorKey, Setting};
+use serde::Serialize;
 
-/// Columns of the rows.
-const COLUMNS: &str = "kind,kernel,stride,groups,in_channels,out_channels,in_height,in_width,activation,residual_add,\
-                       ms,stderr_ms,evidence";
+use super::columns::{COLUMNS, Columns};
+use super::store::{NewRun, Row, Store, TableError, UNIT, activation_name};
+use super::{Evidence, LatencyError, LatencyModel, Setting};
+
+/// What stands for a header line that a file lacks.
+const NOT_STATED: &str = "not stated";
 
 /// Limit on the size of a table's text, in bytes.
 const MAX_BYTES: usize = 64 << 20;
@@ -39,6 +41,11 @@ impl Table {
     /// # Errors
     /// Names the line and what is wrong with it.
     pub fn parse(name: &str, text: &str) -> Result<Self, LatencyError> {
+        Ok(Self::parse_noting(name, text)?.0)
+    }
+
+    /// The same, with the header lines that were not there and what was taken instead.
+    fn parse_noting(name: &str, text: &str) -> Result<(Self, Vec<String>), LatencyError> {
         let bad = |line: usize, reason: String| LatencyError::Table { name: name.to_owned(), line: line + 1, reason };
         if text.len() > MAX_BYTES {
             return Err(bad(0, format!("more than {MAX_BYTES} bytes")));
@@ -53,14 +60,17 @@ impl Table {
                 return Err(bad(number, format!("`{}` is given twice", field.trim())));
             }
         }
-        match lines.next() {
-            Some((_, line)) if line == COLUMNS => {}
-            found => return Err(bad(found.map_or(0, |(number, _)| number), format!("expected the columns {COLUMNS}"))),
-        }
+        let (number, line) = lines.next().unwrap_or((0, ""));
+        let columns = Columns::parse(line).map_err(|reason| bad(number, reason))?;
+        let mut header = Header { fields: header, name, missing: Vec::new() };
+        let evidence = header.evidence(columns.has_evidence())?;
         let rows = lines
-            .map(|(number, line)| parse_row(line).map_err(|reason| bad(number, reason)))
+            .filter(|(_, line)| !line.trim().is_empty())
+            .map(|(number, line)| {
+                columns.row(line, evidence.unwrap_or(Evidence::Fitted)).map_err(|reason| bad(number, reason))
+            })
             .collect::<Result<Vec<_>, _>>()?;
-        Header { fields: header, name }.table(rows)
+        header.table(rows, evidence)
     }
 
     /// The text form, which [`Table::parse`] reads back.
@@ -151,6 +161,8 @@ pub fn export_table(store: &Store, setting: &Setting) -> Result<String, LatencyE
 struct Header<'t> {
     fields: BTreeMap<&'t str, (usize, &'t str)>,
     name: &'t str,
+    /// Lines that were not there and what was taken instead.
+    missing: Vec<String>,
 }
 
 impl Header<'_> {
@@ -163,6 +175,31 @@ impl Header<'_> {
         Ok(value.to_owned())
     }
 
+    /// A line that may be missing.
+    fn take_or(&mut self, field: &str, otherwise: &str) -> String {
+        match self.fields.remove(field) {
+            Some((_, value)) => value.to_owned(),
+            None => {
+                self.missing.push(format!("{field} ({otherwise})"));
+                otherwise.to_owned()
+            }
+        }
+    }
+
+    /// Evidence of the table; none where only its rows say theirs.
+    fn evidence(&mut self, rows_say: bool) -> Result<Option<Evidence>, LatencyError> {
+        match self.fields.remove("evidence") {
+            Some((line, value)) => value.parse().map(Some).map_err(|reason| self.bad(line, reason)),
+            None if rows_say => Ok(None),
+            None => Err(self.bad(
+                0,
+                "the header lacks `evidence` and there is no such column: say how the times came about, `# evidence: \
+                 measured` or `# evidence: fitted`"
+                    .to_owned(),
+            )),
+        }
+    }
+
     fn take_number(&mut self, field: &str) -> Result<Option<f64>, LatencyError> {
         let Some((line, value)) = self.fields.remove(field) else { return Ok(None) };
         match value.parse::<f64>() {
@@ -171,25 +208,27 @@ impl Header<'_> {
         }
     }
 
-    fn table(mut self, rows: Vec<Row>) -> Result<Table, LatencyError> {
-        let setting = self.take("setting")?.parse()?;
-        let unit = self.take("unit")?;
+    fn table(mut self, rows: Vec<Row>, evidence: Option<Evidence>) -> Result<(Table, Vec<String>), LatencyError> {
+        let line = self.fields.get("setting").map_or(0, |(line, _)| *line);
+        let setting: Setting =
+            self.take("setting")?.parse().map_err(|error: LatencyError| self.bad(line, error.to_string()))?;
+        let line = self.fields.get("unit").map_or(0, |(line, _)| *line);
+        let unit = self.take_or("unit", UNIT);
         if unit != UNIT {
-            return Err(self.bad(0, format!("unit is `{unit}`, but only `{UNIT}` is read")));
+            return Err(self.bad(line, format!("unit is `{unit}`, but only `{UNIT}` is read")));
         }
-        let evidence = self.take("evidence")?.parse().map_err(|reason| self.bad(0, reason))?;
-        let count = self.take("rows")?;
-        if count != rows.len().to_string() {
-            return Err(self.bad(0, format!("the header says {count} rows, there are {}", rows.len())));
+        if let Some((line, count)) = self.fields.remove("rows").filter(|(_, count)| *count != rows.len().to_string()) {
+            return Err(self.bad(line, format!("the header says {count} rows, there are {}", rows.len())));
         }
-        let date = self.take("date")?;
+        let evidence = evidence.or(rows.iter().map(|row| row.evidence).max()).unwrap_or(Evidence::Fitted);
+        let date = self.take_or("date", NOT_STATED);
         let about = NewRun {
-            origin: self.take("origin")?,
-            licence: self.take("licence")?,
-            runtime_version: self.take("runtime_version")?,
-            host: self.take("host")?,
-            method: self.take("method")?,
-            notes: self.take("notes")?,
+            origin: self.take_or("origin", NOT_STATED),
+            licence: self.take_or("licence", NOT_STATED),
+            runtime_version: self.take_or("runtime_version", NOT_STATED),
+            host: self.take_or("host", NOT_STATED),
+            method: self.take_or("method", NOT_STATED),
+            notes: self.fields.remove("notes").map_or_else(String::new, |(_, value)| value.to_owned()),
         };
         let error = match self.take_number("error_mape")? {
             None => None,
@@ -217,83 +256,42 @@ impl Header<'_> {
         if let Some((field, (line, _))) = self.fields.iter().next() {
             return Err(self.bad(*line, format!("unknown header field `{field}`")));
         }
-        Ok(Table { setting, date, about, evidence, error, model, rows })
+        if rows.is_empty() && model.is_none() {
+            return Err(self.bad(0, "there are no rows and no coefficients of a model".to_owned()));
+        }
+        Ok((Table { setting, date, about, evidence, error, model, rows }, self.missing))
     }
-}
-
-fn parse_row(line: &str) -> Result<Row, String> {
-    let fields: Vec<&str> = line.split(',').collect();
-    let Ok(
-        [
-            kind,
-            kernel,
-            stride,
-            groups,
-            inputs,
-            outputs,
-            height,
-            width,
-            activation,
-            residual_add,
-            ms,
-            stderr_ms,
-            evidence,
-        ],
-    ) = <[&str; 13]>::try_from(fields)
-    else {
-        return Err("expected 13 fields".to_owned());
-    };
-    let count = |text: &str| match text.parse::<u32>() {
-        Ok(count) if count > 0 => Ok(count),
-        _ => Err(format!("`{text}` is not a positive number")),
-    };
-    let time = |text: &str| match text.parse::<f64>() {
-        Ok(time) if time.is_finite() && time >= 0.0 => Ok(time),
-        _ => Err(format!("`{text}` is not a time in milliseconds")),
-    };
-    let key = OperatorKey {
-        kind: kind.parse()?,
-        kernel: count(kernel)?,
-        stride: count(stride)?,
-        groups: count(groups)?,
-        in_channels: count(inputs)?,
-        out_channels: count(outputs)?,
-        in_height: count(height)?,
-        in_width: count(width)?,
-        activation: activation_from_name(activation)?,
-        residual_add: match residual_add {
-            "0" => false,
-            "1" => true,
-            _ => return Err(format!("residual_add is `{residual_add}`, but must be 0 or 1")),
-        },
-    };
-    if key.groups > key.in_channels {
-        return Err(format!("{} groups for {} channels", key.groups, key.in_channels));
-    }
-    let ms = time(ms)?;
-    if ms == 0.0 {
-        return Err("a time of 0 ms".to_owned());
-    }
-    Ok(Row { key, ms, stderr_ms: time(stderr_ms)?, evidence: evidence.parse()? })
 }
 
 /// What the name of an imported table begins with in the store, before its file's name.
 pub const IMPORTED: &str = "imported from ";
 
-/// Reads a table from a file into the store and says for which setting; the same text under the
-/// same name is read once.
+/// What an import did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Imported {
+    pub setting: Setting,
+    pub evidence: Evidence,
+    /// Operators in the file.
+    pub rows: usize,
+    /// Header lines that the file lacks, with what was taken instead.
+    pub missing: Vec<String>,
+    /// Whether anything changed: the same text under the same name is read once.
+    pub changed: bool,
+}
+
+/// Reads a table from a file into the store; the same text under the same name is read once.
 ///
 /// # Errors
 /// When the file cannot be read (names it) or is no table (names the line).
-pub fn import_table_file(store: &mut Store, path: &Path) -> Result<Setting, LatencyError> {
+pub fn import_table_file(store: &mut Store, path: &Path) -> Result<Imported, LatencyError> {
     let failed = |source| LatencyError::Io { doing: "reading the table", path: path.to_owned(), source };
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(failed)?;
     file.take(MAX_BYTES as u64 + 1).read_to_string(&mut text).map_err(failed)?;
     let name = path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
-    let setting = Table::parse(&name, &text)?.setting;
-    store.import_table(&format!("{IMPORTED}{name}"), &text)?;
-    Ok(setting)
+    let (table, missing) = Table::parse_noting(&name, &text)?;
+    let changed = store.import_table(&format!("{IMPORTED}{name}"), &text)?;
+    Ok(Imported { setting: table.setting, evidence: table.evidence, rows: table.rows.len(), missing, changed })
 }
 
 #[cfg(test)]
@@ -310,18 +308,50 @@ mod tests {
             ("# unit: ms per inference call", "# unit: s", "unit is `s`"),
             (&format!("# rows: {rows}"), "# rows: 7", "header says 7 rows"),
             ("# evidence: measured", "# evidence: guessed", "guessed"),
-            ("# licence: Apache-2.0", "# license: Apache-2.0", "lacks `licence`"),
+            ("# licence: Apache-2.0", "# license: Apache-2.0", "unknown header field `license`"),
+            ("# setting: ", "# settings: ", "lacks `setting`"),
+            ("# setting: v100/", "# setting: v100", "at least 4 parts"),
             ("# roofline.launch_ms", "# roofline.lunch_ms", "roofline.launch_ms"),
             ("# roofline.launch_ms: ", "# roofline.launch_ms: x", "not a number"),
-            ("kind,kernel", "kind,kernal", "expected the columns"),
+            ("kind,kernel", "kind,kernal", "unknown column `kernal`"),
+            ("kind,kernel,", "kind,", "no column `kernel`"),
+            ("kind,kernel", "kind,kind", "twice"),
             ("\nconv,1,", "\nconv,0,", "`0` is not a positive number"),
             ("\nconv,1,1", "\nconvolution,1,1", "unknown operator kind"),
-            (",0,measured\n", ",measured\n", "13 fields"),
+            (",0,measured\n", ",measured\n", "expected 13 fields, there are 12"),
             (",0,measured\n", ",NaN,measured\n", "not a time"),
         ] {
             assert!(good.contains(from), "{from}");
             let error = Table::parse(name, &good.replacen(from, to, 1)).unwrap_err().to_string();
             assert!(error.contains(expected) && error.contains(name) && error.contains("line"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_short_file_reads_and_says_what_it_lacks() {
+        let text = "# setting: my-gpu/tensorrt/fp16/b1\n# evidence: measured\n\
+                    ms,kind,kernel,stride,in_channels,out_channels,in_height,in_width\n\
+                    0.5,conv,3,2,3,32,224,224\n0.25, depthwise,3,1,32,32,112,112\n\n";
+        let (table, missing) = Table::parse_noting("mine.csv", text).unwrap();
+        assert_eq!(missing[0], "unit (ms per inference call)");
+        assert!(missing.contains(&"origin (not stated)".to_owned()) && missing.len() == 7, "{missing:?}");
+        assert_eq!(table.rows.len(), 2);
+        assert_eq!(table.rows[0].key, crate::latency::OperatorKey::conv(3, 2, 3, 32, 224));
+        assert_eq!(table.rows[1].key, crate::latency::OperatorKey::depthwise(3, 1, 32, 112));
+        assert!(table.rows.iter().all(|row| row.evidence == Evidence::Measured && row.stderr_ms == 0.0));
+        // Its full form reads back as the same table and lacks nothing.
+        assert_eq!(Table::parse_noting("mine.csv", &table.to_text()).unwrap(), (table, Vec::new()));
+        for (from, to, expected) in [
+            ("# evidence: measured\n", "", "line 1: the header lacks `evidence`"),
+            ("0.5,conv", "0,conv", "line 4: a time of 0 ms"),
+            ("0.25, depthwise", "0.25,dephtwise", "line 5: unknown operator kind `dephtwise`"),
+            (",112,112\n", ",112\n", "line 5: expected 8 fields, there are 7"),
+            ("fp16/b1", "fp8/b1", "line 1: setting `my-gpu/tensorrt/fp8/b1`"),
+        ] {
+            let error = Table::parse("mine.csv", &text.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(error.contains("mine.csv") && error.contains(expected), "{error}");
+        }
+        let empty: String = text.lines().take(3).map(|line| format!("{line}\n")).collect();
+        assert!(Table::parse("mine.csv", &empty).unwrap_err().to_string().contains("no rows"));
     }
 }

@@ -42,15 +42,7 @@ pub fn evaluate(
     let measured: Vec<f64> = networks.iter().map(|network| network.ms[batch]).collect();
     let mut found = Vec::new();
     for (name, predictor) in predictors {
-        let times = times(&lowered, &measured, predictor, BATCHES[batch]);
-        found.push((
-            name.clone(),
-            over_draws(&measured, draws, |calibration| {
-                let few: Vec<_> = calibration.iter().map(|index| times[*index]).collect();
-                let composition = fit_composition(&few);
-                times.iter().map(|times| times.predict(&composition)).collect()
-            }),
-        ));
+        found.push((name.clone(), composed(&lowered, &measured, predictor, BATCHES[batch], draws)));
     }
     let flops: Vec<f64> = lowered.iter().map(|network| network.flops() as f64).collect();
     for (name, fixed) in [("multiply-adds alone", false), ("multiply-adds and a fixed time", true)] {
@@ -59,6 +51,29 @@ pub fn evaluate(
     let errors =
         |(predictor, (errors, worst_mape))| NetworkErrors { batch_size: BATCHES[batch], predictor, errors, worst_mape };
     found.into_iter().map(errors).collect()
+}
+
+/// Errors of one predictor, as [`evaluate`] gives them.
+pub fn errors_of(networks: &[MeasuredNetwork], batch: usize, predictor: &Predictor, draws: u32) -> (Errors, f64) {
+    let lowered: Vec<Lowered> = networks.iter().map(|measured| measured.network.lower()).collect();
+    let measured: Vec<f64> = networks.iter().map(|network| network.ms[batch]).collect();
+    composed(&lowered, &measured, predictor, BATCHES[batch], draws)
+}
+
+/// Errors of a predictor with a composition fitted in each draw.
+fn composed(
+    lowered: &[Lowered],
+    measured: &[f64],
+    predictor: &Predictor,
+    batch_size: u32,
+    draws: u32,
+) -> (Errors, f64) {
+    let times = times(lowered, measured, predictor, batch_size);
+    over_draws(measured, draws, |calibration| {
+        let few: Vec<_> = calibration.iter().map(|index| times[*index]).collect();
+        let composition = fit_composition(&few);
+        times.iter().map(|times| times.predict(&composition)).collect()
+    })
 }
 
 /// The baseline: a time per multiply-add, and a fixed time if wanted, neither negative.

@@ -1,0 +1,134 @@
+//! The columns of a table's rows in its text form: reading rows by the names in the column line.
+
+use super::store::{Row, activation_from_name};
+use super::{Evidence, KeyKind, OperatorKey};
+
+/// The columns as they are written, in order.
+pub(super) const COLUMNS: &str = "kind,kernel,stride,groups,in_channels,out_channels,in_height,in_width,activation,\
+                                  residual_add,ms,stderr_ms,evidence";
+
+/// Columns that may be missing, with what then holds for every row.
+const OPTIONAL: [(&str, &str); 5] = [
+    ("groups", "1, and in_channels for depthwise"),
+    ("activation", "none"),
+    ("residual_add", "0"),
+    ("stderr_ms", "0, not known"),
+    ("evidence", "that of the header"),
+];
+
+/// Where each of [`COLUMNS`] stands in a line.
+#[derive(Debug)]
+pub(super) struct Columns {
+    places: Vec<Option<usize>>,
+    count: usize,
+}
+
+impl Columns {
+    /// Reads the line with the names, in any order.
+    ///
+    /// # Errors
+    /// Names an unknown, repeated or missing column.
+    pub fn parse(line: &str) -> Result<Self, String> {
+        let names: Vec<&str> = line.split(',').map(str::trim).collect();
+        let expected = || {
+            let optional: Vec<_> = OPTIONAL.iter().map(|(name, _)| *name).collect();
+            format!("expected the columns {COLUMNS}, of which {} may be missing", optional.join(", "))
+        };
+        for (place, name) in names.iter().enumerate() {
+            if !COLUMNS.split(',').any(|known| known == *name) {
+                return Err(format!("unknown column `{name}`; {}", expected()));
+            }
+            if names[..place].contains(name) {
+                return Err(format!("column `{name}` is there twice"));
+            }
+        }
+        let mut places = Vec::new();
+        for column in COLUMNS.split(',') {
+            let place = names.iter().position(|name| *name == column);
+            if place.is_none() && !OPTIONAL.iter().any(|(name, _)| *name == column) {
+                return Err(format!("no column `{column}`; {}", expected()));
+            }
+            places.push(place);
+        }
+        Ok(Self { places, count: names.len() })
+    }
+
+    /// Whether rows say their own evidence.
+    pub fn has_evidence(&self) -> bool {
+        self.places.last().is_some_and(Option::is_some)
+    }
+
+    /// Reads one line; `evidence` is that of rows that do not say theirs.
+    ///
+    /// # Errors
+    /// Says what is wrong with which field.
+    pub fn row(&self, line: &str, evidence: Evidence) -> Result<Row, String> {
+        let fields: Vec<&str> = line.split(',').map(str::trim).collect();
+        if fields.len() != self.count {
+            return Err(format!("expected {} fields, there are {}", self.count, fields.len()));
+        }
+        let field = |column: usize| self.places[column].map(|place| fields[place]);
+        let count = |column: usize| match field(column).unwrap_or("1").parse::<u32>() {
+            Ok(count) if count > 0 => Ok(count),
+            _ => Err(format!("`{}` is not a positive number", field(column).unwrap_or_default())),
+        };
+        let time = |column: usize| match field(column).unwrap_or("0").parse::<f64>() {
+            Ok(time) if time.is_finite() && time >= 0.0 => Ok(time),
+            _ => Err(format!("`{}` is not a time in milliseconds", field(column).unwrap_or_default())),
+        };
+        let kind: KeyKind = field(0).unwrap_or_default().parse()?;
+        let in_channels = count(4)?;
+        let key = OperatorKey {
+            kind,
+            kernel: count(1)?,
+            stride: count(2)?,
+            groups: match field(3) {
+                None if kind == KeyKind::Depthwise => in_channels,
+                _ => count(3)?,
+            },
+            in_channels,
+            out_channels: count(5)?,
+            in_height: count(6)?,
+            in_width: count(7)?,
+            activation: activation_from_name(field(8).unwrap_or_default())?,
+            residual_add: match field(9).unwrap_or("0") {
+                "0" => false,
+                "1" => true,
+                other => return Err(format!("residual_add is `{other}`, but must be 0 or 1")),
+            },
+        };
+        if key.groups > key.in_channels {
+            return Err(format!("{} groups for {} channels", key.groups, key.in_channels));
+        }
+        let ms = time(10)?;
+        if ms == 0.0 {
+            return Err("a time of 0 ms".to_owned());
+        }
+        let evidence = field(12).map_or(Ok(evidence), str::parse)?;
+        Ok(Row { key, ms, stderr_ms: time(11)?, evidence })
+    }
+}
+
+/// What a table file must hold at least, for help and documentation.
+pub fn table_file_help() -> String {
+    let optional: Vec<_> = OPTIONAL.iter().map(|(name, otherwise)| format!("    {name:<14} {otherwise}")).collect();
+    let kinds: Vec<_> = KeyKind::all().map(KeyKind::name).collect();
+    format!(
+        "A table file at least:
+  # setting: my-gpu/tensorrt/fp16/b1
+  # evidence: measured
+  kind,kernel,stride,in_channels,out_channels,in_height,in_width,ms
+  conv,3,2,3,32,224,224,0.0143
+  depthwise,3,1,32,32,112,112,0.0121
+
+  The setting is device/runtime/precision/bBATCH[/tTHREADS]; `ms` is milliseconds of one inference call with
+  the whole batch, one fused operator a line (batch norm folded, activation and residual sum fused in).
+  Kinds: {}.
+  Columns that may be added, and what holds without them:
+{}
+  Header lines that may be added: unit, rows, date, origin, licence, runtime_version, host, method, notes, error_mape
+  with its error_method, and coefficients of a model, all as `zen-profile export` writes them.",
+        kinds.join(", "),
+        optional.join("\n")
+    )
+}
