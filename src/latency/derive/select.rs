@@ -17,7 +17,8 @@ const EVERYWHERE: f64 = 0.25;
 /// Octaves that a target without any chosen row counts as being away from one.
 const FARTHEST: f64 = 16.0;
 /// After so many choices, and whenever they have doubled, targets count by how badly the rows chosen
-/// so far predict the candidates around them, plus this (natural logarithm).
+/// so far predict the candidates around them, plus this (natural logarithm). The first time, the rows
+/// at the limits of each group are chosen too: shapes between them are not extrapolated to.
 const FIRST_LOOK: usize = 100;
 const LEAST_ERROR: f64 = 0.03;
 
@@ -37,7 +38,10 @@ pub fn order(
     let mut chosen: Vec<usize> = Vec::new();
     let mut next_look = FIRST_LOOK;
     while chosen.len() < limit {
-        if chosen.len() == next_look {
+        if chosen.len() >= next_look {
+            if next_look == FIRST_LOOK {
+                chosen.extend(groups.values_mut().flat_map(Group::take_extremes));
+            }
             next_look *= 2;
             let so_far: Vec<Row> = chosen.iter().map(|index| rows[*index].clone()).collect();
             let correction = Correction::new(&so_far, &prior_ms);
@@ -47,6 +51,7 @@ pub fn order(
         let Some(group) = best.filter(|group| group.best_gain > 0.0) else { break };
         chosen.push(group.take_best());
     }
+    chosen.truncate(limit);
     chosen
 }
 
@@ -92,6 +97,8 @@ fn is_used((kind, kernel, stride, residual_add): GroupKey) -> bool {
 struct Group {
     candidates: Vec<Candidate>,
     targets: Vec<Target>,
+    /// Places of what was chosen.
+    chosen: Vec<[f64; 3]>,
     /// What the best candidate takes off, 0 without one, and its index.
     best_gain: f64,
     best: usize,
@@ -124,7 +131,31 @@ impl Target {
 impl Group {
     /// Takes the best candidate; its row.
     fn take_best(&mut self) -> usize {
-        let Candidate { index, place, .. } = self.candidates.swap_remove(self.best);
+        self.take(self.best)
+    }
+
+    /// Takes a row at each limit of the candidates' box that no chosen row reaches yet, of several the one
+    /// that is worth most.
+    fn take_extremes(&mut self) -> Vec<usize> {
+        let mut taken = Vec::new();
+        for axis in 0..3 {
+            for sign in [-1.0, 1.0] {
+                let along = |place: &[f64; 3]| sign * place[axis];
+                let reached = self.chosen.iter().map(along).fold(f64::NEG_INFINITY, f64::max);
+                let limit =
+                    self.candidates.iter().map(|candidate| along(&candidate.place)).fold(f64::NEG_INFINITY, f64::max);
+                let best = (0..self.candidates.len())
+                    .filter(|i| limit > reached && along(&self.candidates[*i].place) == limit)
+                    .max_by(|a, b| self.gain(*a).total_cmp(&self.gain(*b)));
+                taken.extend(best.map(|best| self.take(best)));
+            }
+        }
+        taken
+    }
+
+    fn take(&mut self, at: usize) -> usize {
+        let Candidate { index, place, .. } = self.candidates.swap_remove(at);
+        self.chosen.push(place);
         for target in &mut self.targets {
             target.far = target.far.min(distance(&target.place, &place));
         }
@@ -142,14 +173,19 @@ impl Group {
             if self.candidates[index].gain <= self.best_gain {
                 break;
             }
-            let here = self.candidates[index].place;
-            let nearer = |target: &Target| (target.far - distance(&target.place, &here)).max(0.0);
-            let gain = self.targets.iter().map(|target| target.weight * nearer(target)).sum();
+            let gain = self.gain(index);
             self.candidates[index].gain = gain;
             if gain > self.best_gain {
                 (self.best_gain, self.best) = (gain, index);
             }
         }
+    }
+
+    /// What a candidate takes off.
+    fn gain(&self, candidate: usize) -> f64 {
+        let here = self.candidates[candidate].place;
+        let nearer = |target: &Target| (target.far - distance(&target.place, &here)).max(0.0);
+        self.targets.iter().map(|target| target.weight * nearer(target)).sum()
     }
 
     /// Weighs each target by its time and by how badly the candidates around it are predicted.
@@ -216,5 +252,24 @@ mod tests {
         assert_eq!(distinct.len(), 60);
         assert!(long.iter().any(|index| rows[*index].key.kernel == 1), "other groups are not forgotten");
         assert_eq!(order(&rows, &targets, |_| 1.0, 1000).len(), rows.len());
+    }
+
+    /// Targets in one place do not keep the table from reaching the limits of what was measured.
+    #[test]
+    fn limits_are_reached() {
+        let mut rows = Vec::new();
+        for channels in (1..=40).map(|i| 8 * i) {
+            for side in 4..=20 {
+                let key = OperatorKey::conv(3, 1, channels, channels, side);
+                rows.push(Row { key, ms: 1.0, stderr_ms: 0.0, evidence: Evidence::Measured });
+            }
+        }
+        let targets = vec![OperatorKey::conv(3, 1, 64, 64, 8); 1_000_000];
+        let chosen: Vec<_> = order(&rows, &targets, |_| 1.0, 120).into_iter().map(|index| rows[index].key).collect();
+        assert_eq!(chosen.len(), 120);
+        for reached in [|key: &OperatorKey| key.in_channels == 320, |key: &OperatorKey| key.in_channels == 8] {
+            assert!(chosen.iter().any(reached));
+        }
+        assert!(chosen.iter().any(|key| key.in_height == 20) && chosen.iter().any(|key| key.in_height == 4));
     }
 }

@@ -6,6 +6,7 @@
 //! (`derive`).
 
 mod report;
+mod shipped;
 
 use std::sync::LazyLock;
 
@@ -14,6 +15,7 @@ use super::prior::Features;
 use super::{LatencyError, Precision, Setting, TableError, error_report::error_of_pairs};
 
 pub use report::{report, update};
+pub use shipped::shipped_list;
 
 /// Network whose published row disagrees with every model by 20 to 30% on all three devices:
 /// reported, not fitted.

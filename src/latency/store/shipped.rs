@@ -4,8 +4,8 @@ use super::super::{LatencyError, Table};
 use super::{Store, write};
 use crate::hash::fnv1a;
 
-/// Shipped tables by file name. Adding one: write `latency_tables/x.csv`, list it here and in
-/// `latency_tables/README.md`.
+/// Shipped tables by file name. Adding one: write `latency_tables/x.csv`, list it here and run
+/// `zen-profile published --update latency_tables/README.md`.
 pub static SHIPPED: &[(&str, &str)] = &[
     ("cpu-amd-epyc_tract_fp32_b1_t1", include_str!("../../../latency_tables/cpu-amd-epyc_tract_fp32_b1_t1.csv")),
     ("pixel2_published_fp32_b1", include_str!("../../../latency_tables/pixel2_published_fp32_b1.csv")),
