@@ -121,13 +121,15 @@ pub fn table_file_help() -> String {
   conv,3,2,3,32,224,224,0.0143
   depthwise,3,1,32,32,112,112,0.0121
 
-  The setting is device/runtime/precision/bBATCH[/tTHREADS]; `ms` is milliseconds of one inference call with
-  the whole batch, one fused operator a line (batch norm folded, activation and residual sum fused in).
+  The setting is device/runtime/precision/bBATCH[/tTHREADS]; `ms` is milliseconds of one
+  inference call with the whole batch, one fused operator a line (batch norm folded,
+  activation and residual sum fused in).
   Kinds: {}.
   Columns that may be added, and what holds without them:
 {}
-  Header lines that may be added: unit, rows, date, origin, licence, runtime_version, host, method, notes, error_mape
-  with its error_method, and coefficients of a model, all as `zen-profile export` writes them.",
+  Header lines that may be added: unit, rows, date, origin, licence, runtime_version, host,
+  method, notes, error_mape with its error_method, and coefficients of a model, all as
+  `zen-profile export` writes them.",
         kinds.join(", "),
         optional.join("\n")
     )
