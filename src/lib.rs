@@ -8,6 +8,7 @@
 //! * [`latency`]: from a graph to milliseconds with their evidence.
 //! * [`profile`]: measuring the operators of a space on a device.
 //! * [`search`]: evolution under budgets.
+//! * [`report`]: how far a table's predictions are from whole networks.
 //! * [`onnx`]: graphs and operators as ONNX models, with weights, checked in tract.
 //! * [`names`]: what was meant by a name that is unknown.
 //! * [`files`]: files that appear whole or not at all.
@@ -21,6 +22,8 @@ pub mod names;
 pub mod net;
 pub mod onnx;
 pub mod profile;
+pub mod report;
 pub mod score;
 pub mod search;
 pub mod space;
+mod stats;

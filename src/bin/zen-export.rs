@@ -79,8 +79,8 @@ fn write(args: &Args) -> anyhow::Result<Exit> {
         None => Weights::seeded(args.seed),
     };
     let mut metadata = vec![("squeeze_excite".to_owned(), args.lowering.squeeze_excite.to_string())];
-    let predictor = cli::open_predictor(&args.setting, &args.database)?;
-    let prediction = predictor.map(|predictor| predictor.predict(&graph));
+    let table = cli::open_table(&args.setting, &args.database)?;
+    let prediction = table.as_ref().map(|table| table.predictor.predict(&graph));
     metadata.extend(prediction.iter().flat_map(latency_metadata));
     let export_options = ExportOptions {
         batch: args.batch.map_or(Batch::Symbolic, Batch::Fixed),
@@ -101,7 +101,9 @@ fn write(args: &Args) -> anyhow::Result<Exit> {
             ("checked in", summary.verified.runtime.clone()),
         ];
         lines.extend(cli::cost_lines(network.layers(), &graph.cost()));
-        lines.extend(prediction.iter().flat_map(cli::describe_latency));
+        if let (Some(prediction), Some(table)) = (&prediction, &table) {
+            lines.extend(cli::describe_latency(prediction, &table.quality));
+        }
         cli::print(&cli::table(&lines));
     }
     Ok(Exit::Done)

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use serde_json::json;
 use zen_nas::cli::{
-    self, CompletionArgs, DatabaseArgs, Exit, LoweringArgs, NamedStructure, OutputArgs, Progress, SettingArgs,
+    self, CompletionArgs, DatabaseArgs, Exit, LoweringArgs, NamedStructure, OpenTable, OutputArgs, Progress,
+    SettingArgs,
 };
 use zen_nas::latency::{Prediction, Predictor};
 use zen_nas::net::{Cost, Network};
@@ -74,7 +75,8 @@ fn main() -> ExitCode {
 
 fn score(args: &Args) -> anyhow::Result<Exit> {
     let proxies = args.proxy.iter().map(|name| find(name)).collect::<Result<Vec<_>, _>>()?;
-    let predictor = cli::open_predictor(&args.setting, &args.database)?;
+    let opened = cli::open_table(&args.setting, &args.database)?;
+    let predictor = opened.as_ref().map(|opened| &opened.predictor);
     let mut structures = Vec::new();
     for argument in &args.structures {
         structures.extend(cli::read_structures(argument)?);
@@ -84,7 +86,7 @@ fn score(args: &Args) -> anyhow::Result<Exit> {
     let mut rows = Vec::new();
     for (i, structure) in structures.iter().enumerate() {
         progress.set(i as u64, String::new);
-        match row(args, structure, &proxies, predictor.as_ref(), &mut scratch) {
+        match row(args, structure, &proxies, predictor, &mut scratch) {
             Ok(row) => rows.push(row),
             Err(error) => eprintln!("error: {}{error}", structure.prefix()),
         }
@@ -94,9 +96,9 @@ fn score(args: &Args) -> anyhow::Result<Exit> {
         let rows: Vec<_> = rows.iter().map(to_json).collect();
         cli::print(&serde_json::to_string_pretty(&rows)?);
     } else if let [row] = &rows[..] {
-        cli::print(&describe(row, args.explain));
+        cli::print(&describe(row, opened.as_ref(), args.explain));
     } else if !rows.is_empty() {
-        cli::print(&table(&rows, predictor.as_ref()));
+        cli::print(&table(&rows, opened.as_ref()));
     }
     Ok(match (rows.len(), structures.len()) {
         (good, all) if good == all => Exit::Done,
@@ -139,14 +141,14 @@ fn to_json(row: &Row) -> serde_json::Value {
     })
 }
 
-fn describe(row: &Row, explain: bool) -> String {
+fn describe(row: &Row, opened: Option<&OpenTable>, explain: bool) -> String {
     let mut lines = vec![("structure", row.structure.clone())];
     for (i, (name, score)) in row.scores.iter().enumerate() {
         lines.push((if i == 0 { "score" } else { "" }, format!("{score:.3} ({name})")));
     }
     lines.extend(cli::cost_lines(row.layers, &row.cost));
-    if let Some(prediction) = &row.latency {
-        lines.extend(cli::describe_latency(prediction));
+    if let (Some(prediction), Some(opened)) = (&row.latency, opened) {
+        lines.extend(cli::describe_latency(prediction, &opened.quality));
         if explain {
             let mut operators: Vec<_> = prediction.operators.iter().collect();
             operators.sort_by(|a, b| b.ms.total_cmp(&a.ms));
@@ -160,12 +162,12 @@ fn describe(row: &Row, explain: bool) -> String {
     cli::table(&lines)
 }
 
-fn table(rows: &[Row], predictor: Option<&Predictor>) -> String {
+fn table(rows: &[Row], opened: Option<&OpenTable>) -> String {
     let mut header: Vec<String> = rows[0].scores.iter().map(|(name, _)| (*name).to_owned()).collect();
     header.extend(["parameters", "multiply-adds", "layers"].map(str::to_owned));
-    if let Some(predictor) = predictor {
-        header.push(format!("ms on {}", predictor.setting()));
-        header.push("error".to_owned());
+    if let Some(opened) = opened {
+        header.push(format!("ms per call on {}", opened.predictor.setting()));
+        header.extend(["error", "evidence, by time"].map(str::to_owned));
     }
     header.push("structure".to_owned());
     let mut lines = vec![header];
@@ -179,9 +181,14 @@ fn table(rows: &[Row], predictor: Option<&Predictor>) -> String {
         if let Some(prediction) = &row.latency {
             cells.push(format!("{:.3}", prediction.ms));
             cells.push(prediction.error.map_or("unknown".to_owned(), |error| format!("+-{:.1}%", error * 100.0)));
+            cells.push(prediction.evidence.to_string());
         }
         cells.push(row.structure.clone());
         lines.push(cells);
     }
-    cli::columns(&lines)
+    let mut text = cli::columns(&lines);
+    if let Some(opened) = opened {
+        text.push_str(&format!("\ntable error of {}: {}", opened.predictor.setting(), opened.quality));
+    }
+    text
 }

@@ -11,6 +11,7 @@ use zen_nas::cli::{
     positive,
 };
 use zen_nas::latency::{Device, Store, resolve};
+use zen_nas::report::Quality;
 use zen_nas::score::PROXIES;
 use zen_nas::search::run::{run, write_onnx, write_results};
 use zen_nas::search::{Evolution, Limits, RUN_FORMAT, RunDirectory, RunSpec, SearchConfig, StopReason, Winner};
@@ -141,6 +142,11 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
     let threads =
         args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()), |n| n as usize);
     let predictor = spec.predictor(&store)?;
+    let quality = predictor.as_ref().map(|predictor| Quality::of(&store, predictor.setting())).transpose()?;
+    if let (Some(predictor), Some(quality)) = (&predictor, &quality) {
+        args.output
+            .note(format!("latencies are predicted, ms per call on {}; table error {quality}", predictor.setting()));
+    }
     let config = spec.to_config(predictor.as_ref(), threads)?;
     let (mut directory, mut evolution) = match resumed {
         Some((directory, Some(checkpoint))) => (directory, checkpoint.resume(&config)?),
@@ -175,7 +181,7 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
         value["directory"] = directory.path().display().to_string().into();
         cli::print(&serde_json::to_string_pretty(&value)?);
     } else {
-        cli::print(&report(&winner, directory.path(), args.no_onnx));
+        cli::print(&report(&winner, quality.as_ref(), directory.path(), args.no_onnx));
     }
     let counts = &winner.search.counts;
     args.output.note(format!(
@@ -260,12 +266,12 @@ fn default_directory(args: &Args, spec: &RunSpec) -> PathBuf {
     Path::new("zen-runs").join(format!("{what}{budget}-{now}"))
 }
 
-fn report(winner: &Winner, directory: &Path, no_onnx: bool) -> String {
+fn report(winner: &Winner, quality: Option<&Quality>, directory: &Path, no_onnx: bool) -> String {
     let mut lines =
         vec![("structure", winner.structure.clone()), ("score", format!("{:.3} ({})", winner.score, winner.proxy))];
     lines.extend(cli::cost_lines(winner.layers, &winner.cost));
-    if let Some(prediction) = &winner.latency {
-        lines.extend(cli::describe_latency(prediction));
+    if let (Some(prediction), Some(quality)) = (&winner.latency, quality) {
+        lines.extend(cli::describe_latency(prediction, quality));
     }
     for (i, budget) in winner.budgets.iter().enumerate() {
         lines.push((if i == 0 { "budgets" } else { "" }, format!("{}: {}", budget.name, budget.text)));

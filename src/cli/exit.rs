@@ -8,6 +8,7 @@ use crate::names::UnknownName;
 use crate::net::{LowerError, StructureError};
 use crate::onnx::OnnxError;
 use crate::profile::ProfileError;
+use crate::report::ReportError;
 use crate::search::SearchError;
 
 /// How a program ended; the numbers are part of the public interface.
@@ -71,6 +72,7 @@ pub fn exit_of(error: &(dyn Error + 'static)) -> Exit {
         || error.is::<LowerError>()
         || error.is::<LatencyError>()
         || error.is::<OnnxError>()
+        || error.is::<ReportError>()
         || error.is::<UnknownName>()
         || error.is::<std::io::Error>();
     if bad_input { Exit::BadInput } else { Exit::Unexpected }

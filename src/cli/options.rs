@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::number::count;
-use crate::latency::{LatencyError, Precision, Predictor, SettingQuery, Store, resolve};
+use crate::latency::{LatencyError, Precision, Predictor, Setting, SettingQuery, Store, resolve};
 use crate::net::{LowerOptions, MAX_STRUCTURE_BYTES};
+use crate::report::Quality;
 
 /// Which latency table.
 #[derive(Args, Clone, Debug, Default)]
@@ -40,6 +41,59 @@ impl SettingArgs {
             threads: self.runtime_threads,
             preferred_batch_size: None,
         })
+    }
+}
+
+/// Which latency table, where it is the subject of the command.
+#[derive(Args, Clone, Debug)]
+pub struct TableArgs {
+    /// A device, or a setting such as t4/tensorrt/int8/b1
+    #[arg(value_name = "DEVICE|SETTING")]
+    pub table: String,
+    /// Runtime of the device's table, e.g. tensorrt, tract, published [default: the device's]
+    #[arg(long, value_name = "NAME")]
+    pub runtime: Option<String>,
+    /// Precision of the device's table: fp32, fp16 or int8 [default: the device's]
+    #[arg(long, value_name = "NAME")]
+    pub precision: Option<Precision>,
+    /// Images in one inference call [default: the device's, usually 1]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub batch_size: Option<u32>,
+    /// Threads of the runtime, for tables of processors
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub runtime_threads: Option<u32>,
+}
+
+impl TableArgs {
+    /// What is asked for; options beside a setting must agree with it.
+    ///
+    /// # Errors
+    /// When the text has the form of a setting and is none, or an option contradicts it.
+    pub fn query(&self) -> Result<SettingQuery, LatencyError> {
+        let mut query = SettingQuery {
+            device: self.table.clone(),
+            runtime: self.runtime.clone(),
+            precision: self.precision,
+            batch_size: self.batch_size,
+            threads: self.runtime_threads,
+            preferred_batch_size: None,
+        };
+        if self.table.contains('/') {
+            let named: Setting = self.table.parse()?;
+            if !query.matches(&named) {
+                let reason = "an option says otherwise; name the device alone to choose by options".to_owned();
+                return Err(LatencyError::BadSetting { text: self.table.clone(), reason });
+            }
+            query = SettingQuery {
+                device: named.device,
+                runtime: Some(named.runtime),
+                precision: Some(named.precision),
+                batch_size: Some(named.batch_size),
+                threads: Some(named.threads),
+                preferred_batch_size: None,
+            };
+        }
+        Ok(query)
     }
 }
 
@@ -121,14 +175,22 @@ pub fn open_store(args: &DatabaseArgs) -> Result<Store, LatencyError> {
     }
 }
 
-/// The predictor for the table that was asked for, if a device was named.
+/// A predictor with how good its table is.
+#[derive(Debug)]
+pub struct OpenTable {
+    pub predictor: Predictor,
+    pub quality: Quality,
+}
+
+/// The table that was asked for, if a device was named.
 ///
 /// # Errors
 /// When the database cannot be opened, or no table fits.
-pub fn open_predictor(setting: &SettingArgs, database: &DatabaseArgs) -> Result<Option<Predictor>, LatencyError> {
+pub fn open_table(setting: &SettingArgs, database: &DatabaseArgs) -> Result<Option<OpenTable>, LatencyError> {
     let Some(query) = setting.query() else { return Ok(None) };
     let store = open_store(database)?;
-    Predictor::new(&store, &resolve(&store, &query)?).map(Some)
+    let setting = resolve(&store, &query)?;
+    Ok(Some(OpenTable { predictor: Predictor::new(&store, &setting)?, quality: Quality::of(&store, &setting)? }))
 }
 
 /// A structure with where it stands.

@@ -2,8 +2,10 @@
 
 use std::io::{ErrorKind, Write};
 
-use crate::latency::Prediction;
+use super::describe_setting;
+use crate::latency::{Interval, Prediction};
 use crate::net::Cost;
+use crate::report::Quality;
 
 /// Writes text and a newline to stdout; a reader that has gone away ends the program quietly.
 pub fn print(text: &str) {
@@ -61,8 +63,8 @@ pub fn cost_lines(layers: u32, cost: &Cost) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Lines that say what a predicted latency is, on what, and how it is known.
-pub fn describe_latency(prediction: &Prediction) -> Vec<(&'static str, String)> {
+/// Lines that say what a predicted latency is, on what, how it is known, and how good the table is.
+pub fn describe_latency(prediction: &Prediction, quality: &Quality) -> Vec<(&'static str, String)> {
     let setting = &prediction.setting;
     let images = if setting.batch_size == 1 { "1 image".to_owned() } else { format!("{} images", setting.batch_size) };
     let error = match prediction.error {
@@ -73,34 +75,24 @@ pub fn describe_latency(prediction: &Prediction) -> Vec<(&'static str, String)> 
     if setting.batch_size != 1 {
         latency.push_str(&format!(" ({:.4} ms per image)", prediction.ms_per_image));
     }
-    let threads = match setting.threads {
-        0 => String::new(),
-        1 => ", 1 thread".to_owned(),
-        n => format!(", {n} threads"),
-    };
-    let on = format!(
-        "{}, runtime {}, {}, batch {}{threads}",
-        setting.device, setting.runtime, setting.precision, setting.batch_size
-    );
-    let shares = &prediction.evidence;
-    let evidence: Vec<_> = [
-        ("measured", shares.measured_time),
-        ("fitted", shares.fitted_time),
-        ("interpolated", shares.interpolated_time),
-    ]
-    .into_iter()
-    .filter(|(_, share)| *share > 0.0)
-    .map(|(name, share)| format!("{:.0}% {name}", share * 100.0))
-    .collect();
-    let mut lines = vec![
-        ("latency", latency),
-        ("", on),
-        ("evidence", format!("{} of the predicted time", evidence.join(", "))),
-        ("error from", prediction.error_method.clone()),
-    ];
-    if prediction.error.is_some() && prediction.extrapolated_share > 0.005 {
+    let mut lines = vec![("latency", latency), ("", describe_setting(setting))];
+    // The error is the mean over networks; the interval says how far off single ones are.
+    if let Some(Interval { low_ms, high_ms, coverage }) = prediction.interval {
+        let percent = coverage * 100.0;
+        lines.push((
+            "interval",
+            format!("{percent:.0}% of such networks between {low_ms:.3} and {high_ms:.3} ms per call"),
+        ));
+    }
+    lines.extend([
+        ("evidence", format!("{} of the predicted time", prediction.evidence)),
+        ("table error", quality.to_string()),
+    ]);
+    if prediction.extrapolated_share > 0.005 && quality.error.is_some() {
         let share = prediction.extrapolated_share * 100.0;
-        lines.push(("caution", format!("{share:.0}% of the time lies outside the shapes that the table covers")));
+        let consequence = if prediction.error.is_none() { ", so the table's error says nothing about it" } else { "" };
+        let text = format!("{share:.0}% of the time lies outside the shapes that the table covers{consequence}");
+        lines.push(("caution", text));
     }
     if prediction.host_bound {
         lines.push(("caution", "bound by the host's launches, not by the operators".to_owned()));

@@ -1,21 +1,23 @@
 //! What a profiling session says: progress while it runs, a summary at its end.
 
-use super::{Exit, Progress, columns, describe_error, table};
-use crate::latency::Store;
-use crate::profile::{Ending, Event, Outcome, Settled, Verification};
+use super::{Exit, Progress, columns, table};
+use crate::latency::{Interval, Store};
+use crate::profile::{CheckReport, Ending, Event, Learning, MoreTime, Outcome, Recent, Settled, Verification};
 
 /// Follows a session with a progress bar and notes on stderr.
 pub struct SessionProgress {
     quiet: bool,
     progress: Option<Progress>,
     done: u64,
+    /// Whether the bar counts seconds, not steps.
+    by_time: bool,
     /// Operators and networks whose standard error stayed above its target.
     unsettled: usize,
 }
 
 impl SessionProgress {
     pub fn new(quiet: bool) -> Self {
-        Self { quiet, progress: None, done: 0, unsettled: 0 }
+        Self { quiet, progress: None, done: 0, by_time: false, unsettled: 0 }
     }
 
     /// Shows what happened.
@@ -26,8 +28,29 @@ impl SessionProgress {
                     "{setting}: {operators} of the space's {distinct} operators, {stored} of them stored already; \
                      then {networks} whole networks"
                 ));
-                let total = (operators - stored + networks) as u64;
-                self.progress = Some(Progress::new("profile", total, self.quiet));
+                self.progress = Some(Progress::new("operators", (operators - stored) as u64, self.quiet));
+                return;
+            }
+            Event::Inside { setting, stored, sources, time_limit } => {
+                self.note(&format!(
+                    "{setting}: operators inside random networks of {sources}; {stored} operators are stored already"
+                ));
+                self.by_time = time_limit.is_some();
+                let total = time_limit.map_or(0, |limit| limit.as_secs());
+                self.progress = Some(Progress::new("learning", total, self.quiet));
+                return;
+            }
+            Event::Learned { learning, operators, elapsed } => {
+                self.done += 1;
+                let step = if self.by_time { elapsed.as_secs() } else { self.done };
+                if let Some(progress) = &mut self.progress {
+                    progress.set(step, || learned(learning, operators, self.done));
+                }
+                return;
+            }
+            Event::Check { measurements } => {
+                self.done = 0;
+                self.progress = Some(Progress::new("whole networks", measurements as u64, self.quiet));
                 return;
             }
             Event::Operator { key, result: Ok(estimate) } => {
@@ -64,6 +87,18 @@ impl SessionProgress {
     }
 }
 
+fn learned(learning: &Learning, operators: usize, networks: u64) -> String {
+    let so_far = format!("{operators} operators from {networks} networks");
+    match learning.recent(None) {
+        Some(Recent { networks, mape, within10 }) => format!(
+            "{so_far}; the last {networks} fresh ones were off by {:.1}%, {:.0}% within 10%",
+            mape * 100.0,
+            within10 * 100.0
+        ),
+        None => so_far,
+    }
+}
+
 /// How a session ended, for the shell.
 pub fn profile_exit(outcome: &Outcome) -> Exit {
     match outcome.ending {
@@ -75,37 +110,64 @@ pub fn profile_exit(outcome: &Outcome) -> Exit {
 
 /// The summary for people.
 pub fn describe_session(outcome: &Outcome, store: &Store) -> String {
-    let Outcome { setting, measured, stored, remaining, failed, .. } = outcome;
-    let mut lines = vec![
-        ("setting", setting.id()),
-        (
-            "operators",
-            format!("{measured} measured now, {stored} earlier, {} failed, {remaining} not yet", failed.len()),
-        ),
-    ];
+    let Outcome { setting, measured, stored, remaining, inside_networks, failed, .. } = outcome;
+    let mut operators = format!("{measured} measured now, {stored} earlier, {} failed", failed.len());
+    if *remaining > 0 {
+        operators.push_str(&format!(", {remaining} not yet"));
+    }
+    if *inside_networks > 0 {
+        operators.push_str(&format!("; inside {inside_networks} networks"));
+    }
+    let mut lines = vec![("setting", setting.id()), ("operators", operators)];
     for failure in failed {
         lines.push(("failed", format!("{}: {}", failure.subject, failure.reason)));
     }
     match &outcome.check {
         Some(check) => lines.extend([
-            ("error", format!("{}, bias {:+.1}%", describe_error(&check.error), check.bias * 100.0)),
-            ("error from", check.error.method.clone()),
-            (
-                "noise",
-                format!("the measured networks themselves are known to +- {:.1}%", check.measurement_stderr * 100.0),
-            ),
+            ("table error", check.error.to_string()),
+            ("bias", format!("{:+.1}%", check.bias * 100.0)),
+            ("noise floor", noise(check)),
         ]),
-        None => lines.push(("error", "not checked on whole networks".to_owned())),
+        None => {
+            let error = outcome.left_out.as_ref().map(ToString::to_string);
+            lines.push(("table error", error.unwrap_or_else(|| "not checked on whole networks".to_owned())));
+        }
+    }
+    if let Some(bias) = outcome.chosen_bias {
+        let percent = bias * 100.0;
+        lines
+            .push(("searches", format!("networks that small searches chose by this table were off by {percent:+.1}%")));
+    }
+    if let Some(MoreTime { mape_now, mape_after_twice }) = outcome.more_time {
+        lines.push((
+            "more time",
+            format!(
+                "as long again would bring fresh networks from {:.1}% to about {:.1}% (the trend continued)",
+                mape_now * 100.0,
+                mape_after_twice * 100.0
+            ),
+        ));
     }
     lines.push(("database", store.path().display().to_string()));
     match outcome.ending {
         Ending::Complete => {}
+        Ending::TargetMet => {
+            lines.push(("ended by", "fresh networks are predicted as well as was asked for".to_owned()))
+        }
         Ending::TimeLimit => lines.push(("ended by", "the time limit; the same command goes on".to_owned())),
         Ending::Interrupted => {
             lines.push(("ended by", "an interruption; the same command goes on where this one stopped".to_owned()));
         }
     }
     table(&lines)
+}
+
+/// What one measurement says about another.
+fn noise(check: &CheckReport) -> String {
+    match &check.noise {
+        Some(noise) => noise.to_string(),
+        None => format!("not measured; single measurements are known to +- {:.1}%", check.measurement_stderr * 100.0),
+    }
 }
 
 /// How a verification ended, for the shell.
@@ -125,6 +187,8 @@ pub fn describe_verification(found: &Verification) -> String {
         "known to".to_owned(),
         "predicted".to_owned(),
         "off by".to_owned(),
+        "interval".to_owned(),
+        "predicted time is".to_owned(),
         format!("ms per call on {setting} ({} {})", setting.runtime, found.runtime_version),
     ]];
     for network in &found.networks {
@@ -137,6 +201,10 @@ pub fn describe_verification(found: &Verification) -> String {
             format!("+-{:.1}%", network.stderr_ms / network.measured_ms * 100.0),
             predicted,
             off,
+            network
+                .interval
+                .map_or("none".to_owned(), |Interval { low_ms, high_ms, .. }| format!("{low_ms:.3} to {high_ms:.3}")),
+            network.evidence.map_or(String::new(), |evidence| evidence.to_string()),
             network.structure.clone(),
         ]);
     }

@@ -3,9 +3,8 @@
 use serde::Serialize;
 
 use super::print::table;
-use crate::latency::{
-    Device, Evidence, IMPORTED, Imported, LatencyError, Setting, SettingSummary, Store, TableError, UNIT,
-};
+use crate::latency::{Device, Evidence, IMPORTED, Imported, LatencyError, Setting, SettingSummary, Store, UNIT};
+use crate::report::Quality;
 
 /// The table of one setting.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,7 +20,9 @@ pub struct TableSummary {
     pub interpolated: usize,
     /// Operators whose every attempt failed.
     pub failed: usize,
-    pub error: Option<TableError>,
+    /// How good it is: its error on whole networks, and how far measurements are from each other.
+    #[serde(flatten)]
+    pub quality: Quality,
     /// Runs that filled it, newest first.
     pub runs: Vec<RunSummary>,
 }
@@ -99,7 +100,6 @@ fn summarise(store: &Store, setting: &Setting) -> Result<TableSummary, LatencyEr
             notes: run.about.notes,
         })
         .collect();
-    let error = store.table_error(setting)?;
     Ok(TableSummary {
         setting: setting.clone(),
         unit: UNIT,
@@ -108,7 +108,7 @@ fn summarise(store: &Store, setting: &Setting) -> Result<TableSummary, LatencyEr
         fitted,
         interpolated,
         failed,
-        error,
+        quality: Quality::of(store, setting)?,
         runs,
     })
 }
@@ -123,25 +123,11 @@ pub fn describe_import(imported: &Imported) -> String {
     format!("{setting}: {rows}, {evidence}, {UNIT}{known}{lacks}")
 }
 
-/// An error in one line.
-pub fn describe_error(error: &TableError) -> String {
-    let mut text = format!("{:.1}% on average", error.mape * 100.0);
-    for (share, limit) in [(error.within5, "5%"), (error.within10, "10%")] {
-        if let Some(share) = share {
-            text.push_str(&format!(", {:.0}% of networks within {limit}", share * 100.0));
-        }
-    }
-    if let Some(tau) = error.kendall_tau {
-        text.push_str(&format!(", Kendall tau {tau:.3}"));
-    }
-    text
-}
-
 impl TableSummary {
     /// One line: setting, evidence, operators, error.
     pub fn line(&self) -> String {
-        let error = match &self.error {
-            Some(error) => format!("error {:.1}%", error.mape * 100.0),
+        let error = match &self.quality.error {
+            Some(error) => format!("MAPE {:.1}%", error.mape * 100.0),
             None => "error unknown".to_owned(),
         };
         let operators = self.measured + self.fitted + self.interpolated;
@@ -168,10 +154,7 @@ impl TableSummary {
                 ),
             ),
         ];
-        match &self.error {
-            Some(error) => lines.extend([("error", describe_error(error)), ("error from", error.method.clone())]),
-            None => lines.push(("error", "unknown: never checked on whole networks".to_owned())),
-        }
+        lines.push(("table error", self.quality.to_string()));
         for run in &self.runs {
             let state = match (&run.shipped, run.finished) {
                 (Some(name), _) if name.starts_with(IMPORTED) => name.clone(),

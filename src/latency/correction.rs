@@ -1,21 +1,25 @@
-//! Correction of the prior by the rows nearby.
+//! Correction of the prior by the rows nearby, and how uncertain it leaves an operator.
 //!
-//! log(row / prior), weighted by inverse squared distance over the nearest rows of the same kind,
-//! kernel, stride and fused sum in (log2 in_channels, log2 out_channels, log2 side). A fused sum
-//! separates rows because runtimes choose other implementations for it: TensorRT's times of a
-//! small 5x5 convolution with and without one differ fivefold.
+//! log(row / prior) is interpolated between the nearest rows of the same kind, kernel, stride and fused
+//! sum. A fused sum separates rows because runtimes
+//! choose other implementations for it: TensorRT's times of a small 5x5 convolution with and
+//! without one differ fivefold. Not here: the interpolation itself (`group`), how the error grows with
+//! the distance to the rows (`growth`).
+
+mod group;
+mod growth;
 
 use rustc_hash::FxHashMap;
 
+use self::group::Group;
+use self::growth::Growth;
 use super::store::Row;
 use super::{Evidence, KeyKind, OperatorKey};
 
-/// Rows that correct one operator.
-const NEIGHBOURS: usize = 6;
-/// Squared distance (in octaves) below which rows count alike.
-const SOFTENING: f64 = 0.01;
-/// Octaves outside the covered shapes that still count as covered.
+/// Octaves of channels or side outside the covered shapes that still count as covered.
 const TOLERANCE: f64 = 0.5;
+/// Octaves that rows with a fused sum count as away from operators without, and the other way round.
+const OTHER_GROUP: f64 = 1.0;
 
 /// What rows must share to correct each other: kind, kernel, stride, fused sum.
 pub(super) type GroupKey = (KeyKind, u32, u32, bool);
@@ -24,20 +28,7 @@ pub(super) type GroupKey = (KeyKind, u32, u32, bool);
 #[derive(Debug, Default)]
 pub(super) struct Correction {
     groups: FxHashMap<GroupKey, Group>,
-}
-
-#[derive(Debug)]
-struct Group {
-    points: Vec<Point>,
-    evidence: Evidence,
-    low: [f64; 3],
-    high: [f64; 3],
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Point {
-    place: [f64; 3],
-    log_ratio: f64,
+    growth: FxHashMap<KeyKind, Growth>,
 }
 
 /// What the rows nearby say.
@@ -47,6 +38,8 @@ pub(super) struct Found {
     /// Of the rows used: an operator between measured rows is interpolated.
     pub evidence: Evidence,
     pub extrapolated: bool,
+    /// Standard deviation of the logarithm of the corrected time.
+    pub uncertainty: f64,
 }
 
 impl Correction {
@@ -58,62 +51,48 @@ impl Correction {
             if !(prior.is_finite() && prior > 0.0) {
                 continue;
             }
-            let group = groups.entry(group_of(&row.key)).or_insert_with(|| Group {
-                points: Vec::new(),
-                evidence: row.evidence,
-                low: [f64::INFINITY; 3],
-                high: [f64::NEG_INFINITY; 3],
-            });
+            let group = groups.entry(group_of(&row.key)).or_insert_with(|| Group::new(row.evidence));
             if row.evidence < group.evidence {
                 continue;
             }
             if row.evidence > group.evidence {
-                *group = Group {
-                    points: Vec::new(),
-                    evidence: row.evidence,
-                    low: [f64::INFINITY; 3],
-                    high: [f64::NEG_INFINITY; 3],
-                };
+                *group = Group::new(row.evidence);
             }
-            let place = place(&row.key);
-            group.low = std::array::from_fn(|axis| group.low[axis].min(place[axis]));
-            group.high = std::array::from_fn(|axis| group.high[axis].max(place[axis]));
-            group.points.push(Point { place, log_ratio: (row.ms / prior).ln() });
+            group.push(group::place(&row.key), (row.ms / prior).ln());
         }
-        Self { groups }
+        groups.values_mut().for_each(Group::finish);
+        let growth = KeyKind::all()
+            .map(|kind| {
+                // In a fixed order, so that sums are the same each time.
+                let mut of_kind: Vec<_> = groups.iter().filter(|(group, _)| group.0 == kind).collect();
+                of_kind.sort_by_key(|(group, _)| **group);
+                (kind, Growth::of(&of_kind.into_iter().map(|(_, group)| group).collect::<Vec<_>>()))
+            })
+            .collect();
+        Self { groups, growth }
     }
 
     /// What to multiply the prior of an operator with; none where no row is of its kind.
-    pub fn factor(&self, key: &OperatorKey) -> Option<Found> {
+    pub fn find(&self, key: &OperatorKey) -> Option<Found> {
         let (kind, kernel, stride, residual_add) = group_of(key);
-        let group = self
-            .groups
-            .get(&(kind, kernel, stride, residual_add))
-            .or_else(|| self.groups.get(&(kind, kernel, stride, !residual_add)))?;
-        let here = place(key);
-        // The nearest so far, nearest first.
-        let mut nearest = [(f64::INFINITY, 0.0); NEIGHBOURS];
-        for point in &group.points {
-            let distance: f64 = here.iter().zip(point.place).map(|(a, b)| (a - b) * (a - b)).sum();
-            if distance < nearest[NEIGHBOURS - 1].0 {
-                let mut slot = NEIGHBOURS - 1;
-                while slot > 0 && nearest[slot - 1].0 > distance {
-                    nearest[slot] = nearest[slot - 1];
-                    slot -= 1;
-                }
-                nearest[slot] = (distance, point.log_ratio);
-            }
-        }
-        let (mut sum, mut weights) = (0.0, 0.0);
-        for (distance, log_ratio) in nearest.into_iter().filter(|(distance, _)| distance.is_finite()) {
-            let weight = 1.0 / (distance + SOFTENING);
-            sum += weight * log_ratio;
-            weights += weight;
-        }
-        let extrapolated =
-            (0..3).any(|axis| here[axis] < group.low[axis] - TOLERANCE || here[axis] > group.high[axis] + TOLERANCE);
+        let (group, away) = match self.groups.get(&(kind, kernel, stride, residual_add)) {
+            Some(group) => (group, 0.0),
+            None => (self.groups.get(&(kind, kernel, stride, !residual_add))?, OTHER_GROUP),
+        };
+        let here = group::place(key);
+        let (log_ratio, distance) = group.interpolate(&here)?;
         let evidence = if group.evidence == Evidence::Fitted { Evidence::Fitted } else { Evidence::Interpolated };
-        Some(Found { factor: (sum / weights).exp(), evidence, extrapolated })
+        Some(Found {
+            factor: log_ratio.exp(),
+            evidence,
+            extrapolated: group.outside(&here) > TOLERANCE,
+            uncertainty: self.growth_of(kind).at(distance + away),
+        })
+    }
+
+    /// How uncertain operators of a kind are at a distance from its rows.
+    pub fn growth_of(&self, kind: KeyKind) -> Growth {
+        self.growth.get(&kind).copied().unwrap_or_default()
     }
 }
 
@@ -121,6 +100,7 @@ pub(super) fn group_of(key: &OperatorKey) -> GroupKey {
     (key.kind, key.kernel, key.stride, key.residual_add)
 }
 
+/// log2 of input channels, output channels and side.
 pub(super) fn place(key: &OperatorKey) -> [f64; 3] {
     let side = 0.5 * ((key.in_height as f64).log2() + (key.in_width as f64).log2());
     [(key.in_channels as f64).log2(), (key.out_channels as f64).log2(), side]

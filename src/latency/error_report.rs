@@ -1,6 +1,9 @@
 //! How far predictions are from measurements of whole networks.
 
+use serde::Serialize;
+
 use super::store::{NetworkCheck, TableError};
+use super::{Composition, NetworkTimes};
 
 /// Error of a table on networks that were predicted and measured; none without networks.
 pub fn error_of(checks: &[NetworkCheck], method: &str) -> Option<TableError> {
@@ -8,22 +11,70 @@ pub fn error_of(checks: &[NetworkCheck], method: &str) -> Option<TableError> {
     error_of_pairs(&pairs, method)
 }
 
-/// As [`error_of`], from pairs of predicted and measured times.
-pub(crate) fn error_of_pairs(pairs: &[(f64, f64)], method: &str) -> Option<TableError> {
-    if pairs.is_empty() {
+/// Error of networks, each predicted by what `fit` makes of all others; none for fewer than three.
+pub fn leave_out_error(
+    networks: &[NetworkTimes],
+    fit: impl Fn(&[NetworkTimes]) -> Composition,
+    method: &str,
+) -> Option<TableError> {
+    if networks.len() < 3 {
         return None;
     }
-    let count = pairs.len() as f64;
-    let relative: Vec<f64> = pairs.iter().map(|(predicted, measured)| (predicted / measured - 1.0).abs()).collect();
-    let within = |limit: f64| relative.iter().filter(|error| **error <= limit).count() as f64 / count;
+    let pair = |left_out: usize| {
+        let mut others = networks.to_vec();
+        let one = others.remove(left_out);
+        (one.predict(&fit(&others)), one.measured_ms)
+    };
+    error_of_pairs(&(0..networks.len()).map(pair).collect::<Vec<_>>(), method)
+}
+
+/// As [`error_of`], from pairs of predicted and measured times.
+pub(crate) fn error_of_pairs(pairs: &[(f64, f64)], method: &str) -> Option<TableError> {
+    let figures = ErrorFigures::of(pairs)?;
     Some(TableError {
-        mape: relative.iter().sum::<f64>() / count,
-        within5: Some(within(0.05)),
-        within10: Some(within(0.10)),
-        kendall_tau: kendall_tau(pairs),
-        networks: Some(pairs.len() as u32),
+        mape: figures.mape,
+        within5: Some(figures.within5),
+        within10: Some(figures.within10),
+        kendall_tau: figures.kendall_tau,
+        networks: Some(figures.networks),
         method: method.to_owned(),
     })
+}
+
+/// How far times are from the times they should be; shares, not percent.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ErrorFigures {
+    pub networks: u32,
+    /// Mean absolute relative error.
+    pub mape: f64,
+    /// Mean relative error with its sign: above 0 predictions are too slow.
+    pub bias: f64,
+    /// Share of networks within 5%.
+    pub within5: f64,
+    /// Share of networks within 10%.
+    pub within10: f64,
+    /// None where one side never varies.
+    pub kendall_tau: Option<f64>,
+}
+
+impl ErrorFigures {
+    /// From pairs of predicted and measured times; none without pairs.
+    pub fn of(pairs: &[(f64, f64)]) -> Option<Self> {
+        if pairs.is_empty() {
+            return None;
+        }
+        let count = pairs.len() as f64;
+        let relative: Vec<f64> = pairs.iter().map(|(predicted, measured)| predicted / measured - 1.0).collect();
+        let within = |limit: f64| relative.iter().filter(|error| error.abs() <= limit).count() as f64 / count;
+        Some(Self {
+            networks: pairs.len() as u32,
+            mape: relative.iter().map(|error| error.abs()).sum::<f64>() / count,
+            bias: relative.iter().sum::<f64>() / count,
+            within5: within(0.05),
+            within10: within(0.10),
+            kendall_tau: kendall_tau(pairs),
+        })
+    }
 }
 
 /// Kendall's tau-b: agreement of two orders from -1 to 1, ties counted; none where one side never

@@ -20,6 +20,12 @@ pub struct Fuser {
 const NOTHING: u32 = u32::MAX;
 
 impl Fuser {
+    /// For each operator of the graph fused last, the index of the fused operator it belongs to; none
+    /// for the image.
+    pub fn owners(&self) -> impl Iterator<Item = Option<usize>> {
+        self.owner.iter().map(|owner| (*owner != NOTHING).then_some(*owner as usize))
+    }
+
     /// The fused operators of `graph` in execution order.
     pub fn fuse(&mut self, graph: &Graph) -> &[OperatorKey] {
         self.keys.clear();

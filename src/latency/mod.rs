@@ -4,7 +4,7 @@
 //! by the nearest rows -> the network's milliseconds (`predict`). Tables live in the user's
 //! database (`store`); the shipped ones are text (`table`). Not here: how a number was measured.
 
-mod columns;
+mod checked;
 mod correction;
 pub mod derive;
 mod device;
@@ -16,26 +16,32 @@ mod fuse;
 mod key;
 mod model;
 mod predict;
+mod prediction;
 mod prior;
 mod processor;
 pub mod published;
 mod resolve;
+mod scale;
 mod setting;
+mod shares;
+mod spread;
 mod store;
 mod table;
 
-pub use columns::table_file_help;
+pub use checked::{CheckedNetwork, VERIFICATION_METHOD, checked_networks};
 pub use device::{DEVICES, Device, Reach, ReachKind};
 pub use error::LatencyError;
-pub use error_report::error_of;
-pub use fit::{NetworkTimes, fit_composition, fit_prior};
+pub use error_report::{ErrorFigures, error_of, leave_out_error};
+pub use fit::{NetworkTimes, fit_composition, fit_prior, fit_spread, fit_spread_of, spread_of_pairs};
 pub use fuse::Fuser;
 pub use key::{KeyKind, OperatorKey};
 pub use model::{Composition, LatencyModel, Linear, Prior, Processor, Roofline};
-pub use predict::{EvidenceShares, Interval, OperatorPrediction, PredictScratch, Prediction, Predictor};
+pub use predict::{PredictScratch, Predictor};
+pub use prediction::{EvidenceShares, Interval, OperatorPrediction, Prediction};
 pub use resolve::{SettingQuery, resolve};
+pub use scale::scaled_table;
 pub use setting::{Evidence, Precision, Setting};
 pub use store::{
-    DATABASE_VARIABLE, NetworkCheck, NewRun, Row, Run, RunId, SHIPPED, SettingSummary, Store, TableError, UNIT,
+    CheckId, DATABASE_VARIABLE, NetworkCheck, NewRun, Row, Run, RunId, SHIPPED, SettingSummary, Store, TableError, UNIT,
 };
-pub use table::{IMPORTED, Imported, Table, export_table, import_table_file};
+pub use table::{IMPORTED, Imported, Table, export_table, import_table_file, table_file_help};

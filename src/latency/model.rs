@@ -22,6 +22,10 @@ pub enum Prior {
     Linear(Linear),
 }
 
+/// Coefficients that tables may lack, because older ones do and because only whole networks settle them.
+/// They are 0 then, and not written where they are 0.
+const OPTIONAL: [&str; 2] = ["network.spread_floor", "network.spread_factor"];
+
 /// Declares a struct of coefficients with their names in tables and their neutral values.
 macro_rules! coefficients {
     ($(#[$meta:meta])* $name:ident, $prefix:literal { $($(#[$doc:meta])* $field:ident = $default:expr,)* }) => {
@@ -44,7 +48,10 @@ macro_rules! coefficients {
             }
 
             fn take(values: &mut BTreeMap<&str, f64>) -> Result<Self, String> {
-                let mut take = |name: &str| values.remove(name).ok_or_else(|| format!("coefficient `{name}` is missing"));
+                let mut take = |name: &str| {
+                    let absent = || OPTIONAL.contains(&name).then_some(0.0);
+                    values.remove(name).or_else(absent).ok_or_else(|| format!("coefficient `{name}` is missing"))
+                };
                 Ok(Self { $($field: take(concat!($prefix, ".", stringify!($field)))?,)* })
             }
         }
@@ -176,6 +183,11 @@ coefficients! {
         cold_map_ms_per_giga = 0.0,
         /// What a core's own cache keeps.
         warm_bytes = 1_000_000.0,
+        /// Standard deviation of the logarithm of a network's latency that composing leaves, however well
+        /// its operators are known.
+        spread_floor = 0.0,
+        /// Standard deviations on either side that hold 90% of networks; 0 where that was never calibrated.
+        spread_factor = 0.0,
     }
 }
 
@@ -193,6 +205,7 @@ impl LatencyModel {
             Prior::Linear(linear) => linear.fields(),
         };
         fields.extend(self.composition.fields());
+        fields.retain(|(name, value)| *value != 0.0 || !OPTIONAL.contains(name));
         fields
     }
 
@@ -237,6 +250,9 @@ mod tests {
             let mut flat: BTreeMap<String, f64> =
                 model.to_coefficients().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
             assert_eq!(LatencyModel::from_coefficients(&flat).unwrap(), model);
+            assert!(!flat.contains_key("network.spread_factor"), "not calibrated");
+            flat.insert("network.spread_factor".to_owned(), 1.7);
+            assert_eq!(LatencyModel::from_coefficients(&flat).unwrap().composition.spread_factor, 1.7);
             flat.insert("network.host_ms".to_owned(), -1.0);
             assert!(LatencyModel::from_coefficients(&flat).unwrap_err().contains("network.host_ms"));
             flat.remove("network.host_ms");

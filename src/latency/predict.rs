@@ -6,9 +6,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustc_hash::FxHashMap;
-use serde::Serialize;
 
 use super::correction::Correction;
+use super::prediction::{EvidenceShares, OperatorPrediction, Prediction};
+use super::spread::ClassSpread;
 use super::store::{Row, Store, TableError};
 use super::{
     Composition, Evidence, Fuser, KeyKind, LatencyError, LatencyModel, NetworkTimes, OperatorKey, Setting, fit_prior,
@@ -21,7 +22,7 @@ pub struct Predictor {
     setting: Setting,
     model: LatencyModel,
     /// Rows by key (activation dropped where it is free).
-    rows: FxHashMap<OperatorKey, (f64, Evidence)>,
+    rows: FxHashMap<OperatorKey, Estimate>,
     correction: Correction,
     /// Evidence of an operator that only the prior knows.
     prior_evidence: Evidence,
@@ -39,71 +40,26 @@ pub struct PredictScratch {
     identity: u64,
 }
 
+/// An operator's time on its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Estimate {
+    ms: f64,
+    evidence: Evidence,
+    extrapolated: bool,
+    /// Standard deviation of the logarithm.
+    uncertainty: f64,
+}
+
+/// Least uncertainty of a measured row: sessions on one machine differ by as much.
+const MEASURED_UNCERTAINTY: f64 = 0.01;
+/// Uncertainty of an operator whose kind has no row in a table that has others.
+const PRIOR_UNCERTAINTY: f64 = 0.3;
+
 /// Share of extrapolated time above which the table's error says nothing about a network.
 const MOSTLY: f64 = 0.5;
 
 /// Operators the memo holds before it starts again.
 const MEMO_LIMIT: usize = 1 << 20;
-
-/// The latency of a network with where it comes from.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Prediction {
-    /// Milliseconds of one inference call with the setting's batch.
-    pub ms: f64,
-    pub ms_per_image: f64,
-    pub setting: Setting,
-    /// Expected relative error, as a share; none when the table was never checked, or not on networks
-    /// like this one.
-    pub error: Option<f64>,
-    /// How the error was obtained.
-    pub error_method: String,
-    /// Where the measured latency is expected; none when the setting's spread was never calibrated, or
-    /// not on networks like this one.
-    pub interval: Option<Interval>,
-    pub evidence: EvidenceShares,
-    /// Share of the operators' time outside the shapes that the table covers.
-    pub extrapolated_share: f64,
-    /// Whether the host, not the device, decides the latency.
-    pub host_bound: bool,
-    pub operators: Vec<OperatorPrediction>,
-}
-
-/// A range that holds the measured latency of a share of networks.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Interval {
-    /// Milliseconds of one inference call with the setting's batch.
-    pub low_ms: f64,
-    pub high_ms: f64,
-    /// Share of networks whose measured latency is meant to lie inside, e.g. 0.9.
-    pub coverage: f64,
-}
-
-/// Shares that add up to 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct EvidenceShares {
-    pub measured_time: f64,
-    pub fitted_time: f64,
-    pub interpolated_time: f64,
-    pub measured_count: f64,
-    pub fitted_count: f64,
-    pub interpolated_count: f64,
-}
-
-/// The time of one fused operator.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct OperatorPrediction {
-    #[serde(serialize_with = "as_text")]
-    pub key: OperatorKey,
-    /// Milliseconds of its part of the network's device time.
-    pub ms: f64,
-    pub evidence: Evidence,
-    /// Whether its shape lies outside what the table covers.
-    pub extrapolated: bool,
-}
-
-fn as_text<S: serde::Serializer>(key: &OperatorKey, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(key)
-}
 
 impl Predictor {
     /// Reads a setting's table.
@@ -126,8 +82,16 @@ impl Predictor {
         let free_activation = model.prior.free_activation();
         let measured = rows.iter().any(|row| row.evidence == Evidence::Measured);
         let correction = Correction::new(rows, |key| model.prior.ms(key, setting.precision, setting.batch_size));
+        let known = |row: &Row| {
+            let uncertainty = match row.evidence {
+                Evidence::Measured => MEASURED_UNCERTAINTY.hypot(row.stderr_ms / row.ms),
+                _ => correction.growth_of(row.key.kind).at(0.0),
+            };
+            let estimate = Estimate { ms: row.ms, evidence: row.evidence, extrapolated: false, uncertainty };
+            (lookup_key(&row.key, free_activation), estimate)
+        };
         Self {
-            rows: rows.iter().map(|row| (lookup_key(&row.key, free_activation), (row.ms, row.evidence))).collect(),
+            rows: rows.iter().map(known).collect(),
             correction,
             prior_evidence: if measured { Evidence::Interpolated } else { Evidence::Fitted },
             error,
@@ -153,35 +117,27 @@ impl Predictor {
         let mut operators = Vec::with_capacity(keys.len());
         let mut device_ms = 0.0;
         for key in keys {
-            let (ms, evidence, extrapolated) = self.operator(key);
+            let (ms, Estimate { evidence, extrapolated, uncertainty, .. }) = self.operator(key);
             device_ms += ms;
-            operators.push(OperatorPrediction { key: *key, ms, evidence, extrapolated });
+            operators.push(OperatorPrediction { key: *key, ms, evidence, extrapolated, uncertainty });
         }
         let (ms, host_bound) = self.compose(device_ms, keys.len());
-        let mut evidence = EvidenceShares::default();
-        let mut extrapolated_ms = 0.0;
-        let count_share = 1.0 / operators.len().max(1) as f64;
-        for operator in &operators {
-            let time_share = if device_ms > 0.0 { operator.ms / device_ms } else { count_share };
-            let (time, count) = match operator.evidence {
-                Evidence::Measured => (&mut evidence.measured_time, &mut evidence.measured_count),
-                Evidence::Fitted => (&mut evidence.fitted_time, &mut evidence.fitted_count),
-                Evidence::Interpolated => (&mut evidence.interpolated_time, &mut evidence.interpolated_count),
-            };
-            *time += time_share;
-            *count += count_share;
-            extrapolated_ms += if operator.extrapolated { time_share } else { 0.0 };
-        }
-        let (error, error_method) = self.stated_error(extrapolated_ms);
+        let (evidence, extrapolated_share) = EvidenceShares::of(&operators, device_ms);
+        let (error, error_method) = self.stated_error(extrapolated_share);
+        let composition = &self.model.composition;
+        let interval = match extrapolated_share > MOSTLY {
+            true => None,
+            false => composition.interval(ms, self.class_times_of(keys).operator_spread(composition)),
+        };
         Prediction {
             ms,
             ms_per_image: ms / self.setting.batch_size as f64,
             setting: self.setting.clone(),
             error,
             error_method,
-            interval: None,
+            interval,
             evidence,
-            extrapolated_share: extrapolated_ms,
+            extrapolated_share,
             host_bound,
             operators,
         }
@@ -225,18 +181,18 @@ impl Predictor {
         self.compose(device_ms, keys.len()).0
     }
 
-    /// Weighted milliseconds of an operator, their evidence, and whether they are extrapolated.
-    fn operator(&self, key: &OperatorKey) -> (f64, Evidence, bool) {
+    /// Weighted milliseconds of an operator, and what is known of it on its own.
+    fn operator(&self, key: &OperatorKey) -> (f64, Estimate) {
         let weight = match key.kind {
             KeyKind::Conv | KeyKind::Dense => self.model.composition.conv,
             KeyKind::Depthwise => self.model.composition.depthwise,
             _ => self.model.composition.traffic,
         };
-        let (ms, evidence, extrapolated) = self.operator_ms(key);
+        let estimate = self.estimate(key);
         let (weights_giga, maps_giga) = self.cold_giga(key);
         let Composition { cold_weight_ms_per_giga, cold_map_ms_per_giga, .. } = self.model.composition;
         let cold_ms = cold_weight_ms_per_giga * weights_giga + cold_map_ms_per_giga * maps_giga;
-        (weight * ms + cold_ms, evidence, extrapolated)
+        (weight * estimate.ms + cold_ms, estimate)
     }
 
     /// 1e9 bytes of an operator's weights, and of its maps, that a processor's core cannot keep near
@@ -253,18 +209,36 @@ impl Predictor {
     }
 
     /// Milliseconds of an operator on its own.
-    pub(crate) fn operator_ms(&self, key: &OperatorKey) -> (f64, Evidence, bool) {
-        if let Some((ms, evidence)) = self.rows.get(&lookup_key(key, self.model.prior.free_activation())) {
-            return (*ms, *evidence, false);
+    pub(crate) fn operator_ms(&self, key: &OperatorKey) -> f64 {
+        self.estimate(key).ms
+    }
+
+    /// Standard deviation of the logarithm of an operator's time: small where it was measured, growing
+    /// with the distance to the rows of its kind. 0 on a setting without rows: its formula was fitted on
+    /// whole networks, and says how uncertain it is about those alone.
+    pub fn operator_uncertainty(&self, key: &OperatorKey) -> f64 {
+        self.estimate(key).uncertainty
+    }
+
+    fn estimate(&self, key: &OperatorKey) -> Estimate {
+        if let Some(row) = self.rows.get(&lookup_key(key, self.model.prior.free_activation())) {
+            return *row;
         }
         let prior = self.model.prior.ms(key, self.setting.precision, self.setting.batch_size);
-        match self.correction.factor(key) {
-            Some(found) => {
-                let evidence = found.evidence.min(self.prior_evidence);
-                (prior * found.factor, evidence, found.extrapolated)
-            }
+        match self.correction.find(key) {
+            Some(found) => Estimate {
+                ms: prior * found.factor,
+                evidence: found.evidence.min(self.prior_evidence),
+                extrapolated: found.extrapolated,
+                uncertainty: found.uncertainty,
+            },
             // A fitted formula covers every shape; a table without the kind does not.
-            None => (prior, self.prior_evidence, self.prior_evidence == Evidence::Interpolated),
+            None => Estimate {
+                ms: prior,
+                evidence: self.prior_evidence,
+                extrapolated: self.prior_evidence == Evidence::Interpolated,
+                uncertainty: if self.rows.is_empty() { 0.0 } else { PRIOR_UNCERTAINTY },
+            },
         }
     }
 
@@ -276,17 +250,23 @@ impl Predictor {
 
     pub(crate) fn class_times_of(&self, keys: &[OperatorKey]) -> NetworkTimes {
         let mut times = NetworkTimes { operators: keys.len(), ..NetworkTimes::default() };
+        let [mut conv, mut depthwise, mut traffic] = [ClassSpread::default(); 3];
         for key in keys {
-            let class = match key.kind {
-                KeyKind::Conv | KeyKind::Dense => &mut times.conv_ms,
-                KeyKind::Depthwise => &mut times.depthwise_ms,
-                _ => &mut times.traffic_ms,
+            let (class, spread) = match key.kind {
+                KeyKind::Conv | KeyKind::Dense => (&mut times.conv_ms, &mut conv),
+                KeyKind::Depthwise => (&mut times.depthwise_ms, &mut depthwise),
+                _ => (&mut times.traffic_ms, &mut traffic),
             };
-            *class += self.operator_ms(key).0;
+            let Estimate { ms, uncertainty, .. } = self.estimate(key);
+            *class += ms;
+            spread.add(ms, uncertainty);
             let (weights_giga, maps_giga) = self.cold_giga(key);
             times.cold_weight_giga += weights_giga;
             times.cold_map_giga += maps_giga;
         }
+        times.conv_spread_ms = conv.ms();
+        times.depthwise_spread_ms = depthwise.ms();
+        times.traffic_spread_ms = traffic.ms();
         times
     }
 

@@ -147,3 +147,82 @@ impl Features {
         features
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Processor;
+    use super::*;
+
+    fn key(kind: KeyKind, channels: u32, out_channels: u32, side: u32) -> OperatorKey {
+        OperatorKey { kind, ..OperatorKey::conv(1, 1, channels, out_channels, side) }
+    }
+
+    fn close(found: f64, expected: f64) {
+        assert!((found / expected - 1.0).abs() < 1e-12, "{found}, expected {expected}");
+    }
+
+    #[test]
+    fn roofline_of_operators_without_a_window() {
+        let roofline = Roofline {
+            traffic_launch_ms: 0.5,
+            traffic_bandwidth_gb_s: 100.0,
+            launch_ms: 0.2,
+            conv1_tmac_s: 2.0,
+            short_reduction: 0.0,
+            bandwidth_gb_s: 100.0,
+            ..Roofline::default()
+        };
+        let ms = |roofline: &Roofline, kind, channels, out_channels, side| {
+            Prior::Roofline(roofline.clone()).ms(&key(kind, channels, out_channels, side), Precision::Fp16, 8)
+        };
+        // 8 images x 50 x 400 elements x 2 bytes, read and written; 1e8 bytes a millisecond.
+        let map_ms = 8.0 * 50.0 * 400.0 * 2.0 / 1e8;
+        close(ms(&roofline, KeyKind::Elementwise, 50, 50, 20), 0.5 + 2.0 * map_ms);
+        close(ms(&roofline, KeyKind::Gate, 50, 50, 20), 0.5 + 2.0 * map_ms);
+        close(ms(&roofline, KeyKind::Add, 50, 50, 20), 0.5 + 3.0 * map_ms);
+        // A pool writes one element a channel.
+        close(ms(&roofline, KeyKind::GlobalPool, 50, 50, 20), 0.5 + map_ms * (1.0 + 1.0 / 400.0));
+        // A gate with everything that belongs to it: three times its map.
+        let gated = Roofline { gate_ms_per_giga: 40.0, ..roofline.clone() };
+        close(ms(&gated, KeyKind::Gate, 50, 50, 20), 40.0 * 3.0 * 8.0 * 50.0 * 400.0 / 1e9);
+        // A dense layer computes at the rate of 1x1 convolutions and moves its weights once a batch.
+        let compute: f64 = 8.0 * 512.0 * 1000.0 / 2e9;
+        let memory = 2.0 * (8.0 * (512.0 + 1000.0) + 512_000.0) / 1e8;
+        close(ms(&roofline, KeyKind::Dense, 512, 1000, 1), 0.2 + compute.hypot(memory));
+    }
+
+    #[test]
+    fn processor_of_operators_without_a_window() {
+        let processor = Processor {
+            launch_ms: 0.01,
+            traffic_launch_ms: 0.02,
+            traffic_ms_per_giga: 100.0,
+            conv1_gmac_s: 50.0,
+            channel_multiple: 16.0,
+            map_ms_per_giga: 60.0,
+            weight_ms_per_giga: 7.0,
+            cold_ms_per_giga: 0.0,
+            ..Processor::default()
+        };
+        let ms = |kind, channels, out_channels, side| {
+            Prior::Processor(processor.clone()).ms(&key(kind, channels, out_channels, side), Precision::Fp32, 1)
+        };
+        let map_ms = 100.0 * 4.0 * 50.0 * 400.0 / 1e9;
+        close(ms(KeyKind::Gate, 50, 50, 20), 0.02 + 2.0 * map_ms);
+        close(ms(KeyKind::Add, 50, 50, 20), 0.02 + 3.0 * map_ms);
+        close(ms(KeyKind::GlobalPool, 50, 50, 20), 0.02 + map_ms * (1.0 + 1.0 / 400.0));
+        // 1000 outputs fill 63 tiles of 16; maps of 1512 and weights of 512,000 elements of 4 bytes.
+        let compute = 512.0 * 1008.0 / 5e7;
+        close(ms(KeyKind::Dense, 512, 1000, 1), 0.01 + compute + 4e-9 * (60.0 * 1512.0 + 7.0 * 512_000.0));
+    }
+
+    #[test]
+    fn linear_counts_gates_and_sums_as_traffic() {
+        let linear = Linear { eager_ms_per_giga: 1e3, gate_ms_per_giga: 1e6, ..Linear::default() };
+        let ms = |kind| Prior::Linear(linear.clone()).ms(&key(kind, 50, 50, 20), Precision::Fp32, 2);
+        let elements = 2.0 * 50.0 * 400.0;
+        close(ms(KeyKind::Add), 3.0 * elements * 1e-6);
+        close(ms(KeyKind::Gate), (4.0 * 1e-6 + 3.0 * 1e-3) * elements);
+        assert_eq!(ms(KeyKind::GlobalPool), 0.0);
+    }
+}

@@ -16,7 +16,8 @@ pub struct SettingQuery {
 }
 
 impl SettingQuery {
-    fn matches(&self, setting: &Setting) -> bool {
+    /// Whether a setting has everything that is said, its device aside.
+    pub fn matches(&self, setting: &Setting) -> bool {
         let runtime = self.runtime.as_ref().is_none_or(|runtime| *runtime == setting.runtime);
         runtime
             && self.precision.is_none_or(|precision| precision == setting.precision)

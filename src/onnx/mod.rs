@@ -7,6 +7,7 @@ mod emit;
 mod error;
 mod export;
 mod operator;
+mod parts;
 mod verify;
 pub mod weights;
 
@@ -14,5 +15,6 @@ pub use emit::{Batch, INPUT_NAME, IR_VERSION, MAX_BATCH_SIZE, OPSET, OUTPUT_NAME
 pub use error::{MAX_MODEL_BYTES, OnnxError};
 pub use export::{ExportOptions, ExportSummary, export, model_bytes};
 pub use operator::{BREAD_NODE_PREFIX, OPERATOR_NODE_PREFIX, operator_model, sandwich_model};
+pub use parts::NetworkParts;
 pub use verify::{Verification, verify};
 pub use weights::Weights;

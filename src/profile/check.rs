@@ -1,33 +1,31 @@
-//! The check of a table: whole random networks, predicted and measured on the same device.
+//! The check of a table: random networks that nothing was fitted on, predicted and measured.
 //!
-//! A part of the networks calibrates how operators compose; the error is that of the others, which
-//! no fit has seen. Not here: the fits themselves (`latency`), the numbers of the error report.
+//! Each is measured twice, the second time after all others: how far one measurement of a network
+//! is from another bounds what any prediction can reach. Not here: the fits (`latency`), a report with its
+//! breakdown (`report`).
+
+use std::time::Duration;
 
 use serde::Serialize;
-
-use super::bench::median;
-use super::{Estimate, Subject};
-use crate::latency::{
-    Composition, LatencyError, LatencyModel, NetworkCheck, NetworkTimes, Predictor, RunId, Setting, Store, TableError,
-    error_of, fit_composition, fit_prior,
-};
-use crate::net::{Graph, LowerOptions, Network};
-use crate::onnx::{Batch, ExportOptions, OnnxError, Weights, model_bytes};
 use zen_agent::Scope;
+
+use super::draw::{Drawer, Drawn, draw_networks};
+use super::learning::Learning;
+use super::session::{Event, Session};
+use super::{Ending, ProfileError, RunnerError, Subject, measure};
+use crate::latency::{CheckId, NetworkCheck, NetworkTimes, Predictor, TableError, error_of};
+use crate::net::{Graph, Network};
+use crate::onnx::{Batch, ExportOptions, OnnxError, Weights, model_bytes};
+use crate::stats::median;
 
 /// Most networks that are checked.
 pub const MAX_NETWORKS: u32 = 10_000;
-
-/// One of this many networks calibrates.
+/// Tells the held-out networks from all others.
+const CHECK_STREAM: u64 = 0x5eed_0fc4_ec4b_a5e5;
+/// Tells the networks that calibrate from all others, where no operator was measured inside one.
+const CALIBRATION_STREAM: u64 = 0xca11_b4a7_e5ee_d001;
+/// One of this many networks calibrates where operators were measured by themselves.
 const CALIBRATION_SHARE: usize = 3;
-
-/// A whole network with its measured time.
-#[derive(Clone, Debug)]
-pub(super) struct MeasuredNetwork {
-    pub network: Network,
-    pub graph: Graph,
-    pub estimate: Estimate,
-}
 
 /// How good a table turned out to be.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -39,11 +37,13 @@ pub struct CheckReport {
     pub bias: f64,
     /// Networks that calibrated the composition.
     pub calibration_networks: usize,
-    /// Median over the networks of the relative standard error of the measurement itself: no
-    /// prediction can be expected to be closer.
+    /// Median over the networks of the relative standard error of the measurement itself.
     pub measurement_stderr: f64,
-    /// Structure, predicted and measured milliseconds of the networks held out.
-    pub networks: Vec<(String, f64, f64)>,
+    /// One measurement of a network against another, in the same numbers as the error: no prediction
+    /// can be expected to be closer. None when nothing was measured twice.
+    pub noise: Option<TableError>,
+    /// The networks held out.
+    pub networks: Vec<NetworkCheck>,
 }
 
 /// The subject of a whole network.
@@ -58,77 +58,119 @@ pub(super) fn network_subject(
     Ok(Subject { name: network.to_string(), model, scope: Scope::Whole })
 }
 
-/// Networks of `count` that calibrate.
-pub(super) fn calibration_networks(count: usize) -> usize {
-    if count < 2 { 0 } else { (count / CALIBRATION_SHARE).max(1) }
-}
-
-/// Fits prior and composition of a run's setting, and stores them with the errors of the networks
-/// held out. None when there are fewer than two networks: nothing would be held out.
-pub(super) fn check(
-    store: &mut Store,
-    run: RunId,
-    setting: &Setting,
-    lower: &LowerOptions,
-    space: &str,
-    networks: &[MeasuredNetwork],
-) -> Result<Option<CheckReport>, LatencyError> {
-    let mut model = LatencyModel::additive(fit_prior(&store.rows(setting)?, setting)?);
-    store.set_model(run, &model)?;
-    let calibration = calibration_networks(networks.len());
-    let (fitted_on, held_out) = networks.split_at(calibration);
-    if held_out.is_empty() || calibration == 0 {
-        return Ok(None);
+impl Session<'_> {
+    /// The networks held out for the check; the same for the same options.
+    pub(super) fn held_out(&self) -> Result<Vec<Drawn>, ProfileError> {
+        let plan = &self.options.plan;
+        Ok(draw_networks(&plan.sources, self.options.networks, plan.seed ^ CHECK_STREAM)?)
     }
-    model.composition = composition(&Predictor::new(store, setting)?, fitted_on);
-    store.set_model(run, &model)?;
-    let predictor = Predictor::new(store, setting)?;
-    let mut checks = Vec::with_capacity(held_out.len());
-    for MeasuredNetwork { network, graph, estimate } in held_out {
-        let check = NetworkCheck {
-            structure: network.to_string(),
-            resolution: lower.resolution,
-            classes: lower.classes,
-            squeeze_excite: lower.squeeze_excite,
-            calibration: false,
-            predicted_ms: predictor.predict(graph).ms,
-            measured_ms: estimate.median_ms,
-            stderr_ms: estimate.stderr_ms,
-            repeat_ms: None,
+
+    /// Fits the model for good, then checks it.
+    pub(super) fn fit_and_check(&mut self, mut learning: Learning) -> Result<(), ProfileError> {
+        self.fit(&learning)?;
+        if !self.runner.times_parts() {
+            // No network was measured yet.
+            self.calibrate(self.options.networks / CALIBRATION_SHARE, &mut learning)?;
+            self.fit(&learning)?;
+        }
+        self.check_held_out(learning.calibration().len())
+    }
+
+    /// Predicts and measures the networks held out. Without at least two of them nothing is checked.
+    pub(super) fn check_held_out(&mut self, calibration_networks: usize) -> Result<(), ProfileError> {
+        let drawn = self.held_out()?;
+        let stored = self.store.checks_with_ids(self.run)?;
+        let known = |drawn: &Drawn| {
+            let structure = drawn.network.to_string();
+            stored.iter().find(|(_, check)| !check.calibration && check.structure == structure).cloned()
         };
-        store.insert_check(run, &check)?;
-        checks.push(check);
+        (self.on_event)(Event::Check { measurements: 2 * drawn.len() });
+        let predictor = Predictor::new(self.store, &self.setting)?;
+        let mut checked: Vec<(CheckId, NetworkCheck, &Drawn)> = Vec::with_capacity(drawn.len());
+        for drawn in &drawn {
+            if let Some((id, check)) = known(drawn) {
+                checked.push((id, check, drawn));
+                continue;
+            }
+            let Some((measured_ms, stderr_ms)) = self.whole(drawn)? else { continue };
+            if self.outcome.ending == Ending::Interrupted {
+                return Ok(());
+            }
+            let check = drawn.check(predictor.predict(&drawn.graph).ms, measured_ms, stderr_ms);
+            checked.push((self.store.insert_check(self.run, &check)?, check, drawn));
+        }
+        for (id, check, drawn) in &mut checked {
+            if check.repeat_ms.is_none() {
+                check.repeat_ms = self.whole(drawn)?.map(|(ms, _)| ms);
+            }
+            if self.outcome.ending == Ending::Interrupted {
+                return Ok(());
+            }
+            check.predicted_ms = predictor.predict(&drawn.graph).ms;
+            self.store.update_check(*id, check.predicted_ms, check.repeat_ms)?;
+        }
+        let checks: Vec<NetworkCheck> = checked.into_iter().map(|(_, check, _)| check).collect();
+        self.outcome.check = (checks.len() >= 2).then(|| self.report(&checks, calibration_networks)).flatten();
+        Ok(())
     }
-    let method = format!(
-        "{} random {space} networks at {side}x{side} held out; composition fitted on {calibration} others",
-        held_out.len(),
-        side = lower.resolution
-    );
-    Ok(error_of(&checks, &method).map(|error| report(error, &checks, networks, calibration)))
-}
 
-fn composition(predictor: &Predictor, networks: &[MeasuredNetwork]) -> Composition {
-    let times = |measured: &MeasuredNetwork| NetworkTimes {
-        measured_ms: measured.estimate.median_ms,
-        ..predictor.class_times(&measured.graph)
-    };
-    fit_composition(&networks.iter().map(times).collect::<Vec<_>>())
-}
+    /// Measures networks that the composition is fitted on.
+    fn calibrate(&mut self, count: usize, learning: &mut Learning) -> Result<(), ProfileError> {
+        let predictor = Predictor::new(self.store, &self.setting)?;
+        (self.on_event)(Event::Check { measurements: count });
+        let plan = &self.options.plan;
+        let mut drawer = Drawer::new(&plan.sources, plan.seed ^ CALIBRATION_STREAM)?;
+        for drawn in (0..count).map_while(|_| drawer.draw()) {
+            let Some((measured_ms, stderr_ms)) = self.whole(&drawn)? else { continue };
+            let predicted_ms = predictor.predict(&drawn.graph).ms;
+            let check = NetworkCheck { calibration: true, ..drawn.check(predicted_ms, measured_ms, stderr_ms) };
+            self.store.insert_check(self.run, &check)?;
+            let times = NetworkTimes { measured_ms, ..predictor.class_times(&drawn.graph) };
+            learning.push(count, predicted_ms, times);
+        }
+        Ok(())
+    }
 
-fn report(
-    error: TableError,
-    checks: &[NetworkCheck],
-    networks: &[MeasuredNetwork],
-    calibration_networks: usize,
-) -> CheckReport {
-    let signed = checks.iter().map(|check| check.predicted_ms / check.measured_ms - 1.0);
-    let noise: Vec<f64> =
-        networks.iter().map(|measured| measured.estimate.stderr_ms / measured.estimate.median_ms).collect();
-    CheckReport {
-        error,
-        bias: signed.sum::<f64>() / checks.len() as f64,
-        calibration_networks,
-        measurement_stderr: median(&noise).unwrap_or(0.0),
-        networks: checks.iter().map(|check| (check.structure.clone(), check.predicted_ms, check.measured_ms)).collect(),
+    /// A network's time and its standard error; none when it failed or the session has to stop.
+    pub(super) fn whole(&mut self, drawn: &Drawn) -> Result<Option<(f64, f64)>, ProfileError> {
+        if let Some(ending) = self.stop(Duration::ZERO) {
+            self.outcome.ending = ending;
+            return Ok(None);
+        }
+        let subject = network_subject(&drawn.network, &drawn.graph, self.setting.batch_size, self.options.plan.seed)?;
+        match measure(self.runner, &subject, &self.options.network_target) {
+            Ok(estimate) => {
+                (self.on_event)(Event::Network { structure: &subject.name, estimate: &estimate });
+                Ok(Some((estimate.median_ms, estimate.stderr_ms)))
+            }
+            Err(RunnerError::Model(reason)) => {
+                self.fail(subject.name, reason);
+                Ok(None)
+            }
+            Err(RunnerError::Lost(reason)) => Err(ProfileError::Lost(reason)),
+        }
+    }
+
+    fn report(&self, checks: &[NetworkCheck], calibration_networks: usize) -> Option<CheckReport> {
+        let sources: Vec<String> = self.options.plan.sources.iter().map(|source| source.describe()).collect();
+        let method = format!(
+            "{} random networks held out ({}); composition fitted on {calibration_networks} others",
+            checks.len(),
+            sources.join(", ")
+        );
+        let signed = checks.iter().map(|check| check.predicted_ms / check.measured_ms - 1.0);
+        let stderrs: Vec<f64> = checks.iter().map(|check| check.stderr_ms / check.measured_ms).collect();
+        let repeated: Vec<NetworkCheck> = checks
+            .iter()
+            .filter_map(|check| Some(NetworkCheck { predicted_ms: check.repeat_ms?, ..check.clone() }))
+            .collect();
+        Some(CheckReport {
+            error: error_of(checks, &method)?,
+            bias: signed.sum::<f64>() / checks.len() as f64,
+            calibration_networks,
+            measurement_stderr: median(&stderrs).unwrap_or(0.0),
+            noise: error_of(&repeated, "the same networks measured once more"),
+            networks: checks.to_vec(),
+        })
     }
 }

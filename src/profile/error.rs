@@ -16,6 +16,17 @@ pub enum ProfileError {
     #[error("building the model of a whole network: {0}")]
     Onnx(#[from] OnnxError),
     #[error(
+        "the table {from} cannot be adapted to {to}: their batch sizes differ, and batch sizes are not extrapolated; name \
+         a table of the same batch with --adapt-from, or another --batch-size"
+    )]
+    AdaptBatch { from: String, to: String },
+    #[error(
+        "only {measured} whole networks could be measured, {needed} are needed to adapt a table; give it more --minutes"
+    )]
+    AdaptNetworks { measured: usize, needed: usize },
+    #[error("measuring the network {structure}: {reason}")]
+    Network { structure: String, reason: String },
+    #[error(
         "{device} is not reachable: connecting it takes {connect}, and this version measures the machine it runs on \
          (run zen-profile --device cpu there){meanwhile}"
     )]

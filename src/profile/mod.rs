@@ -1,13 +1,19 @@
 //! Profiling: from a search space to a latency table that knows its error.
 //!
-//! What to measure (`plan`) -> one-operator models timed by a runner (`runner`) until their
-//! estimate is stable (`bench`) -> rows stored as they arrive (`session`) -> whole networks
-//! predicted and measured (`check`). How a machine is reached is `transport`. Not here: looking a
-//! latency up (`latency`).
+//! Random networks (`draw`) -> the operators inside them, timed by a runner (`runner`) while the network
+//! runs (`inside`), or one by one (`plan`, `operators`) until their estimate is stable (`bench`) ->
+//! rows stored as they arrive (`session`) -> whole networks predicted and measured (`check`). How a
+//! machine is reached is `transport`. Not here: looking a latency up (`latency`).
 
+mod adapt;
 mod bench;
 mod check;
+mod chosen;
+mod draw;
 mod error;
+mod inside;
+mod learning;
+mod operators;
 mod plan;
 mod reach;
 mod runner;
@@ -15,11 +21,14 @@ mod session;
 pub mod transport;
 mod verify;
 
-pub use bench::{Estimate, Settled, Target, measure, median_and_stderr};
+pub use adapt::ADAPT_NETWORKS;
+pub use bench::{Estimate, Settled, Target, measure};
 pub use check::{CheckReport, MAX_NETWORKS};
+pub use draw::{Drawer, Drawn, Source, draw_networks};
 pub use error::ProfileError;
-pub use plan::{MAX_OPERATORS, Plan, PlanOptions, draw_networks, plan};
+pub use learning::{Learning, MoreTime, Recent};
+pub use plan::{MAX_OPERATORS, Plan, PlanOptions, plan};
 pub use reach::open_runner;
-pub use runner::{RUNNERS, Runner, RunnerAbout, RunnerEntry, RunnerError, Subject};
+pub use runner::{Parts, RUNNERS, Runner, RunnerAbout, RunnerEntry, RunnerError, Subject};
 pub use session::{Ending, Event, Failure, Outcome, SessionOptions, local_setting, profile};
 pub use verify::{Verification, Verified, verify};

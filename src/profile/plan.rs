@@ -6,33 +6,25 @@
 
 use std::collections::BTreeMap;
 
-use rand::{RngExt, SeedableRng};
-use rand_pcg::Pcg64Mcg;
-
 use super::ProfileError;
+use super::draw::{Source, draw_networks};
 use crate::latency::{Fuser, KeyKind, OperatorKey};
-use crate::net::{Graph, LowerError, LowerOptions, Network};
-use crate::space::{Draw, Space};
 
 /// Most operators that are planned.
 pub const MAX_OPERATORS: u32 = 100_000;
 
 /// Networks that say what a space needs.
 const DRAWN_NETWORKS: usize = 400;
-/// Mutations between the initial network and a drawn one, at most.
-const MAX_MUTATIONS: u32 = 40;
-/// Drawn networks have at most this many times the FLOPs of the initial one.
-const MAX_FLOPS_FACTOR: u64 = 4;
 /// Operators of each stratum that come before any stratum's share of the work counts.
 const MIN_OF_EACH: usize = 4;
 /// Distance between operators of one shape whose fusions differ, in octaves.
 const FUSION_DISTANCE: f64 = 0.5;
 
 /// What is planned for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PlanOptions {
-    pub space: &'static Space,
-    pub lower: LowerOptions,
+    /// Where the networks come from whose operators are wanted; at least one.
+    pub sources: Vec<Source>,
     /// Operators to choose at most.
     pub operators: usize,
     pub seed: u64,
@@ -52,50 +44,18 @@ pub struct Plan {
 /// Plans the operators of a space. The same options give the same plan.
 ///
 /// # Errors
-/// When the space's initial network does not fit the resolution.
+/// When a space's initial network does not fit its resolution.
 pub fn plan(options: &PlanOptions) -> Result<Plan, ProfileError> {
-    let drawn = draw_networks(options.space, &options.lower, DRAWN_NETWORKS, options.seed)?;
+    let drawn = draw_networks(&options.sources, DRAWN_NETWORKS, options.seed)?;
     let mut counts: BTreeMap<OperatorKey, u32> = BTreeMap::new();
     let mut fuser = Fuser::default();
-    for (_, graph) in &drawn {
-        for key in fuser.fuse(graph) {
+    for drawn in &drawn {
+        for key in fuser.fuse(&drawn.graph) {
             *counts.entry(*key).or_default() += 1;
         }
     }
     let distinct = counts.len();
     Ok(Plan { keys: choose(counts, options.operators), distinct, networks: drawn.len() })
-}
-
-/// Random networks of a space with their graphs: mutations away from its initial network, within
-/// its default number of layers and [`MAX_FLOPS_FACTOR`] times the initial FLOPs.
-///
-/// # Errors
-/// When the space's initial network does not fit the resolution.
-pub fn draw_networks(
-    space: &'static Space,
-    lower: &LowerOptions,
-    count: usize,
-    seed: u64,
-) -> Result<Vec<(Network, Graph)>, LowerError> {
-    let rng = &mut Pcg64Mcg::seed_from_u64(seed);
-    let initial = space.initial(lower.resolution);
-    let initial_graph = initial.lower(lower)?;
-    let max_flops = MAX_FLOPS_FACTOR * initial_graph.cost().flops;
-    let draw = |_| {
-        let (mut network, mut graph) = (initial.clone(), initial_graph.clone());
-        for _ in 0..rng.random_range(1..=MAX_MUTATIONS) {
-            let child = space.mutate(&network, 1, Draw::Uniform, rng);
-            // A child that leaves the limits is dropped; the walk goes on from its parent.
-            if let Ok(child_graph) = child.lower(lower)
-                && child.layers() <= space.default_max_layers
-                && child_graph.cost().flops <= max_flops
-            {
-                (network, graph) = (child, child_graph);
-            }
-        }
-        (network, graph)
-    };
-    Ok((0..count).map(draw).collect())
 }
 
 /// Operators whose times follow one another: the same loops over other sizes.
@@ -194,11 +154,13 @@ fn distance(a: &OperatorKey, b: &OperatorKey) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::LowerOptions;
+    use crate::space::Space;
     use std::collections::BTreeSet;
 
     fn options(space: &str, operators: usize) -> PlanOptions {
         let lower = LowerOptions { squeeze_excite: space == "idw", ..LowerOptions::new(64, 100) };
-        PlanOptions { space: Space::find(space).unwrap(), lower, operators, seed: 1 }
+        PlanOptions { sources: vec![Source { space: Space::find(space).unwrap(), lower }], operators, seed: 1 }
     }
 
     #[test]
@@ -217,11 +179,11 @@ mod tests {
         for space in ["xxbl", "idw"] {
             let options = options(space, 300);
             let keys = plan(&options).unwrap().keys;
-            let fresh = draw_networks(options.space, &options.lower, 50, 99).unwrap();
+            let fresh = draw_networks(&options.sources, 50, 99).unwrap();
             let mut fuser = Fuser::default();
             let (mut sum, mut count) = (0.0, 0.0);
-            for (_, graph) in &fresh {
-                for key in fuser.fuse(graph) {
+            for drawn in &fresh {
+                for key in fuser.fuse(&drawn.graph) {
                     let same = keys.iter().filter(|known| stratum(known) == stratum(key));
                     let nearest = same.map(|known| distance(known, key)).fold(f64::INFINITY, f64::min);
                     assert!(nearest <= 3.5, "{key} is {nearest} octaves from the plan");
@@ -231,19 +193,5 @@ mod tests {
             }
             assert!(sum / count < 0.6, "{space}: {}", sum / count);
         }
-    }
-
-    #[test]
-    fn drawn_networks_keep_the_limits() {
-        let space = Space::find("xxbl").unwrap();
-        let lower = LowerOptions::new(224, 1000);
-        let drawn = draw_networks(space, &lower, 30, 7).unwrap();
-        let limit = MAX_FLOPS_FACTOR * space.initial(224).lower(&lower).unwrap().cost().flops;
-        let distinct: BTreeSet<_> = drawn.iter().map(|(network, _)| network.to_string()).collect();
-        assert!(distinct.len() > 25);
-        for (network, graph) in &drawn {
-            assert!(network.layers() <= space.default_max_layers && graph.cost().flops <= limit);
-        }
-        assert!(draw_networks(space, &LowerOptions::new(0, 10), 1, 0).is_err());
     }
 }

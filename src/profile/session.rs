@@ -1,26 +1,22 @@
-//! A profiling session: the loop from a plan to a checked table.
+//! A profiling session: what is asked for, what happens, and the order of its parts.
 //!
-//! Each operator is stored as it arrives. What earlier sessions measured with the same runtime
-//! and method is not measured again, so an interrupted session goes on where it stopped.
+//! First operators are measured, inside running networks where the runtime times its nodes
+//! (`inside`), else each by itself (`operators`); then networks that nothing was fitted on tell the
+//! error of the table (`check`). Everything is stored as it arrives: an interrupted session is
+//! continued by the next one with the same runtime.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use zen_agent::Scope;
 
-use super::check::{CheckReport, MAX_NETWORKS, MeasuredNetwork, check, network_subject};
-use super::plan::{MAX_OPERATORS, PlanOptions, draw_networks, plan};
-use super::{Estimate, ProfileError, Runner, RunnerAbout, RunnerError, Subject, Target, measure};
-use crate::latency::{Evidence, KeyKind, NewRun, OperatorKey, Precision, RunId, Setting, Store};
-use crate::onnx::{OPERATOR_NODE_PREFIX, OnnxError, operator_model, sandwich_model};
+use super::check::{CheckReport, MAX_NETWORKS};
+use super::learning::{Learning, MoreTime};
+use super::plan::{MAX_OPERATORS, PlanOptions};
+use super::{Estimate, ProfileError, Runner, RunnerAbout, Target};
+use crate::latency::{Evidence, NewRun, OperatorKey, Precision, RunId, Setting, Store, TableError};
 
-/// Share of a time limit that operators may take; the rest is for whole networks.
-const OPERATOR_TIME_SHARE: f64 = 0.7;
 /// Largest batch size that is measured.
 const MAX_BATCH_SIZE: u32 = 4096;
-/// Tells the check's networks from those the plan was made of.
-const CHECK_STREAM: u64 = 0x5eed_0fc4_ec4b_a5e5;
 
 /// What to measure and how well.
 #[derive(Clone, Debug)]
@@ -28,10 +24,14 @@ pub struct SessionOptions {
     pub plan: PlanOptions,
     /// Images in one call.
     pub batch_size: u32,
-    /// Whole networks to measure for the check; 0 for none.
+    /// Whole networks held out for the check; 0 for none.
     pub networks: usize,
     /// The session ends about then, with what it has.
     pub time_limit: Option<Duration>,
+    /// Measuring ends when this share of fresh networks was predicted within 10%.
+    pub target_within10: Option<f64>,
+    /// Take this setting's table as a beginning and measure whole networks only.
+    pub adapt_from: Option<Setting>,
     pub operator_target: Target,
     pub network_target: Target,
 }
@@ -47,6 +47,10 @@ impl SessionOptions {
                 return Err(ProfileError::OutOfRange { name, value: value.to_string(), from, to });
             }
         }
+        if self.plan.sources.is_empty() {
+            let name = "the number of search spaces";
+            return Err(ProfileError::OutOfRange { name, value: "0".to_owned(), from: 1, to: 100 });
+        }
         Ok(())
     }
 }
@@ -54,7 +58,7 @@ impl SessionOptions {
 /// What happens, for progress.
 #[derive(Debug)]
 pub enum Event<'e> {
-    /// The plan stands.
+    /// A plan of single operators stands.
     Planned {
         setting: &'e Setting,
         operators: usize,
@@ -64,9 +68,22 @@ pub enum Event<'e> {
         distinct: usize,
         networks: usize,
     },
+    /// Operators are going to be measured inside networks.
+    Inside {
+        setting: &'e Setting,
+        /// Operators that earlier sessions measured.
+        stored: usize,
+        /// Where networks come from, for people.
+        sources: String,
+        time_limit: Option<Duration>,
+    },
     /// An operator was measured, or failed for a reason.
     Operator { key: &'e OperatorKey, result: Result<&'e Estimate, &'e str> },
-    /// A whole network was measured.
+    /// The operators of one more network were measured; what is learned so far.
+    Learned { learning: &'e Learning, operators: usize, elapsed: Duration },
+    /// The check begins with so many measurements.
+    Check { measurements: usize },
+    /// A whole network was measured for the check.
     Network { structure: &'e str, estimate: &'e Estimate },
 }
 
@@ -76,6 +93,8 @@ pub enum Event<'e> {
 pub enum Ending {
     /// The plan is done.
     Complete,
+    /// Fresh networks are predicted as well as was asked for.
+    TargetMet,
     /// The time limit came first.
     TimeLimit,
     /// The user interrupted.
@@ -94,6 +113,8 @@ pub struct Failure {
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     pub setting: Setting,
+    /// Of the table that predicts: whether its operators were timed on the device or fitted to another's.
+    pub evidence: Evidence,
     #[serde(skip)]
     pub run: RunId,
     pub ending: Ending,
@@ -103,9 +124,18 @@ pub struct Outcome {
     pub stored: usize,
     /// Operators of the plan without a time yet, except the failed ones.
     pub remaining: usize,
+    /// Networks inside which operators were measured by this session.
+    pub inside_networks: usize,
     pub failed: Vec<Failure>,
+    /// Of an adapted table: the error of each network predicted by a fit to the others.
+    pub left_out: Option<TableError>,
     /// None when no networks were wanted or there was no time for at least two.
     pub check: Option<CheckReport>,
+    /// Mean signed relative error, as a share, of networks that small searches chose towards the end, each
+    /// before it was measured: below 0 a search's choice takes longer than predicted.
+    pub chosen_bias: Option<f64>,
+    /// What measuring on would buy; none where too little is known to say.
+    pub more_time: Option<MoreTime>,
 }
 
 /// The setting that a runner's numbers belong to.
@@ -113,8 +143,8 @@ pub fn local_setting(about: &RunnerAbout, batch_size: u32) -> Setting {
     Setting::new(&about.device, about.runtime, Precision::Fp32, batch_size).with_threads(about.threads)
 }
 
-/// Measures the operators of a plan that are not stored yet, then checks the table on whole
-/// networks. `interrupted` is asked between operators.
+/// Measures operators, then checks the table on whole networks. `interrupted` is asked between
+/// measurements.
 ///
 /// # Errors
 /// When options are out of range, the database cannot be used, or the device is lost. What was
@@ -142,154 +172,114 @@ fn measure_and_check(
 ) -> Result<Outcome, ProfileError> {
     let about = runner.about();
     let setting = local_setting(&about, options.batch_size);
-    let plan = plan(&options.plan)?;
-    let known = known_keys(store, &setting, &about)?;
-    let missing: Vec<_> = plan.keys.iter().filter(|key| !known.contains(*key)).copied().collect();
-    let stored = plan.keys.len() - missing.len();
-    on_event(Event::Planned {
-        setting: &setting,
-        operators: plan.keys.len(),
-        stored,
-        distinct: plan.distinct,
-        networks: options.networks,
-    });
-    let run = store.begin_run(&setting, &new_run(&about, options))?;
-    let mut session = Session { store, runner, options, interrupted, on_event, setting, run, start: Instant::now() };
-    let mut outcome = Outcome {
-        setting: session.setting.clone(),
+    if let Some(from) = options.adapt_from.as_ref().filter(|from| from.batch_size != setting.batch_size) {
+        return Err(ProfileError::AdaptBatch { from: from.id(), to: setting.id() });
+    }
+    let inside = runner.times_parts();
+    let new_run = new_run(&about, options, inside);
+    let run = match unfinished(store, &setting, &new_run)? {
+        Some(run) => run,
+        None => store.begin_run(&setting, &new_run)?,
+    };
+    let outcome = Outcome {
+        setting: setting.clone(),
+        evidence: Evidence::Measured,
         run,
         ending: Ending::Complete,
         measured: 0,
-        stored,
-        remaining: missing.len(),
+        stored: 0,
+        remaining: 0,
+        inside_networks: 0,
         failed: Vec::new(),
+        left_out: None,
         check: None,
+        chosen_bias: None,
+        more_time: None,
     };
-    session.operators(&missing, &mut outcome)?;
-    // A table without any row cannot be checked.
-    if outcome.ending != Ending::Interrupted && outcome.measured + stored > 0 {
-        session.networks(&mut outcome)?;
+    let start = Instant::now();
+    let mut session = Session { store, runner, options, interrupted, on_event, setting, run, start, outcome };
+    let mut error = None;
+    match &options.adapt_from {
+        Some(from) => {
+            let (calibration, left_out) = session.adapt(from)?;
+            error = left_out;
+            if session.outcome.ending != Ending::Interrupted {
+                session.check_held_out(calibration)?;
+            }
+        }
+        None => {
+            let learning = if inside { session.inside()? } else { session.operators(&new_run)? };
+            // A table without any row cannot be checked.
+            if session.outcome.ending != Ending::Interrupted && session.outcome.measured + session.outcome.stored > 0 {
+                session.fit_and_check(learning)?;
+            }
+        }
     }
+    let Session { store, mut outcome, .. } = session;
     if outcome.ending != Ending::Interrupted {
-        session.store.finish_run(run, outcome.check.as_ref().map(|check| &check.error))?;
+        outcome.left_out = error.clone();
+        let checked = outcome.check.as_ref().map(|check| &check.error);
+        store.finish_run(run, checked.or(error.as_ref()))?;
     }
     Ok(outcome)
 }
 
-/// Operators that the user's earlier runs measured by the same runtime and method.
-fn known_keys(store: &Store, setting: &Setting, about: &RunnerAbout) -> Result<BTreeSet<OperatorKey>, ProfileError> {
-    let mut known = BTreeSet::new();
-    for run in store.runs(setting)? {
-        let same = run.about.runtime_version == about.runtime_version && run.about.method == about.method;
-        if run.shipped.is_none() && same {
-            known.extend(store.measured_keys(run.id)?);
-        }
-    }
-    Ok(known)
+/// The newest run that measured the setting in the same way, if it was interrupted.
+fn unfinished(store: &Store, setting: &Setting, new_run: &NewRun) -> Result<Option<RunId>, ProfileError> {
+    let newest = store.runs(setting)?.into_iter().find(|run| run.shipped.is_none() && run.about == *new_run);
+    Ok(newest.filter(|run| run.finished_at.is_none()).map(|run| run.id))
 }
 
-fn new_run(about: &RunnerAbout, options: &SessionOptions) -> NewRun {
-    let PlanOptions { space, lower, operators, seed } = &options.plan;
+fn new_run(about: &RunnerAbout, options: &SessionOptions, inside: bool) -> NewRun {
+    let PlanOptions { sources, seed, .. } = &options.plan;
+    let sources: Vec<String> = sources.iter().map(|source| source.describe()).collect();
+    let what = if options.adapt_from.is_some() {
+        "whole networks only; operators scaled from another setting's table"
+    } else if inside {
+        "operators inside random whole networks, each by its own nodes; median over networks of medians over freshly \
+         loaded instances"
+    } else {
+        "operators between 1x1 convolutions, only their own nodes timed; median over freshly loaded instances of each \
+         instance's median"
+    };
     NewRun {
         origin: "measured with zen-profile".to_owned(),
         licence: "MIT OR Apache-2.0".to_owned(),
         runtime_version: about.runtime_version.clone(),
         host: about.host.clone(),
-        method: about.method.clone(),
-        notes: format!(
-            "operators of {} networks at {}x{}, plan of {operators}, seed {seed}{}",
-            space.name,
-            lower.resolution,
-            lower.resolution,
-            if lower.squeeze_excite { ", squeeze-and-excitation" } else { "" }
-        ),
+        method: format!("{what}; {}", about.clock),
+        notes: match &options.adapt_from {
+            Some(from) => format!("adapted from {from} on networks of {}, seed {seed}", sources.join(", ")),
+            None => format!("networks of {}, seed {seed}", sources.join(", ")),
+        },
     }
 }
 
-/// What an operator is timed as: between 1x1 convolutions, where it runs as in a network; a lone
-/// activation or batch norm would vanish into them and is timed alone.
-fn operator_subject(key: &OperatorKey, batch_size: u32, seed: u64) -> Result<Subject, OnnxError> {
-    let model = if key.kind == KeyKind::Elementwise { operator_model } else { sandwich_model };
-    let scope = Scope::Nodes(OPERATOR_NODE_PREFIX.to_owned());
-    Ok(Subject { name: key.to_string(), model: model(key, batch_size, seed)?, scope })
-}
-
-struct Session<'s> {
-    store: &'s mut Store,
-    runner: &'s mut dyn Runner,
-    options: &'s SessionOptions,
-    interrupted: &'s dyn Fn() -> bool,
-    on_event: &'s mut dyn FnMut(Event<'_>),
-    setting: Setting,
-    run: RunId,
-    start: Instant,
+/// A session under way.
+pub(super) struct Session<'s> {
+    pub store: &'s mut Store,
+    pub runner: &'s mut dyn Runner,
+    pub options: &'s SessionOptions,
+    pub interrupted: &'s dyn Fn() -> bool,
+    pub on_event: &'s mut dyn FnMut(Event<'_>),
+    pub setting: Setting,
+    pub run: RunId,
+    pub start: Instant,
+    pub outcome: Outcome,
 }
 
 impl Session<'_> {
-    /// Why to stop now, if `share` of the time limit is over or the user interrupted.
-    fn stop(&self, share: f64) -> Option<Ending> {
+    /// Why to stop now, if all but `reserve` of the time limit is over or the user interrupted.
+    pub fn stop(&self, reserve: Duration) -> Option<Ending> {
         if (self.interrupted)() {
             return Some(Ending::Interrupted);
         }
-        let limit = self.options.time_limit?.mul_f64(share);
+        let limit = self.options.time_limit?.saturating_sub(reserve);
         (self.start.elapsed() >= limit).then_some(Ending::TimeLimit)
     }
 
-    fn operators(&mut self, keys: &[OperatorKey], outcome: &mut Outcome) -> Result<(), ProfileError> {
-        let seed = self.options.plan.seed;
-        for key in keys {
-            if let Some(ending) = self.stop(OPERATOR_TIME_SHARE) {
-                outcome.ending = ending;
-                return Ok(());
-            }
-            let subject = operator_subject(key, self.setting.batch_size, seed);
-            let result = match subject {
-                Ok(subject) => measure(self.runner, &subject, &self.options.operator_target),
-                Err(error) => Err(RunnerError::Model(error.to_string())),
-            };
-            outcome.remaining -= 1;
-            match result {
-                Ok(estimate) => {
-                    let Estimate { median_ms, stderr_ms, samples_ms, .. } = &estimate;
-                    let evidence = Evidence::Measured;
-                    self.store.insert_measurement(self.run, key, *median_ms, *stderr_ms, evidence, samples_ms)?;
-                    outcome.measured += 1;
-                    (self.on_event)(Event::Operator { key, result: Ok(&estimate) });
-                }
-                Err(RunnerError::Model(reason)) => {
-                    self.store.insert_failure(self.run, key, &reason)?;
-                    (self.on_event)(Event::Operator { key, result: Err(&reason) });
-                    outcome.failed.push(Failure { subject: key.to_string(), reason });
-                }
-                Err(RunnerError::Lost(reason)) => return Err(ProfileError::Lost(reason)),
-            }
-        }
-        Ok(())
-    }
-
-    fn networks(&mut self, outcome: &mut Outcome) -> Result<(), ProfileError> {
-        let PlanOptions { space, lower, seed, .. } = self.options.plan;
-        let drawn = draw_networks(space, &lower, self.options.networks, seed ^ CHECK_STREAM)?;
-        let mut measured = Vec::with_capacity(drawn.len());
-        for (network, graph) in drawn {
-            if let Some(ending) = self.stop(1.0) {
-                outcome.ending = ending;
-                break;
-            }
-            let subject = network_subject(&network, &graph, self.setting.batch_size, seed)?;
-            match measure(self.runner, &subject, &self.options.network_target) {
-                Ok(estimate) => {
-                    (self.on_event)(Event::Network { structure: &subject.name, estimate: &estimate });
-                    measured.push(MeasuredNetwork { network, graph, estimate });
-                }
-                Err(RunnerError::Model(reason)) => outcome.failed.push(Failure { subject: subject.name, reason }),
-                Err(RunnerError::Lost(reason)) => return Err(ProfileError::Lost(reason)),
-            }
-        }
-        if outcome.ending != Ending::Interrupted {
-            outcome.check = check(self.store, self.run, &self.setting, &lower, space.name, &measured)?;
-        }
-        Ok(())
+    pub fn fail(&mut self, subject: String, reason: String) {
+        self.outcome.failed.push(Failure { subject, reason });
     }
 }
 

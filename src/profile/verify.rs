@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::check::network_subject;
 use super::{ProfileError, Runner, RunnerError, Target, local_setting, measure};
-use crate::latency::{NetworkCheck, NewRun, Predictor, Setting, Store};
+use crate::latency::{EvidenceShares, Interval, NetworkCheck, NewRun, Predictor, Setting, Store, VERIFICATION_METHOD};
 use crate::net::{Graph, LowerOptions, Network};
 
 /// One network, predicted and measured.
@@ -16,6 +16,10 @@ pub struct Verified {
     pub structure: String,
     /// Milliseconds of one call with the whole batch; none without a table for the setting.
     pub predicted_ms: Option<f64>,
+    /// Where the measured time is expected; none where the table does not say.
+    pub interval: Option<Interval>,
+    /// Where the prediction comes from.
+    pub evidence: Option<EvidenceShares>,
     /// The same, measured: median and its standard error.
     pub measured_ms: f64,
     pub stderr_ms: f64,
@@ -54,7 +58,7 @@ pub fn verify(
         licence: "MIT OR Apache-2.0".to_owned(),
         runtime_version: about.runtime_version.clone(),
         host: about.host.clone(),
-        method: "whole networks, processor time of the thread".to_owned(),
+        method: format!("{VERIFICATION_METHOD}; {}", about.clock),
         notes: format!("{} given networks", networks.len()),
     };
     let run = match &predictor {
@@ -82,7 +86,8 @@ pub fn verify(
             }
             Err(RunnerError::Lost(reason)) => return Err(ProfileError::Lost(reason)),
         };
-        let predicted_ms = predictor.as_ref().map(|predictor| predictor.predict(graph).ms);
+        let prediction = predictor.as_ref().map(|predictor| predictor.predict(graph));
+        let predicted_ms = prediction.as_ref().map(|prediction| prediction.ms);
         if let (Some(run), Some(predicted_ms)) = (run, predicted_ms) {
             let check = NetworkCheck {
                 structure: subject.name.clone(),
@@ -100,6 +105,8 @@ pub fn verify(
         let verified = Verified {
             structure: subject.name,
             predicted_ms,
+            interval: prediction.as_ref().and_then(|prediction| prediction.interval),
+            evidence: prediction.map(|prediction| prediction.evidence),
             measured_ms: estimate.median_ms,
             stderr_ms: estimate.stderr_ms,
         };

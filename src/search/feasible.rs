@@ -7,6 +7,7 @@
 use super::budget::BudgetUse;
 use super::evolve::{Worker, stream};
 use super::{SearchConfig, SearchError};
+use crate::latency::Setting;
 use crate::net::Network;
 
 /// Mutations tried before a budget counts as impossible.
@@ -48,8 +49,13 @@ pub(super) fn measure(config: &SearchConfig, network: &Network, worker: &mut Wor
         .map(|(budget, scratch)| {
             let quantity = &*budget.quantity;
             let value = quantity.measure(network, graph, scratch);
-            let text = format!("{} of at most {}", quantity.format(value), quantity.format(budget.limit));
-            BudgetUse { name: quantity.name().to_owned(), value, limit: budget.limit, text }
+            let setting = quantity.setting().map(Setting::id);
+            let mut text = format!("{} of at most {}", quantity.format(value), quantity.format(budget.limit));
+            if let Some(setting) = &setting {
+                text.push_str(&format!(" per call, predicted for {setting}"));
+            }
+            let (name, unit) = (quantity.name().to_owned(), quantity.unit().to_owned());
+            BudgetUse { name, value, limit: budget.limit, unit, setting, text }
         })
         .collect()
 }

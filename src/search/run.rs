@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{Checkpoint, Evolution, RunDirectory, SearchConfig, SearchError, StopReason, Winner};
+use crate::latency::{Prediction, UNIT};
 use crate::net::Graph;
 use crate::onnx::{ExportOptions, ExportSummary, OnnxError, Weights, export};
 
@@ -121,10 +122,12 @@ pub fn write_onnx(
 }
 
 /// A predicted latency as ONNX metadata, never without its setting and error.
-pub fn latency_metadata(prediction: &crate::latency::Prediction) -> Vec<(String, String)> {
+pub fn latency_metadata(prediction: &Prediction) -> Vec<(String, String)> {
     vec![
         ("predicted_latency_ms".to_owned(), prediction.ms.to_string()),
+        ("predicted_latency_unit".to_owned(), UNIT.to_owned()),
         ("predicted_latency_setting".to_owned(), prediction.setting.id()),
+        ("predicted_latency_evidence".to_owned(), format!("{} of the predicted time", prediction.evidence)),
         (
             "predicted_latency_error".to_owned(),
             match prediction.error {

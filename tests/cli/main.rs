@@ -6,5 +6,7 @@ mod export;
 mod profile;
 mod program;
 mod reference;
+mod report;
 mod score;
 mod search;
+mod units;

@@ -35,6 +35,10 @@ fn bad_input_is_refused_with_a_hint() {
         ("--device cpu --minutes -1", 2, "positive"),
         ("--device cpu --minutes nan", 2, "positive"),
         ("--device cpu --networks -1", 2, "--networks"),
+        ("--device cpu --target-within10 101", 2, "from 0 to 100"),
+        ("--device cpu --adapt-from v200", 3, "did you mean"),
+        ("--device cpu --adapt-from v100/tensorrt/fp32/b64", 3, "batch sizes differ"),
+        ("--device cpu --adapt-from a100/tensorrt/fp32/b1", 3, "there is none for the device"),
         ("", 2, "--device cpu"),
     ] {
         place.fails("zen-profile", arguments, code, &[expected]);
@@ -50,22 +54,24 @@ fn a_tiny_session_measures_checks_lists_and_exports() {
     let ended = place.done("zen-profile", session);
     assert_eq!(ended.stderr, "");
     let result = ended.json();
-    assert_eq!((&result["measured"], &result["remaining"]), (&4.into(), &0.into()));
-    assert_eq!(result["check"]["calibration_networks"], 1);
+    let measured = result["measured"].as_u64().unwrap() as usize;
+    assert!(measured >= 4 && result["inside_networks"] == 1, "{result}");
+    assert_eq!(result["check"]["networks"].as_array().unwrap().len(), 2);
+    assert_eq!(result["check"]["noise"]["networks"], 2);
     let setting: Setting = result["setting"]["id"].as_str().unwrap().parse().unwrap();
     assert!(setting.device.starts_with("cpu-") && setting.runtime == "tract", "{setting}");
 
     let store = Store::open(&place.file("tables.sqlite")).unwrap();
     let run = store.runs(&setting).unwrap().into_iter().find(|run| run.shipped.is_none()).unwrap();
     let keys = store.measured_keys(run.id).unwrap();
-    assert_eq!(keys.len(), 4);
+    assert_eq!(keys.len(), measured);
     for row in store.rows(&setting).unwrap().iter().filter(|row| keys.contains(&row.key)) {
         assert!(row.evidence == Evidence::Measured && row.ms > 0.0 && row.stderr_ms >= 0.0);
-        assert!(store.samples(&setting, &row.key).unwrap().len() >= 3);
+        assert!(store.samples(&setting, &row.key).unwrap().len() >= 2);
     }
 
     let again = place.done("zen-profile", session).json();
-    assert_eq!((&again["measured"], &again["stored"]), (&0.into(), &4.into()));
+    assert_eq!((&again["measured"], &again["stored"]), (&0.into(), &result["measured"]));
     let list = place.done("zen-profile", "list").stdout;
     assert!(list.lines().any(|line| line.starts_with(&setting.id()) && line.contains("own")), "{list}");
     let show = place.done("zen-profile", "show cpu").stdout;
@@ -74,6 +80,21 @@ fn a_tiny_session_measures_checks_lists_and_exports() {
     let table = Table::parse("table", &place.text("table.csv")).unwrap();
     assert!(table.setting == setting && table.rows.len() >= 4 && table.error.is_some());
     place.fails("zen-profile", &format!("export {setting} -o no/such/folder/x.csv"), 3, &["no/such/folder/x.csv"]);
+}
+
+#[test]
+fn a_table_of_another_device_is_a_beginning() {
+    let place = Place::new();
+    let result =
+        place.done("zen-profile", "--device cpu --adapt-from v100 --networks 2 --resolution 32 --json --quiet").json();
+    assert_eq!((&result["measured"], &result["left_out"]["networks"]), (&0.into(), &10.into()));
+    assert_eq!(result["check"]["networks"].as_array().unwrap().len(), 2);
+    let setting: Setting = result["setting"]["id"].as_str().unwrap().parse().unwrap();
+    let store = Store::open(&place.file("tables.sqlite")).unwrap();
+    let rows = store.rows(&setting).unwrap();
+    assert!(rows.len() > 100 && rows.iter().all(|row| row.evidence == Evidence::Fitted));
+    let show = place.done("zen-profile", &format!("show {setting}")).stdout;
+    assert!(show.contains("adapted from v100/tensorrt/fp32/b1"), "{show}");
 }
 
 #[cfg(unix)]

@@ -54,7 +54,7 @@ fn the_text_names_what_a_latency_is() {
         "ms per image",
         "multiply-adds",
         "evidence",
-        "error from",
+        "table error",
         "run/best.json",
     ] {
         assert!(ended.stdout.contains(part), "no `{part}` in {}", ended.stdout);

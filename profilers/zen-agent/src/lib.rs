@@ -17,7 +17,7 @@ pub use clock::CLOCK;
 pub use error::AgentError;
 pub use job::{ExitCode, MAX_JOB_BYTES, run_job};
 pub use machine::Machine;
-pub use model::{Block, Limits, Model, Scope};
+pub use model::{Block, Limits, Model, PartsBlock, Scope};
 pub use protocol::{Job, JobModel, MAX_BLOCKS, PROTOCOL, Record};
 pub use validate::MAX_MODEL_BYTES;
 

@@ -82,6 +82,18 @@ pub struct Block {
     pub wall_ms: Vec<f64>,
 }
 
+/// Samples of one freshly loaded instance of a model whose nodes are timed while it runs, each the
+/// milliseconds of one call by the clock of [`crate::CLOCK`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PartsBlock {
+    /// Samples of each part, the sum over its nodes.
+    pub parts_ms: Vec<Vec<f64>>,
+    /// The nodes that belong to no part.
+    pub unowned_ms: Vec<f64>,
+    /// The whole call, with what timing its nodes adds.
+    pub whole_ms: Vec<f64>,
+}
+
 /// A model ready to run on one thread, with inputs of fixed values.
 pub struct Model {
     plan: Arc<TypedRunnableModel>,
@@ -130,6 +142,52 @@ impl Model {
                 guarded("running the model", || self.selected(&own, limits))
             }
         }
+    }
+
+    /// Times a call by parts: `owner` says which of the `count` parts the node of a name belongs to.
+    ///
+    /// # Errors
+    /// When the limits are out of range, a call fails, or a part has no node.
+    pub fn parts(
+        &self,
+        owner: &dyn Fn(&str) -> Option<usize>,
+        count: usize,
+        limits: &Limits,
+    ) -> Result<PartsBlock, AgentError> {
+        limits.check()?;
+        let owners: Vec<Option<usize>> =
+            self.plan.model().nodes.iter().map(|node| owner(&node.name).filter(|part| *part < count)).collect();
+        guarded("running the model", || self.owned(&owners, count, limits))
+    }
+
+    fn owned(&self, owners: &[Option<usize>], count: usize, limits: &Limits) -> TractResult<PartsBlock> {
+        let mut state = self.plan.spawn()?;
+        let cost = reading_cost();
+        let mut block = PartsBlock { parts_ms: vec![Vec::new(); count], ..PartsBlock::default() };
+        // The last place is for nodes without an owner.
+        let mut sums = vec![0.0; count + 1];
+        let mut call = |sums: &mut Vec<f64>| -> TractResult<Elapsed> {
+            sums.fill(0.0);
+            let whole = Stamp::now();
+            state.run_plan_with_eval(self.inputs.clone(), |context, op_state, node, inputs| {
+                let stamp = Stamp::now();
+                let outputs = plan::eval(context, op_state, node, inputs);
+                sums[owners[node.id].unwrap_or(count)] += (stamp.elapsed().cpu_ms - cost.cpu_ms).max(0.0);
+                outputs
+            })?;
+            Ok(whole.elapsed())
+        };
+        for _ in 0..limits.warm_up {
+            call(&mut sums)?;
+        }
+        let timing = sample(limits, 1, || {
+            let whole = call(&mut sums)?;
+            block.parts_ms.iter_mut().zip(&sums).for_each(|(samples, ms)| samples.push(*ms));
+            block.unowned_ms.push(sums[count]);
+            Ok(whole)
+        })?;
+        block.whole_ms = timing.cpu_ms;
+        Ok(block)
     }
 
     fn whole(&self, limits: &Limits) -> TractResult<Block> {

@@ -9,12 +9,14 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 use zen_nas::cli::{
-    self, CompletionArgs, DatabaseArgs, Exit, LoweringArgs, OutputArgs, Progress, SessionProgress, count, positive,
+    self, CompletionArgs, DatabaseArgs, Exit, LoweringArgs, OutputArgs, Progress, SessionProgress, TableArgs, count,
+    positive,
 };
 use zen_nas::latency::evaluate::DRAWS;
-use zen_nas::latency::table_file_help;
-use zen_nas::net::Network;
-use zen_nas::profile::{PlanOptions, RUNNERS, SessionOptions, Target, open_runner, profile, verify};
+use zen_nas::latency::{LatencyError, Precision, Setting, SettingQuery, Store, resolve, table_file_help};
+use zen_nas::net::{LowerOptions, Network};
+use zen_nas::profile::{PlanOptions, RUNNERS, SessionOptions, Source, Target, open_runner, profile, verify};
+use zen_nas::report::ReportOptions;
 use zen_nas::space::{SPACES, Space};
 
 /// Measures the operators of a search space on a device, and says how far predictions from them
@@ -66,6 +68,24 @@ enum Command {
     Show {
         /// A device, or a setting such as t4/tensorrt/int8/b1
         device: String,
+        #[command(flatten)]
+        database: DatabaseArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Report how far a table's predictions are from whole networks that no fit has seen
+    Report {
+        #[command(flatten)]
+        table: TableArgs,
+        /// Only networks of this search space
+        #[arg(long, value_name = "NAME")]
+        space: Option<String>,
+        /// Worst cases to show with their most expensive operators
+        #[arg(long, value_name = "N", default_value_t = ReportOptions::DEFAULT_WORST, allow_negative_numbers = true)]
+        worst: usize,
+        /// Also draw predicted against measured into this SVG file
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
         #[command(flatten)]
         database: DatabaseArgs,
         #[command(flatten)]
@@ -125,23 +145,31 @@ struct MeasureArgs {
     /// Device to measure; `cpu` is this machine
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
-    /// Search space whose operators are measured
-    #[arg(long, value_name = "NAME", default_value = "xxbl")]
-    space: String,
+    /// Search space whose operators are measured, several separated by commas [default: every space, idw
+    /// with and without squeeze-and-excitation]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    space: Vec<String>,
     #[command(flatten)]
     lowering: LoweringArgs,
     /// Images in one inference call
     #[arg(long, value_name = "N", default_value = "1", value_parser = count, allow_negative_numbers = true)]
     batch_size: u32,
-    /// Operators to measure; more make predictions better
-    #[arg(long, value_name = "N", default_value = "800", value_parser = count, allow_negative_numbers = true)]
+    /// End after about this time, the check included; the same command goes on
+    #[arg(long, value_name = "M", default_value = "10", value_parser = minutes, allow_negative_numbers = true)]
+    minutes: Duration,
+    /// End when this percentage of fresh networks, each predicted before it is measured, is within 10%
+    #[arg(long, value_name = "PERCENT", default_value = "99", value_parser = percent, allow_negative_numbers = true)]
+    target_within10: f64,
+    /// End when the table has this many operators
+    #[arg(long, value_name = "N", default_value = "20000", value_parser = count, allow_negative_numbers = true)]
     operators: u32,
-    /// Whole networks to check the table on, a third of them to calibrate; 0 for none
-    #[arg(long, value_name = "N", default_value = "30", allow_negative_numbers = true)]
+    /// Whole networks held out to check the table on, measured twice each; 0 for none
+    #[arg(long, value_name = "N", default_value = "40", allow_negative_numbers = true)]
     networks: u32,
-    /// End after about this time, with what there is [default: when the plan is done]
-    #[arg(long, value_name = "M", value_parser = minutes, allow_negative_numbers = true)]
-    minutes: Option<Duration>,
+    /// Make the table from this one of a similar device, corrected with 10 whole networks (a device or a
+    /// setting such as v100/tensorrt/fp32/b1)
+    #[arg(long, value_name = "TABLE")]
+    adapt_from: Option<String>,
     /// Seed of the plan and of the weights
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -154,10 +182,13 @@ struct MeasureArgs {
 fn examples() -> &'static str {
     "Examples:
   zen-profile --device cpu
-  zen-profile --device cpu --space idw --squeeze-excite --minutes 10
+  zen-profile --device cpu --minutes 15
+  zen-profile --device cpu --adapt-from cpu-amd-epyc
+  zen-profile --device cpu --space idw --squeeze-excite --resolution 192
   zen-profile verify best.txt
   zen-profile list
   zen-profile show t4
+  zen-profile report cpu --svg report.svg
   zen-profile export v100/tensorrt/fp16/b1 -o v100.csv
   zen-profile import from-a-colleague.csv"
 }
@@ -173,6 +204,30 @@ fn minutes(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(positive(text)? * 60.0).map_err(|_| "is too long".to_owned())
 }
 
+fn percent(text: &str) -> Result<f64, String> {
+    let percent: f64 = text.parse().map_err(|_| "is not a number".to_owned())?;
+    if (0.0..=100.0).contains(&percent) { Ok(percent / 100.0) } else { Err("must be from 0 to 100".to_owned()) }
+}
+
+/// Where the networks come from whose operators are measured.
+fn sources(spaces: &[String], lowering: &LoweringArgs) -> anyhow::Result<Vec<Source>> {
+    let lower = lowering.options();
+    let mut sources = Vec::new();
+    for name in spaces {
+        sources.push(Source { space: Space::find(name)?, lower });
+    }
+    if spaces.is_empty() {
+        for space in SPACES {
+            sources.push(Source { space, lower });
+            // Its published networks are of both kinds.
+            if space.name == "idw" && !lower.squeeze_excite {
+                sources.push(Source { space, lower: LowerOptions { squeeze_excite: true, ..lower } });
+            }
+        }
+    }
+    Ok(sources)
+}
+
 fn main() -> ExitCode {
     let args = Args::parse();
     if args.completions.print::<Args>() {
@@ -184,6 +239,10 @@ fn main() -> ExitCode {
         }
         Some(Command::List { database, output }) => tables::list(database, output),
         Some(Command::Show { device, database, output }) => tables::show(device, database, output),
+        Some(Command::Report { table, space, worst, svg, database, output }) => {
+            let options = ReportOptions { space: space.clone(), worst: *worst };
+            tables::report(table, &options, svg.as_deref(), database, output)
+        }
         Some(Command::Export { setting, out, database }) => tables::export(setting, out.as_deref(), database),
         Some(Command::Import { paths, out, database, output }) => import(paths, out.as_deref(), database, output),
         Some(Command::Published { update }) => tables::print_published(update.as_deref()),
@@ -218,15 +277,20 @@ fn import(paths: &[PathBuf], out: Option<&Path>, database: &DatabaseArgs, output
 }
 
 fn measure(device: &str, args: &MeasureArgs) -> anyhow::Result<Exit> {
-    let space = Space::find(&args.space)?;
+    let sources = sources(&args.space, &args.lowering)?;
     let mut store = cli::open_store(&args.database)?;
     let mut runner = open_runner(&store, device)?;
-    let lower = args.lowering.options();
+    let adapt_from = match &args.adapt_from {
+        Some(table) => Some(adaptable(&store, table, args.batch_size)?),
+        None => None,
+    };
     let options = SessionOptions {
-        plan: PlanOptions { space, lower, operators: args.operators as usize, seed: args.seed },
+        adapt_from,
+        plan: PlanOptions { sources, operators: args.operators as usize, seed: args.seed },
         batch_size: args.batch_size,
         networks: args.networks as usize,
-        time_limit: args.minutes,
+        time_limit: Some(args.minutes),
+        target_within10: Some(args.target_within10),
         operator_target: Target::operator(),
         network_target: Target::network(),
     };
@@ -240,6 +304,20 @@ fn measure(device: &str, args: &MeasureArgs) -> anyhow::Result<Exit> {
         cli::print(&cli::describe_session(&outcome, &store));
     }
     Ok(cli::profile_exit(&outcome))
+}
+
+/// The table to adapt: a setting, or the one of a device that fits best.
+fn adaptable(store: &Store, table: &str, batch_size: u32) -> Result<Setting, LatencyError> {
+    if table.contains('/') {
+        return table.parse();
+    }
+    let query = SettingQuery {
+        device: table.to_owned(),
+        batch_size: Some(batch_size),
+        precision: Some(Precision::Fp32),
+        ..SettingQuery::default()
+    };
+    resolve(store, &query)
 }
 
 fn verify_networks(

@@ -1,12 +1,13 @@
-//! The sub-commands about tables that exist: list, show, export, import, and a maintainer's.
+//! The sub-commands about tables that exist: list, show, report, export, import, and a maintainer's.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use zen_nas::cli::{self, DatabaseArgs, Exit, OutputArgs, Progress, TableSummary};
+use zen_nas::cli::{self, DatabaseArgs, Exit, OutputArgs, Progress, TableArgs, TableSummary};
 use zen_nas::files;
 use zen_nas::latency::evaluate::{STEPS as EVALUATION_STEPS, evaluate};
-use zen_nas::latency::{LatencyError, derive, export_table, import_table_file, published};
+use zen_nas::latency::{LatencyError, derive, export_table, import_table_file, published, resolve};
+use zen_nas::report::{ReportOptions, report as report_of, to_svg};
 
 pub fn list(database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
     print_tables(&cli::all_tables(&cli::open_store(database)?)?, output, TableSummary::line, "\n")
@@ -14,6 +15,30 @@ pub fn list(database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit
 
 pub fn show(device: &str, database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
     print_tables(&cli::tables_of(&cli::open_store(database)?, device)?, output, TableSummary::text, "\n\n")
+}
+
+pub fn report(
+    table: &TableArgs,
+    options: &ReportOptions,
+    svg: Option<&Path>,
+    database: &DatabaseArgs,
+    output: &OutputArgs,
+) -> anyhow::Result<Exit> {
+    let store = cli::open_store(database)?;
+    let report = report_of(&store, &resolve(&store, &table.query()?)?, options)?;
+    match (svg, to_svg(&report)) {
+        (Some(path), Some(svg)) => {
+            files::write(path, svg.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
+        }
+        (Some(path), None) => output.note(format!("note: {} is not written: no network to draw", path.display())),
+        (None, _) => {}
+    }
+    if output.json {
+        cli::print(&serde_json::to_string_pretty(&report)?);
+    } else {
+        cli::print(&cli::describe_report(&report));
+    }
+    Ok(Exit::Done)
 }
 
 fn print_tables(

@@ -58,7 +58,7 @@ impl Curve {
         })];
         let batch = BATCHES.iter().position(|batch| *batch == source.setting.batch_size);
         if let Some(batch) = batch.filter(|_| source.setting.precision == Precision::Fp32) {
-            measures.push(measure("measured", &|predictor| errors_of(networks, batch, predictor, DRAWS).0.mape));
+            measures.push(measure("measured", &|predictor| errors_of(networks, batch, predictor, DRAWS).mape));
         }
         let chosen = measures.iter().map(|measure| measure.enough.unwrap_or(MOST)).max().unwrap_or(MOST);
         Self { setting: source.setting.id(), measures, chosen }

@@ -7,7 +7,7 @@ use super::super::{
 };
 use super::reference::{mobilenet_v1, resnet50};
 use super::tensorrt::predictor;
-use super::{DATE, rounded, rounded_model};
+use super::{DATE, rounded, rounded_model, with_spread};
 
 /// MLPerf inference, T4, TensorRT int8, ResNet-50 v1.5, single stream: fastest and slowest median
 /// of the submissions with one or two cards (v0.7), in milliseconds.
@@ -68,8 +68,9 @@ pub fn published(regime: &Regime, networks: &[PublishedNetwork]) -> Result<Table
         },
         evidence: Evidence::Fitted,
         error: regime.error(networks),
-        model: Some(rounded_model(&LatencyModel::additive(Prior::Linear(linear)))),
+        model: Some(with_spread(&LatencyModel::additive(Prior::Linear(linear)), &regime.left_out(networks))),
         rows: Vec::new(),
+        networks: Vec::new(),
     })
 }
 
@@ -87,6 +88,7 @@ pub fn t4_batch64(
         return Err(LatencyError::Fit { what: "t4".to_owned(), reason: "three coefficients expected".to_owned() });
     };
     let (mut table, predictor) = scaled(v100, regime.setting(), [conv, depthwise, conv], gate, regime.error(networks))?;
+    table.model = table.model.map(|model| with_spread(&model, &regime.left_out(networks)));
     let image_ms = |keys: &[OperatorKey]| sum_ms(&predictor, keys) / 64.0;
     let (resnet, mobilenet) = (image_ms(&resnet50()), image_ms(&mobilenet_v1(1.0, 224)));
     let of_shipped = regime.error_with(networks, of_shipped).map_or(f64::NAN, |error| error.mape);
@@ -168,11 +170,12 @@ fn scaled(
         error,
         model: Some(rounded_model(&LatencyModel::additive(Prior::Roofline(roofline)))),
         rows: v100.rows.iter().map(row).collect(),
+        networks: Vec::new(),
     };
     let predictor = predictor(&table)?;
     Ok((table, predictor))
 }
 
 fn sum_ms(predictor: &Predictor, keys: &[OperatorKey]) -> f64 {
-    keys.iter().map(|key| predictor.operator_ms(key).0).sum()
+    keys.iter().map(|key| predictor.operator_ms(key)).sum()
 }

@@ -19,7 +19,7 @@ use self::tensorrt::Source;
 use super::evaluate::networks as measured;
 use super::prior::Features;
 use super::published::{self, PublishedNetwork, REGIMES};
-use super::{KeyKind, LatencyError, LatencyModel, OperatorKey, Precision, Predictor, Setting};
+use super::{KeyKind, LatencyError, LatencyModel, OperatorKey, Precision, Predictor, Setting, spread_of_pairs};
 use crate::files;
 
 pub use curve::{Curve, Measure, to_text as curves_to_text};
@@ -200,6 +200,16 @@ fn rounded_model(model: &LatencyModel) -> LatencyModel {
         model.to_coefficients().into_iter().map(|(name, value)| (name.to_owned(), rounded(value))).collect();
     // Rounding keeps every coefficient in range.
     LatencyModel::from_coefficients(&coefficients).unwrap_or_else(|_| model.clone())
+}
+
+/// A model with the spread of networks as (spread of their operators, predicted, measured).
+fn with_spread(model: &LatencyModel, networks: &[(f64, f64, f64)]) -> LatencyModel {
+    let mut model = model.clone();
+    if let Some((floor, factor)) = spread_of_pairs(networks) {
+        model.composition.spread_floor = floor;
+        model.composition.spread_factor = factor;
+    }
+    rounded_model(&model)
 }
 
 #[cfg(test)]

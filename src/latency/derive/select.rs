@@ -191,7 +191,7 @@ impl Group {
     /// Weighs each target by its time and by how badly the candidates around it are predicted.
     fn weigh_by_error(&mut self, rows: &[Row], correction: &Correction) {
         let error = |candidate: &Candidate| {
-            let log_factor = correction.factor(&rows[candidate.index].key).map_or(0.0, |found| found.factor.ln());
+            let log_factor = correction.find(&rows[candidate.index].key).map_or(0.0, |found| found.factor.ln());
             (log_factor - candidate.log_ratio).abs().min(1.0)
         };
         let errors: Vec<f64> = self.candidates.iter().map(error).collect();

@@ -10,12 +10,13 @@ use super::super::error_report::error_of_pairs;
 use super::super::fit::fit_roofline;
 use super::super::store::{NewRun, Row, TableError};
 use super::super::{
-    Evidence, KeyKind, LatencyError, LatencyModel, OperatorKey, Precision, Predictor, Prior, Setting, Table,
+    Composition, Evidence, KeyKind, LatencyError, LatencyModel, OperatorKey, Precision, Predictor, Prior, Setting,
+    Table,
 };
 use super::curve::Curve;
 use super::raw::RawRow;
 use super::select::order;
-use super::{DATE, rounded, rounded_model};
+use super::{DATE, rounded, rounded_model, with_spread};
 use crate::hash::fnv1a;
 
 /// What the table of one precision and batch is made from.
@@ -77,20 +78,25 @@ impl Source {
     /// Error of predicted sums of convolution times, each convolution of a network replaced by the
     /// nearest row that was set aside.
     pub fn error_of_sums(&self, predictor: &Predictor) -> Option<TableError> {
-        let mut pairs = Vec::new();
-        for network in &self.check {
-            let rows = network.iter().map(|index| &self.held_out[*index]);
-            let sums = rows.fold((0.0, 0.0), |(predicted, measured), row| {
-                (predicted + predictor.operator_ms(&row.key).0, measured + row.ms)
-            });
-            pairs.push(sums);
-        }
+        let pairs: Vec<_> =
+            self.sums(predictor).into_iter().map(|(_, predicted, measured)| (predicted, measured)).collect();
         let method = format!(
             "sums of convolution times of {} networks at 224 pixels, each convolution replaced by the nearest shape \
              held out; whole networks were never measured, so what composing adds is not in it",
             pairs.len()
         );
         error_of_pairs(&pairs, &method)
+    }
+
+    /// Spread of its operators, predicted and measured sum of each network of the check.
+    fn sums(&self, predictor: &Predictor) -> Vec<(f64, f64, f64)> {
+        let composition = Composition::default();
+        let of_network = |network: &Vec<usize>| {
+            let rows = || network.iter().map(|index| &self.held_out[*index]);
+            let times = predictor.class_times_of(&rows().map(|row| row.key).collect::<Vec<_>>());
+            (times.operator_spread(&composition), times.predict(&composition), rows().map(|row| row.ms).sum())
+        };
+        self.check.iter().map(of_network).collect()
     }
 
     /// The table of as many rows as the curve says.
@@ -102,7 +108,7 @@ impl Source {
             .held_out
             .iter()
             .filter(|row| is_relevant(&row.key))
-            .map(|row| (predictor.operator_ms(&row.key).0 / row.ms - 1.0).abs())
+            .map(|row| (predictor.operator_ms(&row.key) / row.ms - 1.0).abs())
             .collect();
         errors.sort_by(f64::total_cmp);
         let median = errors.get(errors.len() / 2).copied().unwrap_or(f64::NAN);
@@ -131,8 +137,9 @@ impl Source {
             },
             evidence: Evidence::Measured,
             error: self.error_of_sums(&predictor),
-            model: Some(self.model.clone()),
+            model: Some(with_spread(&self.model, &self.sums(&predictor))),
             rows,
+            networks: Vec::new(),
         }
     }
 }

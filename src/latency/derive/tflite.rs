@@ -12,7 +12,7 @@ use super::super::store::NewRun;
 use super::super::{Evidence, LatencyError, LatencyModel, Linear, OperatorKey, Precision, Prior, Setting, Table};
 use super::raw::{self, TfliteRow};
 use super::reference::{mobilenet_v1, mobilenet_v2, mobilenet_v3_minimalistic};
-use super::{DATE, rounded_model};
+use super::{DATE, with_spread};
 use std::path::Path;
 
 /// The page whose rows are fitted; others are of later versions of TFLite.
@@ -43,6 +43,8 @@ fn table(rows: &[TfliteRow], precision: Precision) -> Result<Table, LatencyError
     let left_out = leave_one_out(&observations);
     let pairs: Vec<_> =
         left_out.iter().zip(&observations).map(|(predicted, measured)| (*predicted, measured.ms)).collect();
+    // A formula says nothing about single operators.
+    let spread: Vec<_> = pairs.iter().map(|(predicted, measured)| (0.0, *predicted, *measured)).collect();
     let worst = pairs.iter().map(|(predicted, measured)| (predicted / measured - 1.0).abs()).fold(0.0, f64::max);
     let check = of_precision().find(|row| row.model == CHECKED).map_or_else(String::new, |row| {
         let predicted: f64 =
@@ -82,8 +84,9 @@ fn table(rows: &[TfliteRow], precision: Precision) -> Result<Table, LatencyError
         },
         evidence: Evidence::Fitted,
         error: error_of_pairs(&pairs, &format!("leave-one-out over {} published networks", pairs.len())),
-        model: Some(rounded_model(&LatencyModel::additive(Prior::Linear(linear)))),
+        model: Some(with_spread(&LatencyModel::additive(Prior::Linear(linear)), &spread)),
         rows: Vec::new(),
+        networks: Vec::new(),
     })
 }
 

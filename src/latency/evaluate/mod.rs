@@ -23,7 +23,7 @@ use super::{Evidence, LatencyError, LatencyModel, Precision, Predictor, Setting,
 pub use networks::{BATCHES, MeasuredNetwork};
 pub use ofa::{Lowered, OfaNetwork};
 pub use operators::OperatorErrors;
-pub use whole::{DRAWS, NetworkErrors};
+pub use whole::{Coverage, DRAWS, NetworkErrors};
 
 /// Precisions whose operators are predicted, all at [`OPERATOR_BATCH`].
 const PRECISIONS: [Precision; 3] = [Precision::Fp32, Precision::Fp16, Precision::Int8];

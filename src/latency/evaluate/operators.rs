@@ -47,8 +47,8 @@ pub fn evaluate(
         OperatorErrors { setting: setting.id(), predictor, held_out: pairs.len(), errors: Errors::of(&pairs) }
     };
     Ok(vec![
-        errors_of(format!("the {} shipped rows", shipped_rows.len()), &|key| Some(shipped.operator_ms(key).0)),
-        errors_of(format!("all {} other rows", rest.len()), &|key| Some(all_but.operator_ms(key).0)),
+        errors_of(format!("the {} shipped rows", shipped_rows.len()), &|key| Some(shipped.operator_ms(key))),
+        errors_of(format!("all {} other rows", rest.len()), &|key| Some(all_but.operator_ms(key))),
         errors_of("linear, all other rows".to_owned(), &|key| grid.ms(key)),
     ])
 }

@@ -2,20 +2,7 @@
 
 use super::super::Composition;
 use super::linear::solve;
-
-/// A measured network with the unweighted times of its operators by class.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct NetworkTimes {
-    pub conv_ms: f64,
-    pub depthwise_ms: f64,
-    pub traffic_ms: f64,
-    /// 1e9 bytes of weights, and of maps, that are cold in a network, on a processor.
-    pub cold_weight_giga: f64,
-    pub cold_map_giga: f64,
-    pub operators: usize,
-    /// The whole network.
-    pub measured_ms: f64,
-}
+use super::times::{NetworkTimes, device_ms, host_ms, total_ms};
 
 /// How strongly class weights may be drawn together, in networks. Few networks cannot tell apart
 /// classes that always come together; where they can, drawing only harms. The strength that
@@ -77,10 +64,47 @@ pub fn fit_composition(networks: &[NetworkTimes]) -> Composition {
         .map_or_else(Composition::default, |(_, composition)| composition)
 }
 
+/// As [`fit_composition`] where the host's cost is known, e.g. from the same networks at batch 1: a host
+/// launches the same kernels whatever the batch. Only what the device decides is fitted.
+pub fn fit_beside_host(networks: &[NetworkTimes], host: &Composition) -> Composition {
+    let host = Composition { host_ms: host.host_ms, kernel_ms: host.kernel_ms, ..Composition::default() };
+    let mut order: Vec<NetworkTimes> = networks.to_vec();
+    let over_host = |network: &NetworkTimes| network.measured_ms / host_ms(&host, network);
+    order.sort_by(|a, b| over_host(a).total_cmp(&over_host(b)));
+    let mut best = unseen_device(&order, host.clone());
+    let mut least = total_loss(&best, networks);
+    for split in 0..=networks.len().saturating_sub(DEVICE_SIDE) {
+        let mut free = order[split..].to_vec();
+        for _ in 0..EXCHANGES {
+            let device = fit_device(&free, strength(&free));
+            let both = Composition { host_ms: host.host_ms, kernel_ms: host.kernel_ms, ..device };
+            let new_free: Vec<_> =
+                order.iter().copied().filter(|network| device_ms(&both, network) >= host_ms(&both, network)).collect();
+            if new_free.len() < DEVICE_SIDE {
+                break;
+            }
+            let sum = total_loss(&both, networks);
+            if sum < least {
+                least = sum;
+                best = both;
+            }
+            if new_free == free {
+                break;
+            }
+            free = new_free;
+        }
+    }
+    best
+}
+
 /// The host alone. The device keeps the table's own times, or as much of them as does not show, so
 /// that a network far larger than these is not predicted to cost nothing.
 fn fit_host_alone(networks: &[NetworkTimes]) -> Composition {
-    let host = fit_host(networks);
+    unseen_device(networks, fit_host(networks))
+}
+
+/// A host's cost with a device that does not show on the networks.
+fn unseen_device(networks: &[NetworkTimes], host: Composition) -> Composition {
     let unseen = networks.iter().map(|network| host_ms(&host, network) / total_ms(network)).fold(1.0, f64::min);
     Composition { conv: unseen, depthwise: unseen, traffic: unseen, ..host }
 }
@@ -116,30 +140,6 @@ fn fit_both(networks: &[NetworkTimes], strength: f64) -> Option<Composition> {
         }
     }
     best
-}
-
-impl NetworkTimes {
-    /// What a composition predicts.
-    pub fn predict(&self, composition: &Composition) -> f64 {
-        device_ms(composition, self).max(host_ms(composition, self))
-    }
-}
-
-/// Device time before any weight.
-fn total_ms(network: &NetworkTimes) -> f64 {
-    network.conv_ms + network.depthwise_ms + network.traffic_ms
-}
-
-fn device_ms(composition: &Composition, network: &NetworkTimes) -> f64 {
-    composition.conv * network.conv_ms
-        + composition.depthwise * network.depthwise_ms
-        + composition.traffic * network.traffic_ms
-        + composition.cold_weight_ms_per_giga * network.cold_weight_giga
-        + composition.cold_map_ms_per_giga * network.cold_map_giga
-}
-
-fn host_ms(composition: &Composition, network: &NetworkTimes) -> f64 {
-    composition.host_ms + composition.kernel_ms * network.operators as f64
 }
 
 /// Squared relative error, linear in the tail.
@@ -251,7 +251,7 @@ fn plausible_cold(before: usize) -> [(Vec<f64>, f64); 2] {
 }
 
 /// Fixed cost and cost per operator of networks that the host decides.
-fn fit_host(networks: &[NetworkTimes]) -> Composition {
+pub fn fit_host(networks: &[NetworkTimes]) -> Composition {
     let mean = networks.iter().map(|network| network.measured_ms).sum::<f64>() / networks.len().max(1) as f64;
     let features: Vec<_> = networks.iter().map(|network| vec![1.0, network.operators as f64]).collect();
     let weights = robust(&features, networks, &[(vec![NO_FIXED_COST.sqrt() / mean, 0.0], 0.0)]);

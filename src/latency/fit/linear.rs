@@ -19,7 +19,7 @@ pub fn non_negative(observations: &[Observation]) -> Vec<f64> {
 /// Non-negative least squares of `row . weights = target`, exactly: the solution is the best of the
 /// unconstrained solutions on subsets of the features that happen to be non-negative. Meant for a
 /// handful of features.
-pub(super) fn solve(rows: &[(Vec<f64>, f64)]) -> Vec<f64> {
+pub(in crate::latency) fn solve(rows: &[(Vec<f64>, f64)]) -> Vec<f64> {
     let count = rows.first().map_or(0, |(row, _)| row.len());
     // Each feature is brought to unit length, so that the equations are well scaled.
     let lengths: Vec<f64> =

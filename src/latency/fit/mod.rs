@@ -8,10 +8,15 @@ mod linear;
 mod pattern;
 mod processor;
 mod roofline;
+mod spread;
+mod times;
 
-pub use composition::{NetworkTimes, fit_composition};
+pub use composition::{fit_beside_host, fit_composition, fit_host};
+pub(super) use linear::solve;
 pub use linear::{Observation, leave_one_out, non_negative};
 pub use roofline::fit_roofline;
+pub use spread::{fit_spread, fit_spread_of, fit_spread_with, spread_of_pairs};
+pub use times::NetworkTimes;
 
 use super::store::Row;
 use super::{LatencyError, Prior, Setting};

@@ -6,17 +6,15 @@ use super::super::{Prior, Setting};
 /// A coefficient of a model.
 pub(super) type Field<T> = fn(&mut T) -> &mut f64;
 
-/// Rows the search looks at: more do not change the prior, which the rows correct anyway.
-const MAX_ROWS: usize = 3000;
-
 /// First step and last step of the search, as logarithms.
 const STEPS: (f64, f64) = (0.5, 0.004);
 /// Rounds of the search at most.
 const ROUNDS: usize = 400;
 
-/// At most [`MAX_ROWS`] of the rows, evenly spread.
-pub(super) fn thinned(rows: &[Row]) -> Vec<&Row> {
-    rows.iter().step_by(rows.len().div_ceil(MAX_ROWS).max(1)).collect()
+/// At most so many of the rows, evenly spread: more do not change a prior, which the rows correct
+/// anyway.
+pub(super) fn thinned(rows: &[Row], limit: usize) -> Vec<&Row> {
+    rows.iter().step_by(rows.len().div_ceil(limit).max(1)).collect()
 }
 
 /// Mean |log(row / prior)|, smoothed near 0.

@@ -4,6 +4,9 @@ use super::super::store::Row;
 use super::super::{KeyKind, LatencyError, Prior, Processor, Setting};
 use super::pattern::{Field, mean_log_error, minimise, thinned};
 
+/// Rows the fit looks at; a session fits several times while it measures.
+const MAX_ROWS: usize = 1000;
+
 /// The coefficients that are fitted.
 const FREE: [Field<Processor>; 20] = [
     |processor| &mut processor.launch_ms,
@@ -38,7 +41,7 @@ const CACHE_BYTES: [f64; 5] = [2e6, 6e6, 12e6, 16e6, 32e6];
 /// # Errors
 /// When there is no convolution among the rows.
 pub fn fit_processor(rows: &[Row], setting: &Setting) -> Result<Processor, LatencyError> {
-    let rows = thinned(rows);
+    let rows = thinned(rows, MAX_ROWS);
     let loss = |processor: &Processor| mean_log_error(&Prior::Processor(processor.clone()), &rows, setting);
     let mut best = start(&rows, setting)?;
     // First the tile, then the cache: each is found with everything else fitted.

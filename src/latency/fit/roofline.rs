@@ -4,6 +4,9 @@ use super::super::store::Row;
 use super::super::{KeyKind, LatencyError, OperatorKey, Precision, Prior, Roofline, Setting};
 use super::pattern::{Field, mean_log_error, minimise, thinned};
 
+/// Rows the fit looks at.
+const MAX_ROWS: usize = 3000;
+
 /// The coefficients that are fitted.
 const FREE: [Field<Roofline>; 15] = [
     |roofline| &mut roofline.launch_ms,
@@ -41,7 +44,7 @@ fn roofline_for(setting: &Setting) -> Roofline {
 /// # Errors
 /// When there is no convolution among the rows.
 pub fn fit_roofline(rows: &[Row], setting: &Setting) -> Result<Roofline, LatencyError> {
-    let rows = thinned(rows);
+    let rows = thinned(rows, MAX_ROWS);
     let start = start(&rows, setting)?;
     let loss = |roofline: &Roofline| mean_log_error(&Prior::Roofline(roofline.clone()), &rows, setting);
     Ok(minimise(&start, &FREE, loss))

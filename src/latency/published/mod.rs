@@ -145,15 +145,25 @@ impl Regime {
         networks: &[PublishedNetwork],
         predicted: &[PublishedNetwork],
     ) -> Option<TableError> {
-        let left_out = self.left_out_ms_with(networks, predicted);
-        let pairs: Vec<_> = networks
-            .iter()
-            .zip(left_out)
-            .filter(|(network, _)| network.name != EXCLUDED)
-            .map(|(network, predicted)| (predicted, self.published_ms(network)))
-            .collect();
+        let left_out = self.left_out_with(networks, predicted).into_iter();
+        let pairs: Vec<_> = left_out.map(|(_, predicted, published)| (predicted, published)).collect();
         let method = format!("leave-one-out over {} published networks ({EXCLUDED} is not among them)", pairs.len());
         error_of_pairs(&pairs, &method)
+    }
+
+    /// Fitted networks as (0, predicted by the fit to the others, published milliseconds): a formula says
+    /// nothing about single operators.
+    pub(crate) fn left_out(&self, networks: &[PublishedNetwork]) -> Vec<(f64, f64, f64)> {
+        self.left_out_with(networks, networks)
+    }
+
+    fn left_out_with(&self, networks: &[PublishedNetwork], predicted: &[PublishedNetwork]) -> Vec<(f64, f64, f64)> {
+        networks
+            .iter()
+            .zip(self.left_out_ms_with(networks, predicted))
+            .filter(|(network, _)| network.name != EXCLUDED)
+            .map(|(network, predicted)| (0.0, predicted, self.published_ms(network)))
+            .collect()
     }
 
     fn observations<'n>(&self, networks: impl IntoIterator<Item = &'n PublishedNetwork>) -> Vec<Observation> {

@@ -71,8 +71,9 @@ fn describe(regime: &Regime, text: &mut String) -> Result<(), LatencyError> {
         .fold(0.0, f64::max);
     let _ = writeln!(
         text,
-        "* {}: {}. Leave-one-out MAPE {:.1}% (largest {:.1}%), {:.0}% within 10%.",
+        "* {} ({}, predicted times are fitted): {}. Leave-one-out MAPE {:.1}% (largest {:.1}%), {:.0}% within 10%.",
         regime.name,
+        regime.setting(),
         regime.about,
         100.0 * error.mape,
         100.0 * largest,

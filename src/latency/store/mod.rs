@@ -41,6 +41,10 @@ pub struct Store {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RunId(i64);
 
+/// A checked network in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CheckId(i64);
+
 /// What is known when measuring starts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewRun {
@@ -97,7 +101,7 @@ pub struct Row {
 }
 
 /// A whole network, predicted and measured on the run's setting.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct NetworkCheck {
     pub structure: String,
     pub resolution: u32,

@@ -6,10 +6,11 @@ use rusqlite::OptionalExtension;
 
 use super::super::{Evidence, LatencyError, LatencyModel, OperatorKey, Setting};
 use super::write::{activation_from_name, evidence_rank};
-use super::{NetworkCheck, NewRun, Row, Run, RunId, SettingSummary, Store, TableError};
+use super::{CheckId, NetworkCheck, NewRun, Row, Run, RunId, SettingSummary, Store, TableError};
+use crate::stats::median_and_stderr;
 
-/// Key, median and standard error in milliseconds, number of the evidence, as they are stored.
-type Stored = (Result<OperatorKey, String>, f64, f64, i64);
+/// Key, median and standard error in milliseconds, number of the evidence, run, as they are stored.
+type Stored = (Result<OperatorKey, String>, f64, f64, i64, i64);
 
 impl Store {
     /// From now on reads own runs alone, finished or not: what a session that measures wants.
@@ -22,17 +23,23 @@ impl Store {
     }
 
     /// One row per operator that has a time on a setting, sorted by key: the strongest evidence,
-    /// the newest; the user's own once they have finished measuring the setting, shipped before.
+    /// the newest run, in which several measurements count by their median; the user's own once
+    /// they have finished measuring the setting, shipped before.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn rows(&self, setting: &Setting) -> Result<Vec<Row>, LatencyError> {
         // Weakest first, so that later ones replace earlier ones.
-        let mut rows = BTreeMap::new();
-        for row in self.measurements(setting, &format!("median_ms IS NOT NULL AND {}", self.counts()))? {
-            rows.insert(row.key, row);
+        let mut rows: BTreeMap<OperatorKey, (i64, Vec<Row>)> = BTreeMap::new();
+        for (row, run) in self.measurements(setting, &format!("median_ms IS NOT NULL AND {}", self.counts()))? {
+            let (newest, same) = rows.entry(row.key).or_default();
+            if *newest != run || same.last().is_some_and(|last| last.evidence != row.evidence) {
+                *newest = run;
+                same.clear();
+            }
+            same.push(row);
         }
-        Ok(rows.into_values().collect())
+        Ok(rows.into_values().filter_map(|(_, same)| combined(same)).collect())
     }
 
     /// Every time an operator ever had on a setting, weakest and oldest first.
@@ -40,9 +47,8 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub fn history(&self, setting: &Setting, key: &OperatorKey) -> Result<Vec<Row>, LatencyError> {
-        let mut rows = self.measurements(setting, "median_ms IS NOT NULL")?;
-        rows.retain(|row| row.key == *key);
-        Ok(rows)
+        let rows = self.measurements(setting, "median_ms IS NOT NULL")?;
+        Ok(rows.into_iter().map(|(row, _)| row).filter(|row| row.key == *key).collect())
     }
 
     /// Operators whose every attempt failed, with the newest reason.
@@ -83,21 +89,22 @@ impl Store {
         keys.into_iter().map(|key| key.map_err(|reason| self.bad_content(DOING, reason))).collect()
     }
 
-    fn measurements(&self, setting: &Setting, condition: &str) -> Result<Vec<Row>, LatencyError> {
+    fn measurements(&self, setting: &Setting, condition: &str) -> Result<Vec<(Row, i64)>, LatencyError> {
         const DOING: &str = "reading measurements";
         let read = || -> rusqlite::Result<Vec<Stored>> {
-            let columns = "k.*, m.median_ms, m.stderr_ms, m.evidence";
+            let columns = "k.*, m.median_ms, m.stderr_ms, m.evidence, m.run_id";
             let mut statement = self.connection.prepare(&select(columns, condition))?;
             statement
                 .query_map([setting.id()], |row| {
                     let stderr_ms: Option<f64> = row.get("stderr_ms")?;
-                    Ok((read_key(row)?, row.get("median_ms")?, stderr_ms.unwrap_or(0.0), row.get("evidence")?))
+                    let ms = row.get("median_ms")?;
+                    Ok((read_key(row)?, ms, stderr_ms.unwrap_or(0.0), row.get("evidence")?, row.get("run_id")?))
                 })?
                 .collect()
         };
         let rows = read().map_err(|source| self.failed(DOING, source))?;
         rows.into_iter()
-            .map(|(key, ms, stderr_ms, evidence)| {
+            .map(|(key, ms, stderr_ms, evidence, run)| {
                 let key = key.map_err(|reason| self.bad_content(DOING, reason))?;
                 let evidence = match evidence {
                     0 => Evidence::Interpolated,
@@ -105,7 +112,7 @@ impl Store {
                     2 => Evidence::Measured,
                     _ => return Err(self.bad_content(DOING, format!("evidence {evidence}"))),
                 };
-                Ok(Row { key, ms, stderr_ms, evidence })
+                Ok((Row { key, ms, stderr_ms, evidence }, run))
             })
             .collect()
     }
@@ -233,30 +240,35 @@ impl Store {
         Ok(SettingSummary { setting: setting.clone(), runs: self.runs(setting)?, operators, failed })
     }
 
-    /// Whole networks of a run, predicted and measured.
+    /// Whole networks of a run, predicted and measured, in the order they were stored.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn checks(&self, run: RunId) -> Result<Vec<NetworkCheck>, LatencyError> {
-        let read = || -> rusqlite::Result<Vec<NetworkCheck>> {
-            let mut statement = self.connection.prepare(
-                "SELECT structure, resolution, classes, squeeze_excite, calibration, predicted_ms, measured_ms, stderr_ms,
-                     repeat_ms
-                 FROM network_check WHERE run_id = ?1 ORDER BY id",
-            )?;
+        Ok(self.checks_with_ids(run)?.into_iter().map(|(_, check)| check).collect())
+    }
+
+    /// As [`Store::checks`], each with what [`Store::update_check`] wants.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn checks_with_ids(&self, run: RunId) -> Result<Vec<(CheckId, NetworkCheck)>, LatencyError> {
+        let read = || -> rusqlite::Result<Vec<(CheckId, NetworkCheck)>> {
+            let mut statement = self.connection.prepare("SELECT * FROM network_check WHERE run_id = ?1 ORDER BY id")?;
             statement
                 .query_map([run.0], |row| {
-                    Ok(NetworkCheck {
-                        structure: row.get(0)?,
-                        resolution: row.get(1)?,
-                        classes: row.get(2)?,
-                        squeeze_excite: row.get(3)?,
-                        calibration: row.get(4)?,
-                        predicted_ms: row.get(5)?,
-                        measured_ms: row.get(6)?,
-                        stderr_ms: row.get(7)?,
-                        repeat_ms: row.get(8)?,
-                    })
+                    let check = NetworkCheck {
+                        structure: row.get("structure")?,
+                        resolution: row.get("resolution")?,
+                        classes: row.get("classes")?,
+                        squeeze_excite: row.get("squeeze_excite")?,
+                        calibration: row.get("calibration")?,
+                        predicted_ms: row.get("predicted_ms")?,
+                        measured_ms: row.get("measured_ms")?,
+                        stderr_ms: row.get("stderr_ms")?,
+                        repeat_ms: row.get("repeat_ms")?,
+                    };
+                    Ok((CheckId(row.get("id")?), check))
                 })?
                 .collect()
         };
@@ -299,13 +311,21 @@ impl Store {
     }
 }
 
+/// Several measurements of one operator as one row.
+fn combined(rows: Vec<Row>) -> Option<Row> {
+    let times: Vec<f64> = rows.iter().map(|row| row.ms).collect();
+    let (ms, stderr_ms) = median_and_stderr(&times)?;
+    let last = rows.last()?;
+    Some(Row { ms, stderr_ms: if rows.len() == 1 { last.stderr_ms } else { stderr_ms }, ..last.clone() })
+}
+
 /// Whether a run `r` counts. A shipped table may stand for another machine with a processor of the
 /// same name, so the two never mix: it counts until the user has finished measuring the setting,
 /// from then on the user's own runs do.
 const COUNTS: &str = "((r.shipped IS NULL) = (
     EXISTS (SELECT 1 FROM run own JOIN measurement m2 ON m2.run_id = own.id
         WHERE own.setting_id = r.setting_id AND own.shipped IS NULL AND own.finished_at IS NOT NULL
-        AND m2.evidence = 2 AND m2.median_ms IS NOT NULL)
+        AND m2.evidence >= 1 AND m2.median_ms IS NOT NULL)
     OR NOT EXISTS (SELECT 1 FROM run other WHERE other.setting_id = r.setting_id AND other.shipped IS NOT NULL)))";
 
 /// The same where only own runs are wanted.

@@ -61,6 +61,9 @@ impl Store {
                 rows.insert(run, row)?;
             }
             drop(rows);
+            for check in &table.networks {
+                write::insert_check(&transaction, run, check)?;
+            }
             if let Some(model) = &table.model {
                 write::insert_model(&transaction, run, model)?;
             }

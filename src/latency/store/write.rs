@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::super::{Evidence, LatencyError, LatencyModel, OperatorKey, Setting};
-use super::{NetworkCheck, NewRun, Row, RunId, Store, TableError, UNIT};
+use super::{CheckId, NetworkCheck, NewRun, Row, RunId, Store, TableError, UNIT};
 use crate::net::Activation;
 
 /// SQL for "now", UTC.
@@ -51,6 +51,63 @@ impl Store {
         write().map_err(|source| self.failed(DOING, source))
     }
 
+    /// Stores rows as they are, all of them or none.
+    ///
+    /// # Errors
+    /// When a time is not a positive number or the database cannot be written.
+    pub fn insert_rows(&mut self, run: RunId, rows: &[Row]) -> Result<(), LatencyError> {
+        const DOING: &str = "storing rows";
+        if let Some(row) = rows.iter().find(|row| !(row.ms.is_finite() && row.ms > 0.0)) {
+            return Err(self.bad_content(DOING, format!("{} ms for {}", row.ms, row.key)));
+        }
+        let mut write = || {
+            let transaction = self.connection.transaction()?;
+            let mut writer = RowWriter::new(&transaction)?;
+            for row in rows {
+                writer.insert(run, row)?;
+            }
+            drop(writer);
+            transaction.commit()
+        };
+        write().map_err(|source| self.failed(DOING, source))
+    }
+
+    /// Stores what one running network told: the time of each of its operators, with its samples,
+    /// and the network itself where it was predicted before; all of it or nothing.
+    ///
+    /// # Errors
+    /// When a time is not a positive number or the database cannot be written.
+    pub fn insert_observations(
+        &mut self,
+        run: RunId,
+        operators: &[(OperatorKey, f64, Vec<f64>)],
+        network: Option<&NetworkCheck>,
+    ) -> Result<(), LatencyError> {
+        const DOING: &str = "storing the operators of a network";
+        if let Some((key, ms, _)) = operators.iter().find(|(_, ms, _)| !(ms.is_finite() && *ms > 0.0)) {
+            return Err(self.bad_content(DOING, format!("{ms} ms for {key}")));
+        }
+        let mut write = || {
+            let transaction = self.connection.transaction()?;
+            let mut rows = RowWriter::new(&transaction)?;
+            let mut samples =
+                transaction.prepare("INSERT INTO sample (measurement_id, number, ms) VALUES (?1, ?2, ?3)")?;
+            for (key, ms, samples_ms) in operators {
+                let row = Row { key: *key, ms: *ms, stderr_ms: 0.0, evidence: Evidence::Measured };
+                let measurement = rows.insert(run, &row)?;
+                for (number, ms) in samples_ms.iter().enumerate() {
+                    samples.execute(params![measurement, number as i64, ms])?;
+                }
+            }
+            drop((rows, samples));
+            if let Some(network) = network {
+                insert_check(&transaction, run, network)?;
+            }
+            transaction.commit()
+        };
+        write().map_err(|source| self.failed(DOING, source))
+    }
+
     /// Stores that an operator could not be timed, and why.
     ///
     /// # Errors
@@ -70,27 +127,23 @@ impl Store {
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn insert_check(&mut self, run: RunId, check: &NetworkCheck) -> Result<(), LatencyError> {
+    pub fn insert_check(&mut self, run: RunId, check: &NetworkCheck) -> Result<CheckId, LatencyError> {
+        insert_check(&self.connection, run, check).map_err(|source| self.failed("storing a network check", source))
+    }
+
+    /// Renews what was predicted for a network, and stores what it took when it was measured once
+    /// more.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn update_check(&mut self, id: CheckId, predicted_ms: f64, repeat_ms: Option<f64>) -> Result<(), LatencyError> {
         self.connection
             .execute(
-                "INSERT INTO network_check (run_id, structure, resolution, classes, squeeze_excite, calibration,
-                     predicted_ms, measured_ms, stderr_ms, repeat_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                params![
-                    run.0,
-                    check.structure,
-                    check.resolution,
-                    check.classes,
-                    check.squeeze_excite,
-                    check.calibration,
-                    check.predicted_ms,
-                    check.measured_ms,
-                    check.stderr_ms,
-                    check.repeat_ms
-                ],
+                "UPDATE network_check SET predicted_ms = ?2, repeat_ms = coalesce(?3, repeat_ms) WHERE id = ?1",
+                params![id.0, predicted_ms, repeat_ms],
             )
             .map(drop)
-            .map_err(|source| self.failed("storing a network check", source))
+            .map_err(|source| self.failed("updating a network check", source))
     }
 
     /// Stores the model (prior and composition) that was fitted on a run's rows.
@@ -113,6 +166,27 @@ impl Store {
     pub fn finish_run(&mut self, run: RunId, error: Option<&TableError>) -> Result<(), LatencyError> {
         finish_run(&self.connection, run, error).map_err(|source| self.failed("finishing a run", source))
     }
+}
+
+pub(super) fn insert_check(connection: &Connection, run: RunId, check: &NetworkCheck) -> rusqlite::Result<CheckId> {
+    connection.execute(
+        "INSERT INTO network_check (run_id, structure, resolution, classes, squeeze_excite, calibration,
+             predicted_ms, measured_ms, stderr_ms, repeat_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        params![
+            run.0,
+            check.structure,
+            check.resolution,
+            check.classes,
+            check.squeeze_excite,
+            check.calibration,
+            check.predicted_ms,
+            check.measured_ms,
+            check.stderr_ms,
+            check.repeat_ms
+        ],
+    )?;
+    Ok(CheckId(connection.last_insert_rowid()))
 }
 
 pub(super) fn begin_run(

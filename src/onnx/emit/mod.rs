@@ -31,6 +31,7 @@ use crate::net::Shape;
 
 pub(super) use activation::word as activation_word;
 pub(super) use conv::ConvArguments;
+pub(super) use names::node_names;
 pub use names::{INPUT_NAME, OUTPUT_NAME};
 pub(super) use network::network_model;
 

@@ -30,8 +30,8 @@ pub struct RunnerAbout {
     /// Processor or machine, in its own words.
     pub host: String,
     pub threads: u32,
-    /// What is timed, by which clock.
-    pub method: String,
+    /// What times are read from, e.g. `processor time of the thread`.
+    pub clock: String,
 }
 
 /// A way to time models on one device.
@@ -44,6 +44,39 @@ pub trait Runner {
     /// [`RunnerError::Model`] when this subject cannot be timed, [`RunnerError::Lost`] when
     /// nothing can be timed any more.
     fn block(&mut self, subject: &Subject, limits: &Limits) -> Result<Vec<f64>, RunnerError>;
+
+    /// Whether [`Runner::parts`] works: operators are then timed inside networks.
+    fn times_parts(&self) -> bool {
+        false
+    }
+
+    /// Times parts of one freshly loaded, running model. `owners` says which of `count` parts a
+    /// node of the runtime belongs to, by its name; none for nodes of no part.
+    ///
+    /// # Errors
+    /// As [`Runner::block`]; [`RunnerError::Model`] also where the runtime does not time nodes.
+    fn parts(
+        &mut self,
+        subject: &Subject,
+        owners: &dyn Fn(&str) -> Option<usize>,
+        count: usize,
+        limits: &Limits,
+    ) -> Result<Parts, RunnerError> {
+        let _ = (subject, owners, count, limits);
+        Err(RunnerError::Model("this runtime does not time single nodes".to_owned()))
+    }
+}
+
+/// Samples of the parts of a running model, in milliseconds of one call. The n-th samples of all
+/// lists are of the same calls; taking the median is the caller's.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Parts {
+    /// One list of samples per part.
+    pub parts_ms: Vec<Vec<f64>>,
+    /// Nodes that belong to no part.
+    pub unowned_ms: Vec<f64>,
+    /// Whole calls.
+    pub whole_ms: Vec<f64>,
 }
 
 /// A failed block.

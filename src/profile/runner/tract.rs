@@ -1,8 +1,8 @@
 //! tract in this process, through the agent's library, on one thread.
 
-use zen_agent::{CLOCK, Limits, Machine, Model, RUNTIME, RUNTIME_VERSION};
+use zen_agent::{CLOCK, Limits, Machine, Model, PartsBlock, RUNTIME, RUNTIME_VERSION};
 
-use super::{Runner, RunnerAbout, RunnerEntry, RunnerError, Subject};
+use super::{Parts, Runner, RunnerAbout, RunnerEntry, RunnerError, Subject};
 
 pub(super) const ENTRY: RunnerEntry = RunnerEntry {
     name: RUNTIME,
@@ -23,11 +23,25 @@ impl Runner for Tract {
             device: self.machine.device_name(),
             host: format!("{}, {} cores, {}", self.machine.cpu, self.machine.cores, self.machine.system),
             threads: 1,
-            method: format!(
-                "operators between 1x1 convolutions, only their own nodes timed; {clock}; \
-                 median over freshly loaded instances of each instance's median"
-            ),
+            clock: clock.to_owned(),
         }
+    }
+
+    fn times_parts(&self) -> bool {
+        true
+    }
+
+    fn parts(
+        &mut self,
+        subject: &Subject,
+        owners: &dyn Fn(&str) -> Option<usize>,
+        count: usize,
+        limits: &Limits,
+    ) -> Result<Parts, RunnerError> {
+        let block = Model::load(&subject.model).and_then(|model| model.parts(owners, count, limits));
+        let PartsBlock { parts_ms, unowned_ms, whole_ms } =
+            block.map_err(|error| RunnerError::Model(error.to_string()))?;
+        Ok(Parts { parts_ms, unowned_ms, whole_ms })
     }
 
     fn block(&mut self, subject: &Subject, limits: &Limits) -> Result<Vec<f64>, RunnerError> {

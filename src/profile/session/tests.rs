@@ -3,17 +3,25 @@
 use std::cell::Cell;
 
 use super::super::runner::mock::Mock;
+use super::super::{RunnerError, Source, Subject, plan};
 use super::*;
+use crate::latency::Evidence;
 use crate::latency::Fuser;
 use crate::net::{LowerOptions, Network};
 use crate::space::Space;
 
 fn options(operators: usize, networks: usize) -> SessionOptions {
     SessionOptions {
-        plan: PlanOptions { space: Space::find("xxbl").unwrap(), lower: LowerOptions::new(32, 10), operators, seed: 3 },
+        plan: PlanOptions {
+            sources: vec![Source { space: Space::find("xxbl").unwrap(), lower: LowerOptions::new(32, 10) }],
+            operators,
+            seed: 3,
+        },
         batch_size: 1,
         networks,
         time_limit: None,
+        target_within10: None,
+        adapt_from: None,
         operator_target: Target::operator(),
         network_target: Target::network(),
     }
@@ -84,32 +92,120 @@ fn a_lost_device_ends_the_session_but_keeps_its_rows() {
     assert_eq!(store.rows(&setting).unwrap().len(), 2);
 }
 
+/// A processor whose operators take a known time wherever they stand.
+fn operator_ms(key: &OperatorKey) -> f64 {
+    1e-3 + 1e-7 * (key.flops() + key.in_elements()) as f64
+}
+
+fn fused(structure: &str) -> Vec<OperatorKey> {
+    let graph = Network::parse(structure).unwrap().lower(&LowerOptions::new(32, 10)).unwrap();
+    Fuser::default().fuse(&graph).to_vec()
+}
+
+/// Networks take 1.1 times the sum of their operators.
+fn network_ms(structure: &str) -> f64 {
+    1.1 * fused(structure).iter().map(operator_ms).sum::<f64>()
+}
+
 #[test]
 fn the_check_recovers_how_operators_compose() {
-    // Every operator of the space is measured, and networks take 1.1 times their sum.
+    // Every operator of the space is measured.
     let options = options(MAX_OPERATORS as usize, 12);
     let keys = plan(&options.plan).unwrap().keys;
-    let lower = options.plan.lower;
-    let operator_ms = |key: &OperatorKey| 1e-3 + 1e-7 * (key.flops() + key.in_elements()) as f64;
     let script = |subject: &Subject, _| {
-        let ms = match keys.iter().find(|key| key.to_string() == subject.name) {
-            Some(key) => operator_ms(key),
-            None => {
-                let graph = Network::parse(&subject.name).unwrap().lower(&lower).unwrap();
-                1.1 * Fuser::default().fuse(&graph).iter().map(operator_ms).sum::<f64>()
-            }
-        };
-        Ok(vec![ms])
+        let known = keys.iter().find(|key| key.to_string() == subject.name);
+        Ok(vec![known.map_or_else(|| network_ms(&subject.name), operator_ms)])
     };
     let mut store = Store::in_memory_empty().unwrap();
     let outcome = run(&mut store, &options, &mut Mock::new(script), &|| false);
     let check = outcome.check.unwrap();
-    assert_eq!((check.calibration_networks, check.networks.len()), (4, 8));
+    assert_eq!((check.calibration_networks, check.networks.len()), (4, 12));
     assert!(check.error.mape < 0.02 && check.bias.abs() < 0.02, "{:?}", check.error);
     assert_eq!(check.error.within5, Some(1.0));
+    assert_eq!(check.noise.unwrap().mape, 0.0);
     let stored = store.runs(&outcome.setting).unwrap().remove(0);
     assert_eq!((stored.error, stored.finished_at.is_some()), (Some(check.error), true));
-    assert_eq!(store.checks(outcome.run).unwrap().len(), 8);
+    let checks = store.checks(outcome.run).unwrap();
+    let held_out: Vec<_> = checks.iter().filter(|check| !check.calibration).collect();
+    assert_eq!((checks.len(), held_out.len()), (16, 12));
+    assert!(held_out.iter().all(|check| check.repeat_ms == Some(check.measured_ms)));
+}
+
+/// A runner that times nodes.
+fn by_parts() -> Mock<'static> {
+    Mock::new(|subject, _| Ok(vec![network_ms(&subject.name)]))
+        .with_parts(|subject| Ok(fused(&subject.name).iter().map(operator_ms).collect()))
+}
+
+#[test]
+fn operators_are_learned_inside_networks() {
+    let options = options(1200, 12);
+    let mut store = Store::in_memory_empty().unwrap();
+    let mut last_operators = 0;
+    let mut show = |event: Event<'_>| {
+        if let Event::Learned { operators, .. } = event {
+            assert!(operators >= last_operators);
+            last_operators = operators;
+        }
+    };
+    let outcome = profile(&mut store, &mut by_parts(), &options, &|| false, &mut show).unwrap();
+    assert_eq!((outcome.ending, outcome.measured), (Ending::Complete, last_operators));
+    for row in store.rows(&outcome.setting).unwrap() {
+        assert!((row.ms / operator_ms(&row.key) - 1.0).abs() < 1e-12);
+    }
+    let check = outcome.check.unwrap();
+    assert!(check.error.mape < 0.01 && check.error.within5 == Some(1.0), "{:?}", check.error);
+    // Networks that taught the table are stored as such, and none of them is held out.
+    let checks = store.checks(outcome.run).unwrap();
+    let (seen, held_out): (Vec<_>, Vec<_>) = checks.into_iter().partition(|check| check.calibration);
+    assert_eq!(held_out.len(), 12);
+    assert!(seen.len() >= 20 && seen.iter().all(|seen| held_out.iter().all(|held| held.structure != seen.structure)));
+    assert!(outcome.more_time.unwrap().mape_now < 0.05);
+}
+
+#[test]
+fn learning_ends_when_fresh_networks_are_predicted_well() {
+    let options = SessionOptions { target_within10: Some(0.9), ..options(MAX_OPERATORS as usize, 2) };
+    let mut store = Store::in_memory_empty().unwrap();
+    let outcome = run(&mut store, &options, &mut by_parts(), &|| false);
+    assert_eq!(outcome.ending, Ending::TargetMet);
+    assert!((60..400).contains(&outcome.inside_networks), "{}", outcome.inside_networks);
+}
+
+#[test]
+fn an_interrupted_session_inside_networks_goes_on_in_the_same_run() {
+    let options = options(600, 4);
+    let mut store = Store::in_memory_empty().unwrap();
+    let asked = Cell::new(0);
+    let interrupted = || asked.replace(asked.get() + 1) == 15;
+    let first = run(&mut store, &options, &mut by_parts(), &interrupted);
+    assert_eq!((first.ending, first.inside_networks), (Ending::Interrupted, 15));
+    assert!(store.rows(&first.setting).unwrap().len() == first.measured);
+    let second = run(&mut store, &options, &mut by_parts(), &|| false);
+    assert_eq!((second.run, second.stored, second.ending), (first.run, first.measured, Ending::Complete));
+    assert!(second.measured + second.stored >= 600);
+    assert_eq!(store.runs(&first.setting).unwrap().len(), 1);
+    // Interrupted in the check: what was measured is not measured again.
+    let mut again = Store::in_memory_empty().unwrap();
+    let checked = Cell::new(0);
+    let count = |event: Event<'_>| {
+        checked.set(checked.get() + u32::from(matches!(event, Event::Network { .. })));
+    };
+    let first = profile(&mut again, &mut by_parts(), &options, &|| checked.get() == 3, &mut { count }).unwrap();
+    assert_eq!((first.ending, first.check), (Ending::Interrupted, None));
+    checked.set(100);
+    let second = profile(&mut again, &mut by_parts(), &options, &|| false, &mut { count }).unwrap();
+    assert_eq!(checked.get() - 100, 5);
+    assert_eq!(second.check.unwrap().networks.len(), 4);
+}
+
+#[test]
+fn networks_that_fail_are_named_and_end_a_hopeless_session() {
+    let mut mock = Mock::new(|_, _| Ok(vec![1.0])).with_parts(|_| Err(RunnerError::Model("no memory".to_owned())));
+    let mut store = Store::in_memory_empty().unwrap();
+    let outcome = run(&mut store, &options(100, 2), &mut mock, &|| false);
+    assert_eq!((outcome.failed.len(), outcome.measured, outcome.check), (20, 0, None));
+    assert_eq!(outcome.failed[0].reason, "no memory");
 }
 
 #[test]
@@ -133,4 +229,34 @@ fn numbers_out_of_range_are_named() {
         let error = profile(&mut store, &mut mock, &options, &|| false, &mut |_| {}).unwrap_err().to_string();
         assert!(error.contains(name), "{error}");
     }
+}
+
+#[test]
+fn a_table_of_another_device_is_adapted_with_ten_networks() {
+    let mut store = Store::in_memory_empty().unwrap();
+    let from = Setting::new("other-device", "mock", Precision::Fp32, 1).with_threads(1);
+    let options = options(MAX_OPERATORS as usize, 6);
+    let source = store.begin_run(&from, &NewRun::default()).unwrap();
+    for key in plan(&options.plan).unwrap().keys {
+        store.insert_measurement(source, &key, operator_ms(&key), 0.0, Evidence::Measured, &[]).unwrap();
+    }
+    store.finish_run(source, None).unwrap();
+    let options = SessionOptions { adapt_from: Some(from.clone()), ..options };
+    // This device takes 2.2 times as long as the other.
+    let mut mock = Mock::new(|subject, _| Ok(vec![2.0 * network_ms(&subject.name)]));
+    let outcome = run(&mut store, &options, &mut mock, &|| false);
+    assert_eq!((outcome.measured, outcome.ending), (0, Ending::Complete));
+    let left_out = outcome.left_out.unwrap();
+    assert!(left_out.networks == Some(10) && left_out.mape < 0.02, "{left_out:?}");
+    assert!(left_out.method.contains("other-device/mock/fp32/b1/t1"));
+    let check = outcome.check.unwrap();
+    assert!(check.error.mape < 0.02 && check.error.networks == Some(6), "{:?}", check.error);
+    let rows = store.rows(&outcome.setting).unwrap();
+    assert!(rows.len() > 100 && rows.iter().all(|row| row.evidence == Evidence::Fitted));
+    let conv = rows.iter().find(|row| row.key.kernel == 7).unwrap();
+    assert!((conv.ms / operator_ms(&conv.key) / 2.2 - 1.0).abs() < 0.02, "{conv:?}");
+    // Another batch size is refused.
+    let options = SessionOptions { batch_size: 2, ..options };
+    let error = profile(&mut store, &mut mock, &options, &|| false, &mut |_| {}).unwrap_err();
+    assert!(error.to_string().contains("--adapt-from"), "{error}");
 }

@@ -25,6 +25,10 @@ impl Quantity for Flops {
         format!("{:.1} M multiply-adds", value / 1e6)
     }
 
+    fn unit(&self) -> &'static str {
+        "multiply-adds per image"
+    }
+
     fn measure(&self, _: &Network, graph: &Graph, _: &mut PredictScratch) -> f64 {
         graph.parameters_and_flops().1 as f64
     }

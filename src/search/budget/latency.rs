@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Quantity, Stage};
-use crate::latency::{PredictScratch, Predictor};
+use crate::latency::{PredictScratch, Predictor, Setting, UNIT};
 use crate::net::{Graph, Network};
 
 /// Milliseconds of one inference call, whole batch, on the predictor's setting.
@@ -31,7 +31,15 @@ impl Quantity for Latency {
     }
 
     fn format(&self, value: f64) -> String {
-        format!("{value:.4} ms on {}", self.predictor.setting())
+        format!("{value:.4} ms")
+    }
+
+    fn unit(&self) -> &'static str {
+        UNIT
+    }
+
+    fn setting(&self) -> Option<&Setting> {
+        Some(self.predictor.setting())
     }
 
     fn measure(&self, _: &Network, graph: &Graph, scratch: &mut PredictScratch) -> f64 {

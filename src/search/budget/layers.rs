@@ -25,6 +25,10 @@ impl Quantity for Layers {
         format!("{value} layers")
     }
 
+    fn unit(&self) -> &'static str {
+        "layers"
+    }
+
     fn measure(&self, network: &Network, _: &Graph, _: &mut PredictScratch) -> f64 {
         network.layers() as f64
     }

@@ -25,6 +25,10 @@ impl Quantity for ActivationMemory {
         format!("{:.0} KiB of activations", value / 1024.0)
     }
 
+    fn unit(&self) -> &'static str {
+        "bytes of float32 activations of one image"
+    }
+
     fn measure(&self, _: &Network, graph: &Graph, _: &mut PredictScratch) -> f64 {
         graph.peak_activation_bytes() as f64
     }

@@ -8,7 +8,7 @@ mod layers;
 mod memory;
 mod params;
 
-use crate::latency::PredictScratch;
+use crate::latency::{PredictScratch, Setting};
 use crate::net::{Graph, Network};
 
 pub use flops::Flops;
@@ -41,6 +41,14 @@ pub trait Quantity: Send + Sync {
     /// A value with its unit, for people.
     fn format(&self, value: f64) -> String;
 
+    /// Unit of the values.
+    fn unit(&self) -> &'static str;
+
+    /// Setting that values belong to, if they depend on one.
+    fn setting(&self) -> Option<&Setting> {
+        None
+    }
+
     /// Measures a network; `graph` is its lowering (empty for [`Stage::Network`]).
     fn measure(&self, network: &Network, graph: &Graph, scratch: &mut PredictScratch) -> f64;
 }
@@ -63,6 +71,11 @@ pub struct BudgetUse {
     pub name: String,
     pub value: f64,
     pub limit: f64,
+    /// Of value and limit.
+    pub unit: String,
+    /// Id of the setting that the value is predicted for, if it depends on one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub setting: Option<String>,
     /// Value and limit with units, for people.
     #[serde(skip)]
     pub text: String,

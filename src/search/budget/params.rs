@@ -25,6 +25,10 @@ impl Quantity for Parameters {
         format!("{:.3} M parameters", value / 1e6)
     }
 
+    fn unit(&self) -> &'static str {
+        "parameters"
+    }
+
     fn measure(&self, _: &Network, graph: &Graph, _: &mut PredictScratch) -> f64 {
         graph.parameters_and_flops().0 as f64
     }

@@ -11,6 +11,8 @@ const TRUTH: Composition = Composition {
     cold_weight_ms_per_giga: 0.0,
     cold_map_ms_per_giga: 0.0,
     warm_bytes: 1e6,
+    spread_floor: 0.0,
+    spread_factor: 0.0,
 };
 
 fn networks(truth: &Composition) -> Vec<NetworkTimes> {
@@ -58,6 +60,43 @@ fn both_decide() {
     close(composition.kernel_ms, 0.4);
     close(composition.conv, 3.2);
     assert!(error(&composition, &networks) < 0.01, "{composition:?}");
+}
+
+/// A host that is known leaves the device to networks that show it, however few.
+#[test]
+fn beside_a_known_host() {
+    let truth = Composition { kernel_ms: 0.4, ..TRUTH };
+    let networks = networks(&truth);
+    let composition = fit_beside_host(&networks, &truth);
+    assert_eq!(composition.kernel_ms, 0.4);
+    close(composition.conv, 3.2);
+    close(composition.depthwise, 1.1);
+    // A slow measurement of a small network does not become the host's cost.
+    let mut slow = networks.clone();
+    slow[0].measured_ms *= 1.4;
+    close(fit_beside_host(&slow, &truth).conv, 3.2);
+    // The host decides all of them: the device keeps what does not show.
+    let host = Composition { kernel_ms: 4.0, ..TRUTH };
+    let bound: Vec<_> =
+        networks.iter().map(|network| NetworkTimes { measured_ms: network.predict(&host), ..*network }).collect();
+    let composition = fit_beside_host(&bound, &host);
+    assert!(error(&composition, &bound) < 1e-9 && composition.conv > 0.0, "{composition:?}");
+}
+
+/// Networks whose operators are uncertain are uncertain, unless the host decides.
+#[test]
+fn spread_of_operators() {
+    let network = NetworkTimes {
+        conv_ms: 2.0,
+        depthwise_ms: 1.0,
+        operators: 10,
+        conv_spread_ms: 0.3,
+        depthwise_spread_ms: 0.4,
+        ..NetworkTimes::default()
+    };
+    let composition = Composition { conv: 2.0, ..Composition::default() };
+    assert!((network.operator_spread(&composition) - 0.6_f64.hypot(0.4) / 5.0).abs() < 1e-12);
+    assert_eq!(network.operator_spread(&Composition { kernel_ms: 1.0, ..composition }), 0.0);
 }
 
 #[test]

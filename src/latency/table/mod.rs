@@ -1,22 +1,26 @@
 //! The text form of a table: reviewable, one file per setting.
 //!
-//! Comment lines `# name: value` say what the table is and how it was obtained, then CSV rows with
-//! one operator each. The same form is shipped in `latency_tables/` and exported from the store. A
-//! file of a user's own may leave out most header lines. Not here: the columns (`columns`).
+//! Comment lines `# name: value` say what the table is and how it was obtained, then come CSV rows
+//! with one operator each, then, where there are any, the whole networks that it was checked on.
+//! The same form is shipped in `latency_tables/` and exported from the store. A file of a user's own
+//! may leave out most header lines.
+
+mod header;
+mod networks;
+mod rows;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::columns::{COLUMNS, Columns};
-use super::store::{NewRun, Row, Store, TableError, UNIT, activation_name};
-use super::{Evidence, LatencyError, LatencyModel, Setting};
+use self::header::Header;
+use self::rows::Columns;
+use super::store::{NewRun, Row, Store, TableError, UNIT};
+use super::{Evidence, LatencyError, LatencyModel, NetworkCheck, Setting, VERIFICATION_METHOD, checked_networks};
 
-/// What stands for a header line that a file lacks.
-const NOT_STATED: &str = "not stated";
+pub use rows::table_file_help;
 
 /// Limit on the size of a table's text, in bytes.
 const MAX_BYTES: usize = 64 << 20;
@@ -33,6 +37,8 @@ pub struct Table {
     pub error: Option<TableError>,
     pub model: Option<LatencyModel>,
     pub rows: Vec<Row>,
+    /// Whole networks that were predicted and measured.
+    pub networks: Vec<NetworkCheck>,
 }
 
 impl Table {
@@ -64,13 +70,19 @@ impl Table {
         let columns = Columns::parse(line).map_err(|reason| bad(number, reason))?;
         let mut header = Header { fields: header, name, missing: Vec::new() };
         let evidence = header.evidence(columns.has_evidence())?;
-        let rows = lines
-            .filter(|(_, line)| !line.trim().is_empty())
-            .map(|(number, line)| {
-                columns.row(line, evidence.unwrap_or(Evidence::Fitted)).map_err(|reason| bad(number, reason))
-            })
+        let mut rows = Vec::new();
+        while let Some((number, line)) = lines.next_if(|(_, line)| *line != networks::COLUMNS) {
+            if !line.trim().is_empty() {
+                let row = columns.row(line, evidence.unwrap_or(Evidence::Fitted));
+                rows.push(row.map_err(|reason| bad(number, reason))?);
+            }
+        }
+        // What is left is nothing, or the columns of the networks with their lines.
+        let networks = lines
+            .skip(1)
+            .map(|(number, line)| networks::parse(line).map_err(|reason| bad(number, reason)))
             .collect::<Result<Vec<_>, _>>()?;
-        header.table(rows, evidence)
+        header.table(rows, networks, evidence)
     }
 
     /// The text form, which [`Table::parse`] reads back.
@@ -80,6 +92,11 @@ impl Table {
             ("unit", UNIT.to_owned()),
             ("evidence", self.evidence.to_string()),
             ("rows", self.rows.len().to_string()),
+        ];
+        if !self.networks.is_empty() {
+            header.push(("networks", self.networks.len().to_string()));
+        }
+        header.extend([
             ("date", self.date.clone()),
             ("origin", self.about.origin.clone()),
             ("licence", self.about.licence.clone()),
@@ -87,7 +104,7 @@ impl Table {
             ("host", self.about.host.clone()),
             ("method", self.about.method.clone()),
             ("notes", self.about.notes.clone()),
-        ];
+        ]);
         if let Some(error) = &self.error {
             header.push(("error_mape", error.mape.to_string()));
             for (name, value) in [
@@ -109,38 +126,23 @@ impl Table {
             text.push_str(format!("# {name}: {one_line}").trim_end());
             text.push('\n');
         }
-        text.push_str(COLUMNS);
-        text.push('\n');
-        for Row { key, ms, stderr_ms, evidence } in &self.rows {
-            // Writing to a string cannot fail.
-            let _ = writeln!(
-                text,
-                "{},{},{},{},{},{},{},{},{},{},{ms},{stderr_ms},{evidence}",
-                key.kind,
-                key.kernel,
-                key.stride,
-                key.groups,
-                key.in_channels,
-                key.out_channels,
-                key.in_height,
-                key.in_width,
-                activation_name(key.activation),
-                u8::from(key.residual_add),
-            );
-        }
+        rows::write(&self.rows, &mut text);
+        networks::write(&self.networks, &mut text);
         text
     }
 }
 
 /// The text form of what a store holds for a setting; its evidence is that of the strongest row.
 ///
+/// Networks that a user gave to be verified stay at home.
+///
 /// # Errors
 /// When the store has nothing for the setting or cannot be read.
 pub fn export_table(store: &Store, setting: &Setting) -> Result<String, LatencyError> {
     let rows = store.rows(setting)?;
     let mut runs = store.runs(setting)?;
-    // The user's own runs first, each kind newest first.
-    runs.sort_by_key(|run| run.shipped.is_some());
+    // The user's own runs first, each kind newest first; a verification fills no table.
+    runs.sort_by_key(|run| (run.about.method.starts_with(VERIFICATION_METHOD), run.shipped.is_some()));
     let run = runs.into_iter().next().ok_or_else(|| LatencyError::NoTable {
         setting: setting.id(),
         available: "nothing was measured or shipped for it".to_owned(),
@@ -153,114 +155,13 @@ pub fn export_table(store: &Store, setting: &Setting) -> Result<String, LatencyE
         error: store.table_error(setting)?,
         model: store.model(setting)?,
         rows,
+        networks: checked_networks(store, setting)?
+            .into_iter()
+            .filter(|network| !network.given)
+            .map(|network| network.check)
+            .collect(),
     };
     Ok(table.to_text())
-}
-
-/// Header fields with their lines.
-struct Header<'t> {
-    fields: BTreeMap<&'t str, (usize, &'t str)>,
-    name: &'t str,
-    /// Lines that were not there and what was taken instead.
-    missing: Vec<String>,
-}
-
-impl Header<'_> {
-    fn bad(&self, line: usize, reason: String) -> LatencyError {
-        LatencyError::Table { name: self.name.to_owned(), line: line + 1, reason }
-    }
-
-    fn take(&mut self, field: &str) -> Result<String, LatencyError> {
-        let (_, value) = self.fields.remove(field).ok_or_else(|| self.bad(0, format!("the header lacks `{field}`")))?;
-        Ok(value.to_owned())
-    }
-
-    /// A line that may be missing.
-    fn take_or(&mut self, field: &str, otherwise: &str) -> String {
-        match self.fields.remove(field) {
-            Some((_, value)) => value.to_owned(),
-            None => {
-                self.missing.push(format!("{field} ({otherwise})"));
-                otherwise.to_owned()
-            }
-        }
-    }
-
-    /// Evidence of the table; none where only its rows say theirs.
-    fn evidence(&mut self, rows_say: bool) -> Result<Option<Evidence>, LatencyError> {
-        match self.fields.remove("evidence") {
-            Some((line, value)) => value.parse().map(Some).map_err(|reason| self.bad(line, reason)),
-            None if rows_say => Ok(None),
-            None => Err(self.bad(
-                0,
-                "the header lacks `evidence` and there is no such column: say how the times came about, `# evidence: \
-                 measured` or `# evidence: fitted`"
-                    .to_owned(),
-            )),
-        }
-    }
-
-    fn take_number(&mut self, field: &str) -> Result<Option<f64>, LatencyError> {
-        let Some((line, value)) = self.fields.remove(field) else { return Ok(None) };
-        match value.parse::<f64>() {
-            Ok(number) if number.is_finite() => Ok(Some(number)),
-            _ => Err(self.bad(line, format!("`{field}` is `{value}`, which is not a number"))),
-        }
-    }
-
-    fn table(mut self, rows: Vec<Row>, evidence: Option<Evidence>) -> Result<(Table, Vec<String>), LatencyError> {
-        let line = self.fields.get("setting").map_or(0, |(line, _)| *line);
-        let setting: Setting =
-            self.take("setting")?.parse().map_err(|error: LatencyError| self.bad(line, error.to_string()))?;
-        let line = self.fields.get("unit").map_or(0, |(line, _)| *line);
-        let unit = self.take_or("unit", UNIT);
-        if unit != UNIT {
-            return Err(self.bad(line, format!("unit is `{unit}`, but only `{UNIT}` is read")));
-        }
-        if let Some((line, count)) = self.fields.remove("rows").filter(|(_, count)| *count != rows.len().to_string()) {
-            return Err(self.bad(line, format!("the header says {count} rows, there are {}", rows.len())));
-        }
-        let evidence = evidence.or(rows.iter().map(|row| row.evidence).max()).unwrap_or(Evidence::Fitted);
-        let date = self.take_or("date", NOT_STATED);
-        let about = NewRun {
-            origin: self.take_or("origin", NOT_STATED),
-            licence: self.take_or("licence", NOT_STATED),
-            runtime_version: self.take_or("runtime_version", NOT_STATED),
-            host: self.take_or("host", NOT_STATED),
-            method: self.take_or("method", NOT_STATED),
-            notes: self.fields.remove("notes").map_or_else(String::new, |(_, value)| value.to_owned()),
-        };
-        let error = match self.take_number("error_mape")? {
-            None => None,
-            Some(mape) => Some(TableError {
-                mape,
-                within5: self.take_number("error_within5")?,
-                within10: self.take_number("error_within10")?,
-                kendall_tau: self.take_number("error_kendall_tau")?,
-                networks: self.take_number("error_networks")?.map(|networks| networks as u32),
-                method: self.take("error_method")?,
-            }),
-        };
-        let names: Vec<_> = self.fields.keys().filter(|name| name.contains('.')).copied().collect();
-        let mut coefficients = BTreeMap::new();
-        for name in names {
-            if let Some(value) = self.take_number(name)? {
-                coefficients.insert(name.to_owned(), value);
-            }
-        }
-        let model = if coefficients.is_empty() {
-            None
-        } else {
-            Some(LatencyModel::from_coefficients(&coefficients).map_err(|reason| self.bad(0, reason))?)
-        };
-        if let Some((field, (line, _))) = self.fields.iter().next() {
-            return Err(self.bad(*line, format!("unknown header field `{field}`")));
-        }
-        if rows.is_empty() && model.is_none() {
-            return Err(self.bad(0, "there are no rows and no coefficients of a model".to_owned()));
-        }
-        Ok((Table { setting, date, about, evidence, error, model, rows }, self.missing))
-    }
 }
 
 /// What the name of an imported table begins with in the store, before its file's name.
@@ -353,5 +254,59 @@ mod tests {
         }
         let empty: String = text.lines().take(3).map(|line| format!("{line}\n")).collect();
         assert!(Table::parse("mine.csv", &empty).unwrap_err().to_string().contains("no rows"));
+    }
+
+    fn check(structure: &str, calibration: bool, repeat_ms: Option<f64>) -> NetworkCheck {
+        NetworkCheck {
+            structure: structure.to_owned(),
+            resolution: 96,
+            classes: 10,
+            squeeze_excite: !calibration,
+            calibration,
+            predicted_ms: 1.234_567_89,
+            measured_ms: 123_456.789,
+            stderr_ms: 0.012_345_678_9,
+            repeat_ms,
+        }
+    }
+
+    #[test]
+    fn networks_travel_with_their_table_to_six_digits() {
+        const TWO: [&str; 2] = ["SuperConvK3BNRELU(3,8,2,1)", "SuperConvK3BNRELU(3,16,2,1)SuperResK3K3(16,16,1,8,1)"];
+        let (name, good) = SHIPPED.iter().copied().find(|(name, _)| *name == "v100_tensorrt_fp16_b1").unwrap();
+        let mut table = Table::parse(name, good).unwrap();
+        table.networks = vec![check(TWO[0], true, None), check(TWO[1], false, Some(0.000_123_456_789))];
+        let text = table.to_text();
+        assert!(text.ends_with(&format!(
+            "{}\n\
+             calibration,96,10,0,1.23457,123457,0.0123457,,{}\n\
+             held_out,96,10,1,1.23457,123457,0.0123457,0.000123457,{}\n",
+            networks::COLUMNS,
+            TWO[0],
+            TWO[1]
+        )));
+        let read = Table::parse(name, &text).unwrap();
+        assert_eq!(read.to_text(), text);
+        assert_eq!((read.networks.len(), read.networks[1].repeat_ms), (2, Some(0.000_123_457)));
+
+        // Through a database and out again, unchanged.
+        let mut store = Store::in_memory_empty().unwrap();
+        assert!(store.import_table("file", &text).unwrap());
+        assert!(!store.import_table("file", &text).unwrap());
+        assert_eq!(export_table(&store, &table.setting).unwrap(), text);
+
+        let line = format!("line {}", text.lines().count());
+        for (from, to, expected) in [
+            ("# networks: 2", "# networks: 3", "header says 3 networks, there are 2"),
+            ("# networks: 2\n", "", "header says no networks, there are 2"),
+            ("\nheld_out,", "\nheld_in,", &line),
+            (",0.000123457,", ",0,", &line),
+            ("(16,16,1,8,1)", "(16,16,1,8", &line),
+            ("held_out,96,", "held_out,0,", &line),
+            (networks::COLUMNS, "role,resolution", "expected 13 fields"),
+        ] {
+            let error = Table::parse(name, &text.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 }

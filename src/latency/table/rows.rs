@@ -1,11 +1,35 @@
-//! The columns of a table's rows in its text form: reading rows by the names in the column line.
+//! The rows of a table's text: one fused operator a line, read by the names in the line of columns.
 
-use super::store::{Row, activation_from_name};
-use super::{Evidence, KeyKind, OperatorKey};
+use std::fmt::Write as _;
 
-/// The columns as they are written, in order.
-pub(super) const COLUMNS: &str = "kind,kernel,stride,groups,in_channels,out_channels,in_height,in_width,activation,\
-                                  residual_add,ms,stderr_ms,evidence";
+use super::super::store::{Row, activation_from_name, activation_name};
+use super::super::{Evidence, KeyKind, OperatorKey};
+
+/// Columns of the rows.
+pub(super) const COLUMNS: &str = "kind,kernel,stride,groups,in_channels,out_channels,in_height,in_width,activation,residual_add,ms,stderr_ms,evidence";
+
+/// Appends the columns and every row.
+pub(super) fn write(rows: &[Row], text: &mut String) {
+    text.push_str(COLUMNS);
+    text.push('\n');
+    for Row { key, ms, stderr_ms, evidence } in rows {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{},{},{},{},{},{},{},{},{},{},{ms},{stderr_ms},{evidence}",
+            key.kind,
+            key.kernel,
+            key.stride,
+            key.groups,
+            key.in_channels,
+            key.out_channels,
+            key.in_height,
+            key.in_width,
+            activation_name(key.activation),
+            u8::from(key.residual_add),
+        );
+    }
+}
 
 /// Columns that may be missing, with what then holds for every row.
 const OPTIONAL: [(&str, &str); 5] = [
@@ -18,7 +42,7 @@ const OPTIONAL: [(&str, &str); 5] = [
 
 /// Where each of [`COLUMNS`] stands in a line.
 #[derive(Debug)]
-pub(super) struct Columns {
+pub struct Columns {
     places: Vec<Option<usize>>,
     count: usize,
 }
@@ -68,14 +92,7 @@ impl Columns {
             return Err(format!("expected {} fields, there are {}", self.count, fields.len()));
         }
         let field = |column: usize| self.places[column].map(|place| fields[place]);
-        let count = |column: usize| match field(column).unwrap_or("1").parse::<u32>() {
-            Ok(count) if count > 0 => Ok(count),
-            _ => Err(format!("`{}` is not a positive number", field(column).unwrap_or_default())),
-        };
-        let time = |column: usize| match field(column).unwrap_or("0").parse::<f64>() {
-            Ok(time) if time.is_finite() && time >= 0.0 => Ok(time),
-            _ => Err(format!("`{}` is not a time in milliseconds", field(column).unwrap_or_default())),
-        };
+        let count = |column: usize| count(field(column).unwrap_or("1"));
         let kind: KeyKind = field(0).unwrap_or_default().parse()?;
         let in_channels = count(4)?;
         let key = OperatorKey {
@@ -91,21 +108,14 @@ impl Columns {
             in_height: count(6)?,
             in_width: count(7)?,
             activation: activation_from_name(field(8).unwrap_or_default())?,
-            residual_add: match field(9).unwrap_or("0") {
-                "0" => false,
-                "1" => true,
-                other => return Err(format!("residual_add is `{other}`, but must be 0 or 1")),
-            },
+            residual_add: flag("residual_add", field(9).unwrap_or("0"))?,
         };
         if key.groups > key.in_channels {
             return Err(format!("{} groups for {} channels", key.groups, key.in_channels));
         }
-        let ms = time(10)?;
-        if ms == 0.0 {
-            return Err("a time of 0 ms".to_owned());
-        }
         let evidence = field(12).map_or(Ok(evidence), str::parse)?;
-        Ok(Row { key, ms, stderr_ms: time(11)?, evidence })
+        let stderr_ms = time(field(11).unwrap_or("0"))?;
+        Ok(Row { key, ms: positive_time(field(10).unwrap_or_default())?, stderr_ms, evidence })
     }
 }
 
@@ -133,4 +143,37 @@ pub fn table_file_help() -> String {
         kinds.join(", "),
         optional.join("\n")
     )
+}
+
+/// A whole number from 1.
+pub(super) fn count(text: &str) -> Result<u32, String> {
+    match text.parse::<u32>() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err(format!("`{text}` is not a positive number")),
+    }
+}
+
+/// 0 or 1.
+pub(super) fn flag(name: &str, text: &str) -> Result<bool, String> {
+    match text {
+        "0" => Ok(false),
+        "1" => Ok(true),
+        _ => Err(format!("{name} is `{text}`, but must be 0 or 1")),
+    }
+}
+
+/// Milliseconds, possibly none.
+pub(super) fn time(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(time) if time.is_finite() && time >= 0.0 => Ok(time),
+        _ => Err(format!("`{text}` is not a time in milliseconds")),
+    }
+}
+
+/// Milliseconds above 0.
+pub(super) fn positive_time(text: &str) -> Result<f64, String> {
+    match time(text)? {
+        0.0 => Err("a time of 0 ms".to_owned()),
+        ms => Ok(ms),
+    }
 }

@@ -1,0 +1,123 @@
+//! One device's table as a beginning for another's: every class of operators by the factor that a few
+//! whole networks on the other device ask for.
+//!
+//! Not here: measuring those networks (`profile::adapt`), fitting the factors (`fit`).
+
+use super::store::Row;
+use super::{Composition, Evidence, KeyKind, LatencyModel, Linear, Prior, Processor, Roofline};
+
+/// A class that was drawn to nothing still costs this share: a search must not get operators for free.
+const LEAST_FACTOR: f64 = 1e-3;
+
+/// Rows and model of a table with the weights of `composition` worked into them: rows are `fitted`
+/// from then on, and what is left of the composition is the host and the spread.
+pub fn scaled_table(rows: &[Row], model: &LatencyModel, composition: &Composition) -> (Vec<Row>, LatencyModel) {
+    let factors = [composition.conv, composition.depthwise, composition.traffic].map(|factor| factor.max(LEAST_FACTOR));
+    let scaled = |row: &Row| {
+        let factor = match row.key.kind {
+            KeyKind::Conv | KeyKind::Dense => factors[0],
+            KeyKind::Depthwise => factors[1],
+            _ => factors[2],
+        };
+        let evidence = row.evidence.min(Evidence::Fitted);
+        Row { key: row.key, ms: row.ms * factor, stderr_ms: row.stderr_ms * factor, evidence }
+    };
+    let composition = Composition { conv: 1.0, depthwise: 1.0, traffic: 1.0, ..composition.clone() };
+    (rows.iter().map(scaled).collect(), LatencyModel { prior: model.prior.scaled(factors), composition })
+}
+
+impl Prior {
+    /// The prior with its times multiplied: convolutions and dense layers, depthwise, everything else.
+    pub fn scaled(&self, [conv, depthwise, traffic]: [f64; 3]) -> Self {
+        match self {
+            Prior::Roofline(prior) => Prior::Roofline(Roofline {
+                scale_conv: prior.scale_conv * conv,
+                scale_depthwise: prior.scale_depthwise * depthwise,
+                traffic_launch_ms: prior.traffic_launch_ms * traffic,
+                traffic_bandwidth_gb_s: prior.traffic_bandwidth_gb_s / traffic,
+                gate_ms_per_giga: prior.gate_ms_per_giga * traffic,
+                ..prior.clone()
+            }),
+            // What both kinds of convolution share goes with the regular ones, which cost most.
+            Prior::Processor(prior) => Prior::Processor(Processor {
+                launch_ms: prior.launch_ms * conv,
+                conv1_gmac_s: prior.conv1_gmac_s / conv,
+                conv3_gmac_s: prior.conv3_gmac_s / conv,
+                conv5_gmac_s: prior.conv5_gmac_s / conv,
+                conv7_gmac_s: prior.conv7_gmac_s / conv,
+                gather_ms_per_giga: prior.gather_ms_per_giga * conv,
+                strided_gather_ms_per_giga: prior.strided_gather_ms_per_giga * conv,
+                pick_ms_per_giga: prior.pick_ms_per_giga * conv,
+                map_ms_per_giga: prior.map_ms_per_giga * conv,
+                weight_ms_per_giga: prior.weight_ms_per_giga * conv,
+                cold_ms_per_giga: prior.cold_ms_per_giga * conv,
+                inner_gmac_s: prior.inner_gmac_s / depthwise,
+                border_gmac_s: prior.border_gmac_s / depthwise,
+                strided_inner_gmac_s: prior.strided_inner_gmac_s / depthwise,
+                strided_border_gmac_s: prior.strided_border_gmac_s / depthwise,
+                depthwise_ms_per_giga: prior.depthwise_ms_per_giga * depthwise,
+                depthwise_channel_ms_per_giga: prior.depthwise_channel_ms_per_giga * depthwise,
+                traffic_launch_ms: prior.traffic_launch_ms * traffic,
+                traffic_ms_per_giga: prior.traffic_ms_per_giga * traffic,
+                ..prior.clone()
+            }),
+            Prior::Linear(prior) => Prior::Linear(Linear {
+                pointwise_ms_per_gmac: prior.pointwise_ms_per_gmac * conv,
+                spatial_ms_per_gmac: prior.spatial_ms_per_gmac * conv,
+                depthwise_ms_per_gmac: prior.depthwise_ms_per_gmac * depthwise,
+                eager_ms_per_giga: prior.eager_ms_per_giga * traffic,
+                gate_ms_per_giga: prior.gate_ms_per_giga * traffic,
+                activation_ms_per_giga: prior.activation_ms_per_giga * traffic,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{OperatorKey, Precision};
+    use super::*;
+
+    #[test]
+    fn priors_scale_by_class() {
+        let keys = [
+            (OperatorKey::conv(3, 1, 64, 64, 28), 2.0),
+            (OperatorKey::conv(1, 2, 64, 24, 28), 2.0),
+            (OperatorKey { kind: KeyKind::Gate, ..OperatorKey::conv(1, 1, 64, 64, 28) }, 3.0),
+            (OperatorKey { kind: KeyKind::Add, ..OperatorKey::conv(1, 1, 64, 64, 28) }, 3.0),
+        ];
+        let gated = Roofline { gate_ms_per_giga: 5.0, ..Roofline::default() };
+        for prior in [
+            Prior::Roofline(Roofline::default()),
+            Prior::Roofline(gated),
+            Prior::Processor(Processor::default()),
+            Prior::Linear(Linear { spatial_ms_per_gmac: 1.0, pointwise_ms_per_gmac: 2.0, ..Linear::default() }),
+        ] {
+            let scaled = prior.scaled([2.0, 5.0, 3.0]);
+            for (key, factor) in &keys {
+                let (before, after) = (prior.ms(key, Precision::Fp32, 4), scaled.ms(key, Precision::Fp32, 4));
+                assert!((after - factor * before).abs() <= 1e-12 * after, "{key}: {before} {after}");
+            }
+        }
+        let depthwise = OperatorKey::depthwise(5, 1, 64, 28);
+        let prior = Prior::Roofline(Roofline::default());
+        let ratio =
+            prior.scaled([2.0, 5.0, 3.0]).ms(&depthwise, Precision::Fp32, 4) / prior.ms(&depthwise, Precision::Fp32, 4);
+        assert!((ratio - 5.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn scaled_rows_are_fitted() {
+        let row = |key, evidence| Row { key, ms: 2.0, stderr_ms: 0.1, evidence };
+        let rows = [
+            row(OperatorKey::conv(3, 1, 8, 8, 8), Evidence::Measured),
+            row(OperatorKey::depthwise(3, 1, 8, 8), Evidence::Interpolated),
+        ];
+        let model = LatencyModel::additive(Prior::Roofline(Roofline::default()));
+        let composition = Composition { conv: 1.5, depthwise: 0.0, host_ms: 0.7, ..Composition::default() };
+        let (rows, model) = scaled_table(&rows, &model, &composition);
+        assert_eq!((rows[0].ms, rows[0].evidence), (3.0, Evidence::Fitted));
+        assert_eq!((rows[1].ms, rows[1].evidence), (0.002, Evidence::Interpolated));
+        assert_eq!((model.composition.conv, model.composition.host_ms), (1.0, 0.7));
+    }
+}

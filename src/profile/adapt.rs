@@ -1,0 +1,73 @@
+//! A table for a device from the table of a similar one and a few whole networks.
+//!
+//! The other table says how operators relate, the networks say how much faster or slower each class of
+//! them is here, and what the host costs. Nothing of the result is measured: its rows are `fitted`,
+//! and its error is that of networks left out. Not here: fitting (`latency`), the check on further
+//! networks (`check`).
+
+use super::draw::Drawer;
+use super::session::{Event, Session};
+use super::{Ending, ProfileError};
+use crate::latency::{
+    Evidence, LatencyError, LatencyModel, NetworkTimes, Predictor, Setting, TableError, fit_composition, fit_prior,
+    fit_spread_of, leave_out_error, scaled_table,
+};
+
+/// Whole networks that an adaptation measures.
+pub const ADAPT_NETWORKS: usize = 10;
+/// Fewer say nothing.
+const LEAST_NETWORKS: usize = 3;
+/// Tells these networks from all others.
+const ADAPT_STREAM: u64 = 0x0ada_97ed_5eed_0001;
+
+impl Session<'_> {
+    /// Measures [`ADAPT_NETWORKS`] networks and makes a table of `from`'s that fits them; returns the number
+    /// of networks and the error of each predicted by the others.
+    pub(super) fn adapt(&mut self, from: &Setting) -> Result<(usize, Option<TableError>), ProfileError> {
+        // The other table is read whole, the user's or a shipped one.
+        self.store.read_only_own_runs(false);
+        let source = self.source(from);
+        self.store.read_only_own_runs(true);
+        let (predictor, rows, model) = source?;
+        (self.on_event)(Event::Check { measurements: ADAPT_NETWORKS });
+        let plan = &self.options.plan;
+        let mut drawer = Drawer::new(&plan.sources, plan.seed ^ ADAPT_STREAM)?;
+        let mut networks: Vec<NetworkTimes> = Vec::with_capacity(ADAPT_NETWORKS);
+        for drawn in (0..ADAPT_NETWORKS).map_while(|_| drawer.draw()) {
+            let Some((measured_ms, stderr_ms)) = self.whole(&drawn)? else { continue };
+            let predicted_ms = predictor.predict(&drawn.graph).ms;
+            let check = drawn.check(predicted_ms, measured_ms, stderr_ms);
+            self.store.insert_check(self.run, &crate::latency::NetworkCheck { calibration: true, ..check })?;
+            let (cold_weight_giga, cold_map_giga) = (0.0, 0.0);
+            let times = predictor.class_times(&drawn.graph);
+            networks.push(NetworkTimes { measured_ms, cold_weight_giga, cold_map_giga, ..times });
+        }
+        if self.outcome.ending == Ending::Interrupted {
+            return Ok((0, None));
+        }
+        if networks.len() < LEAST_NETWORKS {
+            return Err(ProfileError::AdaptNetworks { measured: networks.len(), needed: LEAST_NETWORKS });
+        }
+        let (rows, model) = scaled_table(&rows, &model, &fit_spread_of(&networks));
+        self.store.insert_rows(self.run, &rows)?;
+        self.store.set_model(self.run, &model)?;
+        self.outcome.stored = rows.len();
+        self.outcome.evidence = Evidence::Fitted;
+        let method = format!(
+            "each of {} networks predicted by a fit to the others; operators from {from}, none measured here",
+            networks.len()
+        );
+        Ok((networks.len(), leave_out_error(&networks, fit_composition, &method)))
+    }
+
+    /// The table that is adapted: predictor, rows and model.
+    fn source(&self, from: &Setting) -> Result<(Predictor, Vec<crate::latency::Row>, LatencyModel), LatencyError> {
+        let rows = self.store.rows(from)?;
+        let predictor = Predictor::new(self.store, from)?;
+        let model = match self.store.model(from)? {
+            Some(model) => model,
+            None => LatencyModel::additive(fit_prior(&rows, from)?),
+        };
+        Ok((predictor, rows, model))
+    }
+}

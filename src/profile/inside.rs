@@ -1,0 +1,268 @@
+//! Operators measured inside running networks: each network that is run tells the time of all its
+//! operators where they belong, between their neighbours, with weights and maps as far away as
+//! they are in use.
+//!
+//! Networks come in three streams that take turns: fresh random ones, predicted before they are
+//! measured so that the error of the table is known at any time; the most uncertain of several random
+//! ones, which teach most; and what small searches choose by the table as it is (`chosen`). Not here: the error a table states (`check`), the statistics of the
+//! predictions (`learning`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::check::network_subject;
+use super::chosen::choose;
+use super::draw::{Drawer, Drawn};
+use super::learning::Learning;
+use super::session::{Event, Session};
+use super::{Ending, Parts, ProfileError, RunnerError, measure};
+use crate::latency::{LatencyModel, NetworkCheck, NetworkTimes, OperatorKey, Predictor, fit_prior, fit_spread_of};
+use crate::onnx::NetworkParts;
+use crate::stats::median;
+
+/// Freshly loaded instances of a network whose operators are timed.
+const INSTANCES: usize = 2;
+/// Networks that are measured before the first table is made of them.
+const FIRST_NETWORKS: usize = 6;
+/// The prior is fitted again when there are this many times the networks, ...
+const REFIT_GROWTH: f64 = 2.0;
+/// ... and rows are read again after so many.
+const REREAD: usize = 10;
+/// Random networks that the most uncertain one is chosen from.
+const CONTENDERS: usize = 8;
+/// Share of the time limit that whole networks may take at most.
+const MAX_CHECK_SHARE: f64 = 0.4;
+/// Networks in a row that fail before the session gives up.
+const MAX_FAILURES: usize = 20;
+/// Tells the streams of networks apart.
+const UNCERTAIN_STREAM: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Why a network is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// At random: its error counts.
+    Fresh,
+    /// Its time is uncertain.
+    Uncertain,
+    /// A search chose it.
+    Chosen,
+}
+
+/// The order of turns, again and again.
+const TURNS: [Turn; 4] = [Turn::Fresh, Turn::Uncertain, Turn::Fresh, Turn::Chosen];
+
+/// What is known while operators are measured.
+struct Table {
+    predictor: Option<Arc<Predictor>>,
+    /// Networks at the last fit, and at the last reading of rows.
+    fitted_at: usize,
+    read_at: usize,
+}
+
+impl Session<'_> {
+    /// Measures the operators of networks until there are enough, fresh ones are predicted well
+    /// enough, or the time is up.
+    pub(super) fn inside(&mut self) -> Result<Learning, ProfileError> {
+        let stored = self.store.rows(&self.setting)?;
+        let mut operators: BTreeSet<OperatorKey> = stored.iter().map(|row| row.key).collect();
+        self.outcome.stored = operators.len();
+        let sources = &self.options.plan.sources;
+        let names: Vec<String> = sources.iter().map(|source| source.describe()).collect();
+        (self.on_event)(Event::Inside {
+            setting: &self.setting,
+            stored: operators.len(),
+            sources: names.join(", "),
+            time_limit: self.options.time_limit,
+        });
+        let mut networks = self.known_networks()?;
+        // A session that goes on draws other networks than the one before.
+        let seed = self.options.plan.seed.wrapping_add(networks as u64);
+        let mut fresh = Drawer::new(sources, seed)?;
+        let mut others = Drawer::new(sources, seed ^ UNCERTAIN_STREAM)?;
+        let held_out: BTreeSet<String> = self.held_out()?.iter().map(|drawn| drawn.network.to_string()).collect();
+        let mut learning = Learning::default();
+        let mut table = Table { predictor: None, fitted_at: 0, read_at: 0 };
+        if networks >= FIRST_NETWORKS || !stored.is_empty() {
+            self.refit(&mut table, &learning, networks)?;
+        }
+        let (mut turns, mut failures) = (0, 0);
+        let mut network_time = Duration::ZERO;
+        while operators.len() < self.options.plan.operators {
+            let reserve = self.reserve(network_time);
+            if let Some(ending) = self.stop(reserve) {
+                self.outcome.ending = ending;
+                break;
+            }
+            if self.options.target_within10.is_some_and(|target| learning.meets(target)) {
+                self.outcome.ending = Ending::TargetMet;
+                break;
+            }
+            let mut turn = TURNS[turns % TURNS.len()];
+            turns += 1;
+            let drawn = match (&table.predictor, turn) {
+                (Some(predictor), Turn::Uncertain) => most_uncertain(&mut others, predictor),
+                (Some(predictor), Turn::Chosen) => {
+                    let source = &sources[turns / TURNS.len() % sources.len()];
+                    choose(source, predictor, seed.wrapping_add(turns as u64))
+                }
+                _ => None,
+            };
+            let drawn = drawn.or_else(|| {
+                turn = Turn::Fresh;
+                fresh.draw()
+            });
+            let Some(drawn) = drawn else { break };
+            if held_out.contains(&drawn.network.to_string()) {
+                continue;
+            }
+            let started = Instant::now();
+            match self.network_inside(&drawn, &table, turn, networks, &mut learning) {
+                Ok(keys) => operators.extend(keys),
+                Err(ProfileError::Network { structure, reason }) => {
+                    failures += 1;
+                    self.fail(structure, reason);
+                    if failures >= MAX_FAILURES {
+                        break;
+                    }
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            if turn == Turn::Fresh {
+                network_time = network_time.max(started.elapsed());
+            }
+            failures = 0;
+            networks += 1;
+            self.outcome.inside_networks += 1;
+            self.outcome.measured = operators.len() - self.outcome.stored;
+            let elapsed = self.start.elapsed();
+            (self.on_event)(Event::Learned { learning: &learning, operators: operators.len(), elapsed });
+            if networks >= FIRST_NETWORKS {
+                self.refresh(&mut table, &learning, networks)?;
+            }
+        }
+        self.outcome.more_time = learning.more_time();
+        self.outcome.chosen_bias = learning.chosen_bias();
+        Ok(learning)
+    }
+
+    /// Time to leave for the check.
+    fn reserve(&self, network_time: Duration) -> Duration {
+        let limit = self.options.time_limit.unwrap_or_default();
+        // Each network is measured twice, about as long as a fresh one with its operators.
+        network_time.mul_f64(2.0 * self.options.networks as f64).min(limit.mul_f64(MAX_CHECK_SHARE))
+    }
+
+    /// Networks that this run measured before it was interrupted.
+    fn known_networks(&self) -> Result<usize, ProfileError> {
+        Ok(self.store.checks(self.run)?.iter().filter(|check| check.calibration).count())
+    }
+
+    /// Measures one network's operators, and a fresh one as a whole, and stores them.
+    fn network_inside(
+        &mut self,
+        drawn: &Drawn,
+        table: &Table,
+        turn: Turn,
+        networks: usize,
+        learning: &mut Learning,
+    ) -> Result<Vec<OperatorKey>, ProfileError> {
+        let subject = network_subject(&drawn.network, &drawn.graph, self.setting.batch_size, self.options.plan.seed)?;
+        let failed = |error: RunnerError| match error {
+            RunnerError::Model(reason) => ProfileError::Network { structure: drawn.network.to_string(), reason },
+            RunnerError::Lost(reason) => ProfileError::Lost(reason),
+        };
+        let parts = NetworkParts::new(&drawn.graph);
+        let limits = &self.options.operator_target.limits;
+        let mut instances = Vec::with_capacity(INSTANCES);
+        for _ in 0..INSTANCES {
+            let owner = |node: &str| parts.owner(node);
+            instances.push(self.runner.parts(&subject, &owner, parts.keys().len(), limits).map_err(failed)?);
+        }
+        let observed = observations(&parts, &instances);
+        let keys = observed.iter().map(|(key, ..)| *key).collect();
+        let mut check = None;
+        if let Some(predictor) = table.predictor.as_ref().filter(|_| turn == Turn::Chosen) {
+            let whole_ms: Vec<f64> = instances.iter().filter_map(|instance| median(&instance.whole_ms)).collect();
+            if let Some(whole_ms) = median(&whole_ms) {
+                learning.push_chosen(predictor.predict(&drawn.graph).ms, whole_ms);
+            }
+        }
+        if let Some(predictor) = table.predictor.as_ref().filter(|_| turn == Turn::Fresh) {
+            let predicted_ms = predictor.predict(&drawn.graph).ms;
+            let estimate = measure(self.runner, &subject, &self.options.network_target.quick()).map_err(failed)?;
+            let times = NetworkTimes {
+                measured_ms: estimate.median_ms,
+                // What is cold in a network is in the times of operators inside networks already.
+                cold_weight_giga: 0.0,
+                cold_map_giga: 0.0,
+                ..predictor.class_times(&drawn.graph)
+            };
+            learning.push(networks, predicted_ms, times);
+            check = Some(NetworkCheck {
+                calibration: true,
+                ..drawn.check(predicted_ms, estimate.median_ms, estimate.stderr_ms)
+            });
+        }
+        self.store.insert_observations(self.run, &observed, check.as_ref())?;
+        Ok(keys)
+    }
+
+    /// Brings the table up to date, if it is time.
+    fn refresh(&mut self, table: &mut Table, learning: &Learning, networks: usize) -> Result<(), ProfileError> {
+        if table.predictor.is_none() || networks as f64 >= REFIT_GROWTH * table.fitted_at as f64 {
+            self.refit(table, learning, networks)?;
+        } else if networks >= table.read_at + REREAD {
+            table.predictor = Some(Arc::new(Predictor::new(self.store, &self.setting)?));
+            table.read_at = networks;
+        }
+        Ok(())
+    }
+
+    fn refit(&mut self, table: &mut Table, learning: &Learning, networks: usize) -> Result<(), ProfileError> {
+        self.fit(learning)?;
+        table.predictor = Some(Arc::new(Predictor::new(self.store, &self.setting)?));
+        (table.fitted_at, table.read_at) = (networks, networks);
+        Ok(())
+    }
+
+    /// Fits prior and composition on what was measured so far, and stores them.
+    pub(super) fn fit(&mut self, learning: &Learning) -> Result<(), ProfileError> {
+        let mut model = LatencyModel::additive(fit_prior(&self.store.rows(&self.setting)?, &self.setting)?);
+        let calibration = learning.calibration();
+        if !calibration.is_empty() {
+            model.composition = fit_spread_of(&calibration);
+        }
+        self.store.set_model(self.run, &model)?;
+        Ok(())
+    }
+}
+
+/// Each operator's time in a network: the median over instances of each one's median, and these.
+/// Operators that occur several times are told apart only by their place, so their median counts.
+fn observations(parts: &NetworkParts, instances: &[Parts]) -> Vec<(OperatorKey, f64, Vec<f64>)> {
+    let mut times: BTreeMap<OperatorKey, Vec<f64>> = BTreeMap::new();
+    for instance in instances {
+        for (key, samples) in parts.keys().iter().zip(&instance.parts_ms) {
+            // A runtime may have merged an operator into another: it then has no time of its own.
+            times.entry(*key).or_default().extend(median(samples).filter(|ms| ms.is_finite() && *ms > 0.0));
+        }
+    }
+    times.into_iter().filter_map(|(key, times)| Some((key, median(&times)?, times))).collect()
+}
+
+/// The network of several whose time is least certain.
+fn most_uncertain(drawer: &mut Drawer, predictor: &Predictor) -> Option<Drawn> {
+    let uncertainty = |drawn: &Drawn| {
+        let prediction = predictor.predict(&drawn.graph);
+        let uncertain_ms: f64 = prediction
+            .operators
+            .iter()
+            .map(|operator| operator.ms * predictor.operator_uncertainty(&operator.key))
+            .sum();
+        uncertain_ms / prediction.ms
+    };
+    let drawn = (0..CONTENDERS).map_while(|_| drawer.draw()).map(|drawn| (uncertainty(&drawn), drawn));
+    drawn.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, drawn)| drawn)
+}

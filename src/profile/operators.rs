@@ -1,0 +1,87 @@
+//! Operators measured each by itself, as planned: for runtimes that time a model's own nodes or the
+//! model as a whole, but not the nodes of a network.
+
+use std::collections::BTreeSet;
+
+use zen_agent::Scope;
+
+use super::learning::Learning;
+use super::session::{Event, Session};
+use super::{Estimate, ProfileError, RunnerError, Subject, measure, plan};
+use crate::latency::{Evidence, KeyKind, NewRun, OperatorKey};
+use crate::onnx::{OPERATOR_NODE_PREFIX, OnnxError, operator_model, sandwich_model};
+
+/// Share of a time limit that is left for whole networks.
+const NETWORK_TIME_SHARE: f64 = 0.3;
+
+impl Session<'_> {
+    /// Measures the operators of the plan that are not stored yet.
+    pub(super) fn operators(&mut self, new_run: &NewRun) -> Result<Learning, ProfileError> {
+        let plan = plan(&self.options.plan)?;
+        let known = self.known_keys(new_run)?;
+        let missing: Vec<_> = plan.keys.iter().filter(|key| !known.contains(*key)).copied().collect();
+        self.outcome.stored = plan.keys.len() - missing.len();
+        self.outcome.remaining = missing.len();
+        (self.on_event)(Event::Planned {
+            setting: &self.setting,
+            operators: plan.keys.len(),
+            stored: self.outcome.stored,
+            distinct: plan.distinct,
+            networks: self.options.networks,
+        });
+        let reserve = self.options.time_limit.unwrap_or_default().mul_f64(NETWORK_TIME_SHARE);
+        for key in &missing {
+            if let Some(ending) = self.stop(reserve) {
+                self.outcome.ending = ending;
+                break;
+            }
+            self.operator(key)?;
+        }
+        Ok(Learning::default())
+    }
+
+    fn operator(&mut self, key: &OperatorKey) -> Result<(), ProfileError> {
+        let subject = operator_subject(key, self.setting.batch_size, self.options.plan.seed);
+        let result = match subject {
+            Ok(subject) => measure(self.runner, &subject, &self.options.operator_target),
+            Err(error) => Err(RunnerError::Model(error.to_string())),
+        };
+        self.outcome.remaining -= 1;
+        match result {
+            Ok(estimate) => {
+                let Estimate { median_ms, stderr_ms, samples_ms, .. } = &estimate;
+                let evidence = Evidence::Measured;
+                self.store.insert_measurement(self.run, key, *median_ms, *stderr_ms, evidence, samples_ms)?;
+                self.outcome.measured += 1;
+                (self.on_event)(Event::Operator { key, result: Ok(&estimate) });
+            }
+            Err(RunnerError::Model(reason)) => {
+                self.store.insert_failure(self.run, key, &reason)?;
+                (self.on_event)(Event::Operator { key, result: Err(&reason) });
+                self.fail(key.to_string(), reason);
+            }
+            Err(RunnerError::Lost(reason)) => return Err(ProfileError::Lost(reason)),
+        }
+        Ok(())
+    }
+
+    /// Operators that the user's earlier runs measured by the same runtime and method.
+    fn known_keys(&self, new_run: &NewRun) -> Result<BTreeSet<OperatorKey>, ProfileError> {
+        let mut known = BTreeSet::new();
+        for run in self.store.runs(&self.setting)? {
+            let same = run.about.runtime_version == new_run.runtime_version && run.about.method == new_run.method;
+            if run.shipped.is_none() && same {
+                known.extend(self.store.measured_keys(run.id)?);
+            }
+        }
+        Ok(known)
+    }
+}
+
+/// What an operator is timed as: between 1x1 convolutions, where it runs as in a network; a lone
+/// activation or batch norm would vanish into them and is timed alone.
+fn operator_subject(key: &OperatorKey, batch_size: u32, seed: u64) -> Result<Subject, OnnxError> {
+    let model = if key.kind == KeyKind::Elementwise { operator_model } else { sandwich_model };
+    let scope = Scope::Nodes(OPERATOR_NODE_PREFIX.to_owned());
+    Ok(Subject { name: key.to_string(), model: model(key, batch_size, seed)?, scope })
+}

@@ -1,0 +1,207 @@
+//! The error report of a latency table: how far its predictions are from whole networks that no
+//! fit has seen.
+//!
+//! Stored networks are predicted again with the table as it is now, which is what a user gets.
+//! `networks` collects them, `published` does the same for tables that were fitted on published
+//! figures, `figures` works out what they say, `breakdown` says where a network's time goes, `quality`
+//! is the short form that goes with every use of a table, `svg` draws. Not here: measuring (`profile`),
+//! predicting (`latency`), text for people (`cli`).
+
+mod breakdown;
+mod error;
+mod figures;
+mod networks;
+mod published;
+mod quality;
+mod svg;
+
+use serde::Serialize;
+
+use crate::latency::{ErrorFigures, EvidenceShares, Interval, Setting, Store, TableError, UNIT};
+
+pub use breakdown::{Breakdown, KindTime, OperatorTime};
+pub use error::ReportError;
+pub use quality::Quality;
+pub use svg::to_svg;
+
+/// What is wanted.
+#[derive(Clone, Debug)]
+pub struct ReportOptions {
+    /// Only networks of this search space.
+    pub space: Option<String>,
+    /// Worst cases shown with their breakdown.
+    pub worst: usize,
+}
+
+impl ReportOptions {
+    pub const DEFAULT_WORST: usize = 5;
+}
+
+impl Default for ReportOptions {
+    fn default() -> Self {
+        Self { space: None, worst: Self::DEFAULT_WORST }
+    }
+}
+
+/// What predictions are compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Comparison {
+    /// Networks measured on the setting, in no fit.
+    HeldOut,
+    /// Networks measured on the setting because a user wanted to know: no random sample.
+    Verified,
+    /// Published networks, each predicted by the fit to all others.
+    LeaveOneOut,
+    /// No whole network is known.
+    None,
+}
+
+/// How good a table is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    pub setting: Setting,
+    /// Of every time in the report.
+    pub unit: &'static str,
+    pub runtime_version: String,
+    pub comparison: Comparison,
+    /// The comparison for people.
+    pub method: String,
+    /// Where the predicted times come from, mean over the networks; none without networks.
+    pub evidence: Option<EvidenceShares>,
+    /// Networks that the figures are of.
+    pub networks: u32,
+    /// None without networks.
+    pub figures: Option<ErrorFigures>,
+    /// None where the table states no intervals.
+    pub coverage: Option<Coverage>,
+    /// One measurement of a network against another, later one; none where none was repeated.
+    pub noise_floor: Option<ErrorFigures>,
+    /// By search space, image size and gates, where there are several.
+    pub groups: Vec<Group>,
+    pub worst: Vec<WorstCase>,
+    /// Known networks that the figures leave out, with the reason.
+    pub left_out: Vec<LeftOut>,
+    /// The error as the table states it, obtained when it was measured or derived.
+    pub stated: Option<TableError>,
+    /// Every network of the figures.
+    pub compared: Vec<ComparedNetwork>,
+}
+
+/// A network, predicted and measured.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ComparedNetwork {
+    /// Published name; none for others.
+    pub name: Option<String>,
+    /// None for published networks that structure strings cannot express.
+    pub structure: Option<String>,
+    pub resolution: u32,
+    pub classes: u32,
+    pub squeeze_excite: bool,
+    /// Search space whose blocks it is made of.
+    pub space: &'static str,
+    pub predicted_ms: f64,
+    pub interval: Option<Interval>,
+    pub measured_ms: f64,
+    /// Standard error of `measured_ms`, 0 where it is not known.
+    pub stderr_ms: f64,
+    pub repeat_ms: Option<f64>,
+    /// Relative error of the prediction with its sign.
+    pub off: f64,
+    pub evidence: EvidenceShares,
+}
+
+/// How often the measured time lies in the predicted interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Coverage {
+    /// Share that the intervals are meant to hold.
+    pub stated: f64,
+    /// Share that they hold.
+    pub found: f64,
+    /// Networks with an interval.
+    pub networks: u32,
+    /// Mean width of an interval relative to the predicted time.
+    pub width: f64,
+}
+
+/// Networks of one kind.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Group {
+    pub space: &'static str,
+    pub resolution: u32,
+    pub squeeze_excite: bool,
+    pub figures: ErrorFigures,
+}
+
+/// One of the networks that are predicted worst.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WorstCase {
+    #[serde(flatten)]
+    pub network: ComparedNetwork,
+    /// None where the structure is not known.
+    pub breakdown: Option<Breakdown>,
+}
+
+/// A network outside the figures.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LeftOut {
+    pub name: String,
+    pub reason: String,
+    pub predicted_ms: Option<f64>,
+    pub measured_ms: f64,
+}
+
+/// The report on a setting's table.
+///
+/// # Errors
+/// When the setting has no table, the database cannot be read, the search space is unknown, or no
+/// checked network is of that space.
+pub fn report(store: &Store, setting: &Setting, options: &ReportOptions) -> Result<Report, ReportError> {
+    let space = options.space.as_deref().map(crate::space::Space::find).transpose()?.map(|space| space.name);
+    let found = match published::find(store, setting)? {
+        Some(found) => found,
+        None => networks::find(store, setting)?,
+    };
+    let mut report = found.into_report(store, setting)?;
+    if let Some(space) = space {
+        let before = report.compared.len();
+        report.compared.retain(|network| network.space == space);
+        if report.compared.is_empty() && before > 0 {
+            return Err(ReportError::NoneOfSpace { setting: setting.id(), space, networks: before });
+        }
+    }
+    report.work_out(store, options.worst)?;
+    Ok(report)
+}
+
+/// What a source of networks knows.
+struct Found {
+    comparison: Comparison,
+    method: String,
+    compared: Vec<ComparedNetwork>,
+    left_out: Vec<LeftOut>,
+}
+
+impl Found {
+    fn into_report(self, store: &Store, setting: &Setting) -> Result<Report, ReportError> {
+        let counting = store.counting_runs(setting)?;
+        let run = store.runs(setting)?.into_iter().find(|run| counting.contains(&run.id));
+        Ok(Report {
+            setting: setting.clone(),
+            unit: UNIT,
+            runtime_version: run.map(|run| run.about.runtime_version).unwrap_or_default(),
+            comparison: self.comparison,
+            method: self.method,
+            evidence: None,
+            networks: 0,
+            figures: None,
+            coverage: None,
+            noise_floor: None,
+            groups: Vec::new(),
+            worst: Vec::new(),
+            left_out: self.left_out,
+            stated: store.table_error(setting)?,
+            compared: self.compared,
+        })
+    }
+}

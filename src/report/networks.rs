@@ -1,0 +1,108 @@
+//! Networks measured on the setting and held out of every fit, predicted again as of now.
+
+use super::{ComparedNetwork, Comparison, Found, LeftOut, ReportError};
+use crate::latency::{CheckedNetwork, NetworkCheck, Predictor, Setting, Store, checked_networks};
+use crate::net::{LowerOptions, Network};
+use crate::space::SPACES;
+
+/// The held-out networks of a setting; where only verified ones are known, those.
+pub(super) fn find(store: &Store, setting: &Setting) -> Result<Found, ReportError> {
+    let predictor = Predictor::new(store, setting)?;
+    let checked = checked_networks(store, setting)?;
+    let fitted_on = checked.iter().filter(|network| network.check.calibration).count();
+    let held_out = checked.into_iter().filter(|network| !network.check.calibration);
+    let (given, random): (Vec<_>, Vec<_>) = held_out.partition(|network| network.given);
+    let (comparison, kept, others) = match (random.is_empty(), given.is_empty()) {
+        (false, _) => (Comparison::HeldOut, random, given),
+        (true, false) => (Comparison::Verified, given, Vec::new()),
+        (true, true) => (Comparison::None, Vec::new(), Vec::new()),
+    };
+    let method = match comparison {
+        Comparison::HeldOut => {
+            let (own, tables) = sources(&kept);
+            let from = match (own, tables.as_str()) {
+                (0, tables) => format!("of the table {tables}"),
+                (_, "") => "measured here".to_owned(),
+                (own, tables) => format!("{own} of them measured here, the others of the table {tables}"),
+            };
+            // Older runs did not store which networks calibrated.
+            let others = if fitted_on == 0 { String::new() } else { format!("; {fitted_on} others calibrate") };
+            format!("{} random networks held out, {from}{others}", kept.len())
+        }
+        Comparison::Verified => format!(
+            "{} networks that were given to `zen-profile verify`: no random sample, a search finds what its table takes for \
+             too fast",
+            kept.len()
+        ),
+        _ => {
+            let known = match fitted_on {
+                0 => "no whole network measured on this setting is known".to_owned(),
+                n => format!("the {n} whole networks measured on this setting are all in the fit"),
+            };
+            format!("{known}; `zen-profile evaluate` checks the predictor on networks that others measured")
+        }
+    };
+    let mut found = Found { comparison, method, compared: Vec::new(), left_out: Vec::new() };
+    for network in &kept {
+        match compare(&predictor, &network.check) {
+            Ok(compared) => found.compared.push(compared),
+            Err(reason) => found.left_out.push(left_out(&network.check, reason, None)),
+        }
+    }
+    for network in &others {
+        let compared = compare(&predictor, &network.check);
+        let predicted_ms = compared.as_ref().ok().map(|compared| compared.predicted_ms);
+        let reason = compared.err().unwrap_or_else(|| "given to `zen-profile verify`: no random sample".to_owned());
+        found.left_out.push(left_out(&network.check, reason, predicted_ms));
+    }
+    Ok(found)
+}
+
+/// Networks measured here, and the names of the tables that the others came with.
+fn sources(networks: &[CheckedNetwork]) -> (usize, String) {
+    let own = networks.iter().filter(|network| network.shipped.is_none()).count();
+    let tables: std::collections::BTreeSet<_> =
+        networks.iter().filter_map(|network| network.shipped.as_deref()).collect();
+    (own, tables.into_iter().collect::<Vec<_>>().join(", "))
+}
+
+fn left_out(check: &NetworkCheck, reason: String, predicted_ms: Option<f64>) -> LeftOut {
+    LeftOut { name: check.structure.clone(), reason, predicted_ms, measured_ms: check.measured_ms }
+}
+
+fn compare(predictor: &Predictor, check: &NetworkCheck) -> Result<ComparedNetwork, String> {
+    if !(check.measured_ms.is_finite() && check.measured_ms > 0.0) {
+        return Err(format!("its measured time is {} ms", check.measured_ms));
+    }
+    let network = Network::parse(&check.structure).map_err(|error| error.to_string())?;
+    let options =
+        LowerOptions { squeeze_excite: check.squeeze_excite, ..LowerOptions::new(check.resolution, check.classes) };
+    let graph = network.lower(&options).map_err(|error| error.to_string())?;
+    let prediction = predictor.predict(&graph);
+    Ok(ComparedNetwork {
+        name: None,
+        structure: Some(check.structure.clone()),
+        resolution: check.resolution,
+        classes: check.classes,
+        squeeze_excite: check.squeeze_excite,
+        space: space_of(&network),
+        predicted_ms: prediction.ms,
+        interval: prediction.interval,
+        measured_ms: check.measured_ms,
+        stderr_ms: check.stderr_ms,
+        repeat_ms: check.repeat_ms.filter(|ms| ms.is_finite() && *ms > 0.0),
+        off: prediction.ms / check.measured_ms - 1.0,
+        evidence: prediction.evidence,
+    })
+}
+
+/// The first built-in search space that has every residual block of a network.
+pub(super) fn space_of(network: &Network) -> &'static str {
+    let mut residual = network.blocks().iter().filter(|block| block.kind.family().residual).peekable();
+    if residual.peek().is_none() {
+        return "other";
+    }
+    let names: Vec<_> = residual.map(|block| block.kind.name()).collect();
+    let holds = |types: &[&[&str]]| names.iter().all(|name| types.iter().any(|family| family.contains(name)));
+    SPACES.iter().find(|space| holds(space.types)).map_or("other", |space| space.name)
+}
