@@ -63,7 +63,9 @@ pub fn exit_of(error: &(dyn Error + 'static)) -> Exit {
         return Exit::BudgetsUnmet;
     }
     match error.downcast_ref() {
-        Some(ProfileError::Lost(_) | ProfileError::NotReachable { .. }) => return Exit::DeviceUnreachable,
+        Some(ProfileError::Lost(_) | ProfileError::NotReachable { .. } | ProfileError::NoRuntime { .. }) => {
+            return Exit::DeviceUnreachable;
+        }
         Some(_) => return Exit::BadInput,
         None => {}
     }

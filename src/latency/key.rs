@@ -152,6 +152,16 @@ impl OperatorKey {
         self.out_channels as u64 * self.out_pixels()
     }
 
+    /// The key that a row is looked up by: without its activation where fusing one costs nothing.
+    pub(super) fn looked_up(&self, free_activation: bool) -> Self {
+        match self.kind {
+            KeyKind::Conv | KeyKind::Depthwise | KeyKind::Dense | KeyKind::Add if free_activation => {
+                Self { activation: None, ..*self }
+            }
+            _ => *self,
+        }
+    }
+
     fn out_pixels(&self) -> u64 {
         self.out_height() as u64 * self.out_width() as u64
     }

@@ -88,7 +88,7 @@ impl Predictor {
                 _ => correction.growth_of(row.key.kind).at(0.0),
             };
             let estimate = Estimate { ms: row.ms, evidence: row.evidence, extrapolated: false, uncertainty };
-            (lookup_key(&row.key, free_activation), estimate)
+            (row.key.looked_up(free_activation), estimate)
         };
         Self {
             rows: rows.iter().map(known).collect(),
@@ -221,7 +221,7 @@ impl Predictor {
     }
 
     fn estimate(&self, key: &OperatorKey) -> Estimate {
-        if let Some(row) = self.rows.get(&lookup_key(key, self.model.prior.free_activation())) {
+        if let Some(row) = self.rows.get(&key.looked_up(self.model.prior.free_activation())) {
             return *row;
         }
         let prior = self.model.prior.ms(key, self.setting.precision, self.setting.batch_size);
@@ -273,16 +273,6 @@ impl Predictor {
     fn compose(&self, device_ms: f64, operators: usize) -> (f64, bool) {
         let host_ms = self.model.composition.host_ms + self.model.composition.kernel_ms * operators as f64;
         (device_ms.max(host_ms), host_ms > device_ms)
-    }
-}
-
-/// The key a row is stored under.
-fn lookup_key(key: &OperatorKey, free_activation: bool) -> OperatorKey {
-    match key.kind {
-        KeyKind::Conv | KeyKind::Depthwise | KeyKind::Dense | KeyKind::Add if free_activation => {
-            OperatorKey { activation: None, ..*key }
-        }
-        _ => *key,
     }
 }
 

@@ -1,7 +1,7 @@
 //! From what a user names (a device, perhaps a runtime, precision or batch) to one setting that
 //! has a table.
 
-use super::{Device, LatencyError, Precision, Setting, Store};
+use super::{Device, LatencyError, Precision, ReachKind, Setting, Store};
 
 /// What a user says about the setting; everything but the device may be left open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +35,7 @@ pub fn resolve(store: &Store, query: &SettingQuery) -> Result<Setting, LatencyEr
     let all = store.settings()?;
     let device = Device::find(&query.device);
     let name = device.as_ref().map_or_else(|_| query.device.clone(), Device::table_name);
+    let local = device.as_ref().is_ok_and(|device| device.reach.kind == ReachKind::Local);
     let mut of_device: Vec<_> = all.iter().filter(|setting| setting.device == name).collect();
     if of_device.is_empty() {
         let device = match device {
@@ -51,10 +52,7 @@ pub fn resolve(store: &Store, query: &SettingQuery) -> Result<Setting, LatencyEr
         };
         return Err(LatencyError::NoTable {
             setting: device.default_setting.id(),
-            available: format!(
-                "nothing has been measured on {0} yet: run `zen-profile --device {0}` first",
-                query.device
-            ),
+            available: format!("nothing has been measured on {} yet: run `{}` first", query.device, measuring(query)),
         });
     }
     of_device.retain(|setting| query.matches(setting));
@@ -80,12 +78,24 @@ pub fn resolve(store: &Store, query: &SettingQuery) -> Result<Setting, LatencyEr
             wanted.extend(query.precision.map(|precision| precision.to_string()));
             wanted.extend(query.batch_size.map(|batch_size| format!("batch {batch_size}")));
             wanted.extend(query.threads.map(|threads| format!("{threads} threads")));
+            // This machine can be measured with another runtime.
+            let hint = if local && query.runtime.is_some() {
+                format!("; `{}` measures one", measuring(query))
+            } else {
+                String::new()
+            };
             Err(LatencyError::NoTable {
                 setting: wanted.join(", "),
-                available: format!("tables of this device: {}", known.join(", ")),
+                available: format!("tables of this device: {}{hint}", known.join(", ")),
             })
         }
     }
+}
+
+/// The command that makes a table for a query.
+fn measuring(query: &SettingQuery) -> String {
+    let runtime = query.runtime.as_ref().map_or_else(String::new, |runtime| format!(" --runtime {runtime}"));
+    format!("zen-profile --device {}{runtime}", query.device)
 }
 
 #[cfg(test)]

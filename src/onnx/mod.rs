@@ -3,18 +3,22 @@
 //! [`export`] writes a network, [`operator_model`] and [`sandwich_model`] make the models that
 //! profiling times. Written models are IR 8, opset 17, float32. Not here: searching, timing.
 
+mod bread;
 mod emit;
 mod error;
 mod export;
 mod operator;
 mod parts;
+mod probe;
 mod verify;
 pub mod weights;
 
+pub use bread::{BreadModel, bread_models};
 pub use emit::{Batch, INPUT_NAME, IR_VERSION, MAX_BATCH_SIZE, OPSET, OUTPUT_NAME};
 pub use error::{MAX_MODEL_BYTES, OnnxError};
 pub use export::{ExportOptions, ExportSummary, export, model_bytes};
 pub use operator::{BREAD_NODE_PREFIX, OPERATOR_NODE_PREFIX, operator_model, sandwich_model};
 pub use parts::NetworkParts;
+pub use probe::activation_chain_model;
 pub use verify::{Verification, verify};
 pub use weights::Weights;

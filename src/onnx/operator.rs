@@ -21,10 +21,10 @@ pub const OPERATOR_NODE_PREFIX: &str = "operator_";
 /// Start of the names of the sandwich's other nodes.
 pub const BREAD_NODE_PREFIX: &str = "bread_";
 /// Channels at the open ends of a sandwich.
-const BREAD_CHANNELS: u32 = 16;
+pub(super) const BREAD_CHANNELS: u32 = 16;
 
 /// Name of the input map.
-const INPUT: &str = "input";
+pub(super) const INPUT: &str = "input";
 /// Name of the second input: the other map of a sum, or the values of a gate.
 const SECOND: &str = "second";
 
@@ -75,16 +75,16 @@ pub fn sandwich_model(key: &OperatorKey, batch_size: u32, seed: u64) -> Result<V
     encode(&model.builder.finish([])?)
 }
 
-fn in_shape(key: &OperatorKey) -> Shape {
+pub(super) fn in_shape(key: &OperatorKey) -> Shape {
     Shape { channels: key.in_channels, height: key.in_height, width: key.in_width }
 }
 
-fn out_shape(key: &OperatorKey) -> Shape {
+pub(super) fn out_shape(key: &OperatorKey) -> Shape {
     Shape { channels: key.out_channels, height: key.out_height(), width: key.out_width() }
 }
 
 /// Shape of the second input, for the operators that have one.
-fn second_shape(key: &OperatorKey) -> Option<Shape> {
+pub(super) fn second_shape(key: &OperatorKey) -> Option<Shape> {
     match key.kind {
         KeyKind::Gate => Some(Shape::square(key.in_channels, 1)),
         KeyKind::Add => Some(in_shape(key)),
@@ -93,14 +93,14 @@ fn second_shape(key: &OperatorKey) -> Option<Shape> {
     }
 }
 
-struct OperatorModel<'k> {
+pub(super) struct OperatorModel<'k> {
     key: &'k OperatorKey,
     seed: u64,
-    builder: ModelBuilder,
+    pub(super) builder: ModelBuilder,
 }
 
 impl<'k> OperatorModel<'k> {
-    fn new(key: &'k OperatorKey, batch_size: u32, seed: u64) -> Result<Self, OnnxError> {
+    pub(super) fn new(key: &'k OperatorKey, batch_size: u32, seed: u64) -> Result<Self, OnnxError> {
         check(key).map_err(|reason| OnnxError::Operator { key: key.to_string(), reason })?;
         let batch = Batch::Fixed(batch_size);
         batch.check()?;
@@ -156,14 +156,14 @@ impl<'k> OperatorModel<'k> {
     }
 
     /// A 1x1 convolution of the sandwich; returns the tensor it computes.
-    fn pointwise(&mut self, place: &str, input: &str, in_channels: u32, out_channels: u32) -> String {
+    pub(super) fn pointwise(&mut self, place: &str, input: &str, in_channels: u32, out_channels: u32) -> String {
         let name = format!("{BREAD_NODE_PREFIX}{place}_conv");
         self.conv(&name, input, ConvArguments::pointwise(in_channels, out_channels));
         name
     }
 
     /// An input of the model and the layer that makes a map of `shape` from it.
-    fn bread_before(&mut self, place: &str, input: &str, shape: Shape, activation: Activation) -> String {
+    pub(super) fn bread_before(&mut self, place: &str, input: &str, shape: Shape, activation: Activation) -> String {
         if shape.channels == 3 {
             self.builder.input(input, shape);
             return input.to_owned();

@@ -110,7 +110,7 @@ mod tests {
 
     fn estimate(target: &Target, blocks: &[&[f64]]) -> Estimate {
         let mut runner = Mock::new(|_, block| Ok(blocks[block as usize % blocks.len()].to_vec()));
-        let subject = Subject { name: "x".to_owned(), model: Vec::new(), scope: Scope::Whole };
+        let subject = Subject { name: "x".to_owned(), model: Vec::new(), scope: Scope::Whole, without: Vec::new() };
         measure(&mut runner, &subject, target).unwrap()
     }
 
@@ -134,7 +134,7 @@ mod tests {
     fn nonsense_is_an_error() {
         for samples in [vec![], vec![0.0], vec![f64::NAN]] {
             let mut runner = Mock::new(|_, _| Ok(samples.clone()));
-            let subject = Subject { name: "x".to_owned(), model: Vec::new(), scope: Scope::Whole };
+            let subject = Subject { name: "x".to_owned(), model: Vec::new(), scope: Scope::Whole, without: Vec::new() };
             assert!(measure(&mut runner, &subject, &Target::operator()).is_err());
         }
     }

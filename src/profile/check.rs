@@ -55,7 +55,7 @@ pub(super) fn network_subject(
 ) -> Result<Subject, OnnxError> {
     let options = ExportOptions { batch: Batch::Fixed(batch_size), ..ExportOptions::default() };
     let model = model_bytes(graph, &Weights::seeded(seed), &options)?;
-    Ok(Subject { name: network.to_string(), model, scope: Scope::Whole })
+    Ok(Subject { name: network.to_string(), model, scope: Scope::Whole, without: Vec::new() })
 }
 
 impl Session<'_> {

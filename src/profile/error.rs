@@ -1,6 +1,7 @@
 //! What can end a profiling session.
 
 use crate::latency::LatencyError;
+use crate::names::UnknownName;
 use crate::net::LowerError;
 use crate::onnx::OnnxError;
 
@@ -31,6 +32,10 @@ pub enum ProfileError {
          (run zen-profile --device cpu there){meanwhile}"
     )]
     NotReachable { device: String, connect: String, meanwhile: String },
+    #[error(transparent)]
+    UnknownRuntime(#[from] UnknownName),
+    #[error("{runtime} cannot be used: {reason}")]
+    NoRuntime { runtime: &'static str, reason: String },
     #[error("the device is lost: {0}; what was measured is stored, run the same command again to go on")]
     Lost(String),
 }

@@ -29,6 +29,8 @@ pub use error::ProfileError;
 pub use learning::{Learning, MoreTime, Recent};
 pub use plan::{MAX_OPERATORS, Plan, PlanOptions, plan};
 pub use reach::open_runner;
-pub use runner::{Parts, RUNNERS, Runner, RunnerAbout, RunnerEntry, RunnerError, Subject};
+pub use runner::{
+    Difference, Parts, RUNNERS, Runner, RunnerAbout, RunnerEntry, RunnerError, RunnerOptions, Subject, Without,
+};
 pub use session::{Ending, Event, Failure, Outcome, SessionOptions, local_setting, profile};
 pub use verify::{Verification, Verified, verify};

@@ -83,5 +83,5 @@ impl Session<'_> {
 fn operator_subject(key: &OperatorKey, batch_size: u32, seed: u64) -> Result<Subject, OnnxError> {
     let model = if key.kind == KeyKind::Elementwise { operator_model } else { sandwich_model };
     let scope = Scope::Nodes(OPERATOR_NODE_PREFIX.to_owned());
-    Ok(Subject { name: key.to_string(), model: model(key, batch_size, seed)?, scope })
+    Ok(Subject { name: key.to_string(), model: model(key, batch_size, seed)?, scope, without: Vec::new() })
 }

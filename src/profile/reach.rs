@@ -1,14 +1,20 @@
 //! From a device's name to a runner that times models on it.
 
-use super::{ProfileError, RUNNERS, Runner};
+use super::{ProfileError, Runner, RunnerEntry, RunnerOptions};
 use crate::latency::{Device, ReachKind, Store};
 
-/// A runner for a device.
+/// A runner for a device; `runtime` is the device file's where none is named.
 ///
 /// # Errors
-/// For an unknown device (lists the known ones), and for one that cannot be reached: says what to
-/// connect, and which tables exist meanwhile.
-pub fn open_runner(store: &Store, name: &str) -> Result<Box<dyn Runner>, ProfileError> {
+/// For an unknown device or runtime (lists the known ones), for a runtime that cannot be used
+/// here, and for a device that cannot be reached: says what to connect, and which tables exist
+/// meanwhile.
+pub fn open_runner(
+    store: &Store,
+    name: &str,
+    runtime: Option<&str>,
+    options: &RunnerOptions,
+) -> Result<Box<dyn Runner>, ProfileError> {
     let device = Device::find(name).or_else(|error| {
         // This machine may be called by the name of its tables, too.
         let local = Device::all()?.into_iter().find(|device| device.table_name() == name);
@@ -17,14 +23,8 @@ pub fn open_runner(store: &Store, name: &str) -> Result<Box<dyn Runner>, Profile
     if device.reach.kind != ReachKind::Local {
         return Err(not_reachable(store, &device)?);
     }
-    let wanted = &device.default_setting.runtime;
-    let entry = RUNNERS.iter().find(|entry| entry.name == wanted);
-    let entry = entry.ok_or_else(|| ProfileError::NotReachable {
-        device: device.name.clone(),
-        connect: format!("the runtime {wanted}"),
-        meanwhile: String::new(),
-    })?;
-    Ok((entry.open)())
+    let entry = RunnerEntry::find(runtime.unwrap_or(&device.default_setting.runtime))?;
+    (entry.open)(options).map_err(|reason| ProfileError::NoRuntime { runtime: entry.name, reason })
 }
 
 fn not_reachable(store: &Store, device: &Device) -> Result<ProfileError, ProfileError> {

@@ -5,6 +5,8 @@ use std::process::Stdio;
 
 use zen_nas::latency::{Evidence, Setting, Store, Table};
 
+#[cfg(feature = "onnxruntime")]
+use crate::program::Ended;
 use crate::program::Place;
 
 #[test]
@@ -32,6 +34,9 @@ fn bad_input_is_refused_with_a_hint() {
         ("--device cpu --batch-size 100000", 3, "batch size is 100000"),
         ("--device cpu --operators 0", 2, "--operators"),
         ("--device cpu --operators -3", 2, "--operators"),
+        ("--device cpu --runtime onnxruntim", 3, "known are tract, onnxruntime; did you mean onnxruntime?"),
+        ("verify SuperConvK3BNRELU(3,8,2,1) --runtime trakt", 3, "did you mean tract?"),
+        ("--device cpu --runtime-library x.so", 2, "--runtime"),
         ("--device cpu --minutes -1", 2, "positive"),
         ("--device cpu --minutes nan", 2, "positive"),
         ("--device cpu --networks -1", 2, "--networks"),
@@ -45,6 +50,29 @@ fn bad_input_is_refused_with_a_hint() {
     }
     place.write("tables.sqlite", "not a database, but long enough to be read as one");
     place.fails("zen-profile", "list", 3, &["--db"]);
+}
+
+#[cfg(feature = "onnxruntime")]
+#[test]
+fn without_its_library_onnxruntime_says_what_was_looked_for() {
+    let place = Place::new();
+    let arguments = "--device cpu --runtime onnxruntime";
+    let run = |variables: &[(&str, &str)]| {
+        let mut command = place.command("zen-profile", arguments);
+        command.env_remove("ORT_DYLIB_PATH").env_remove("VIRTUAL_ENV").env("PATH", place.path());
+        Ended::of(command.envs(variables.iter().copied()).output().unwrap())
+    };
+    let ended = run(&[]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (4, ""));
+    for part in ["--runtime-library", "ORT_DYLIB_PATH", "python3, python", "pip install onnxruntime"] {
+        assert!(ended.stderr.contains(part), "{}", ended.stderr);
+    }
+    let junk = place.write("junk.so", "\x7fELF, but no library");
+    let ended = run(&[("ORT_DYLIB_PATH", &junk)]);
+    assert!(ended.code == 4 && ended.stderr.contains("ORT_DYLIB_PATH is") && !ended.stderr.contains("panicked"));
+    for library in ["junk.so", "absent.so", "."] {
+        place.fails("zen-profile", &format!("{arguments} --runtime-library {library}"), 4, &["--runtime-library"]);
+    }
 }
 
 #[test]

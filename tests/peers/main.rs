@@ -6,6 +6,8 @@ mod local;
 mod onnx;
 #[path = "../support/onnx_cases.rs"]
 mod onnx_cases;
+#[cfg(feature = "onnxruntime")]
+mod onnxruntime;
 #[cfg(feature = "ssh")]
 mod ssh;
 #[cfg(feature = "ssh")]

@@ -10,24 +10,27 @@ pub const CLOCK: &str = if cfg!(unix) { "thread-cpu" } else { "wall" };
 
 /// A point in time on both clocks.
 #[derive(Clone, Copy)]
-pub(crate) struct Stamp {
+pub struct Stamp {
     cpu_ns: u64,
     wall: Instant,
 }
 
 /// Time between two stamps, in milliseconds.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Elapsed {
+pub struct Elapsed {
+    /// By [`CLOCK`].
     pub cpu_ms: f64,
     pub wall_ms: f64,
 }
 
 impl Stamp {
+    /// This moment.
     pub fn now() -> Self {
         let wall = Instant::now();
         Self { cpu_ns: thread_cpu_ns(wall), wall }
     }
 
+    /// Time since this stamp.
     pub fn elapsed(self) -> Elapsed {
         let wall = Instant::now();
         let cpu_ns = thread_cpu_ns(wall).saturating_sub(self.cpu_ns);

@@ -11,14 +11,16 @@ mod job;
 mod machine;
 mod model;
 mod protocol;
+mod sampling;
 mod validate;
 
-pub use clock::CLOCK;
+pub use clock::{CLOCK, Elapsed, Stamp};
 pub use error::AgentError;
 pub use job::{ExitCode, MAX_JOB_BYTES, run_job};
 pub use machine::Machine;
 pub use model::{Block, Limits, Model, PartsBlock, Scope};
 pub use protocol::{Job, JobModel, MAX_BLOCKS, PROTOCOL, Record};
+pub use sampling::{calls_per_sample, input_values, time_calls};
 pub use validate::MAX_MODEL_BYTES;
 
 /// Name of the runtime in settings and records.

@@ -12,6 +12,7 @@ use tract_onnx::tract_core::plan;
 
 use crate::AgentError;
 use crate::clock::{Elapsed, Stamp, reading_cost};
+use crate::sampling::{input_values, sample, time_calls};
 use crate::validate::decode;
 
 /// What of a model is timed.
@@ -147,7 +148,7 @@ impl Model {
     /// Times a call by parts: `owner` says which of the `count` parts the node of a name belongs to.
     ///
     /// # Errors
-    /// When the limits are out of range, a call fails, or a part has no node.
+    /// When the limits are out of range or a call fails. A part without a node takes no time.
     pub fn parts(
         &self,
         owner: &dyn Fn(&str) -> Option<usize>,
@@ -180,7 +181,7 @@ impl Model {
         for _ in 0..limits.warm_up {
             call(&mut sums)?;
         }
-        let timing = sample(limits, 1, || {
+        let timing = sample(limits, 1, || -> TractResult<Elapsed> {
             let whole = call(&mut sums)?;
             block.parts_ms.iter_mut().zip(&sums).for_each(|(samples, ms)| samples.push(*ms));
             block.unowned_ms.push(sums[count]);
@@ -192,26 +193,11 @@ impl Model {
 
     fn whole(&self, limits: &Limits) -> TractResult<Block> {
         let mut state = self.plan.spawn()?;
-        let mut call = || -> TractResult<()> {
+        let call = || -> TractResult<()> {
             std::hint::black_box(state.run(self.inputs.clone())?);
             Ok(())
         };
-        for _ in 0..limits.warm_up {
-            call()?;
-        }
-        let stamp = Stamp::now();
-        call()?;
-        let once_ms = stamp.elapsed().cpu_ms.max(1e-6);
-        let calls = (limits.sample_ms / once_ms).ceil().clamp(1.0, 1e6) as u32;
-        sample(limits, calls, || {
-            let stamp = Stamp::now();
-            for _ in 0..calls {
-                call()?;
-            }
-            let elapsed = stamp.elapsed();
-            let share = 1.0 / calls as f64;
-            Ok(Elapsed { cpu_ms: elapsed.cpu_ms * share, wall_ms: elapsed.wall_ms * share })
-        })
+        time_calls(limits, call)
     }
 
     fn selected(&self, own: &[bool], limits: &Limits) -> TractResult<Block> {
@@ -239,25 +225,6 @@ impl Model {
     }
 }
 
-/// Takes samples until the limits say enough.
-fn sample(
-    limits: &Limits,
-    calls_per_sample: u32,
-    mut once: impl FnMut() -> TractResult<Elapsed>,
-) -> TractResult<Block> {
-    let mut block = Block { calls_per_sample, ..Block::default() };
-    let start = Stamp::now();
-    for taken in 1..=limits.max_samples {
-        let elapsed = once()?;
-        block.cpu_ms.push(elapsed.cpu_ms);
-        block.wall_ms.push(elapsed.wall_ms);
-        if taken >= limits.min_samples && start.elapsed().wall_ms >= limits.block_ms {
-            break;
-        }
-    }
-    Ok(block)
-}
-
 /// One tensor per input, with values spread over -1..1 so that no activation dies out.
 fn inputs(model: &TypedModel) -> Result<TVec<TValue>, AgentError> {
     let outlets = model.input_outlets().map_err(|error| tract("reading the inputs", &error))?;
@@ -267,7 +234,7 @@ fn inputs(model: &TypedModel) -> Result<TVec<TValue>, AgentError> {
             let shape = fixed_shape(model, *outlet, "an input")?;
             let datum_type = model.outlet_fact(*outlet).map_err(|error| tract("reading an input", &error))?.datum_type;
             let count = shape.iter().product::<usize>();
-            let values: Vec<f32> = (0..count).map(|i| (i * 7919 % 1000) as f32 / 500.0 - 1.0).collect();
+            let values = input_values(count);
             guarded("preparing an input", || {
                 Ok(Tensor::from_shape(&shape, &values)?.cast_to_dt(datum_type)?.into_owned().into_tvalue())
             })

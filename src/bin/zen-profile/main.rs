@@ -12,10 +12,14 @@ use zen_nas::cli::{
     self, CompletionArgs, DatabaseArgs, Exit, LoweringArgs, OutputArgs, Progress, SessionProgress, TableArgs, count,
     positive,
 };
+use zen_nas::latency::Store;
 use zen_nas::latency::evaluate::DRAWS;
-use zen_nas::latency::{LatencyError, Precision, Setting, SettingQuery, Store, resolve, table_file_help};
+use zen_nas::latency::{LatencyError, Precision, Setting, SettingQuery, resolve, table_file_help};
 use zen_nas::net::{LowerOptions, Network};
-use zen_nas::profile::{PlanOptions, RUNNERS, SessionOptions, Source, Target, open_runner, profile, verify};
+use zen_nas::profile::{
+    PlanOptions, ProfileError, RUNNERS, Runner, RunnerOptions, SessionOptions, Source, Target, open_runner, profile,
+    verify,
+};
 use zen_nas::report::ReportOptions;
 use zen_nas::space::{SPACES, Space};
 
@@ -47,6 +51,8 @@ enum Command {
         /// Device to measure on; `cpu` is this machine
         #[arg(long, value_name = "NAME", default_value = "cpu")]
         device: String,
+        #[command(flatten)]
+        runtime: RuntimeArgs,
         #[command(flatten)]
         lowering: LoweringArgs,
         /// Images in one inference call
@@ -140,11 +146,32 @@ enum Command {
     },
 }
 
+/// What runs the models.
+#[derive(clap::Args)]
+struct RuntimeArgs {
+    /// Runtime to measure with, e.g. tract or onnxruntime [default: the device's]
+    #[arg(long, value_name = "NAME")]
+    runtime: Option<String>,
+    /// Shared library of onnxruntime [default: $ORT_DYLIB_PATH, or that of the installed Python
+    /// package]
+    #[arg(long, value_name = "FILE", requires = "runtime")]
+    runtime_library: Option<PathBuf>,
+}
+
+impl RuntimeArgs {
+    fn open(&self, store: &Store, device: &str) -> Result<Box<dyn Runner>, ProfileError> {
+        let options = RunnerOptions { library: self.runtime_library.clone() };
+        open_runner(store, device, self.runtime.as_deref(), &options)
+    }
+}
+
 #[derive(clap::Args)]
 struct MeasureArgs {
     /// Device to measure; `cpu` is this machine
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
+    #[command(flatten)]
+    runtime: RuntimeArgs,
     /// Search space whose operators are measured, several separated by commas [default: every space, idw
     /// with and without squeeze-and-excitation]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
@@ -183,6 +210,7 @@ fn examples() -> &'static str {
     "Examples:
   zen-profile --device cpu
   zen-profile --device cpu --minutes 15
+  zen-profile --device cpu --runtime onnxruntime
   zen-profile --device cpu --adapt-from cpu-amd-epyc
   zen-profile --device cpu --space idw --squeeze-excite --resolution 192
   zen-profile verify best.txt
@@ -234,8 +262,8 @@ fn main() -> ExitCode {
         return Exit::Done.into();
     }
     cli::finish(match &args.command {
-        Some(Command::Verify { structures, device, lowering, batch_size, database, output }) => {
-            verify_networks(structures, device, lowering, *batch_size, database, output)
+        Some(Command::Verify { structures, device, runtime, lowering, batch_size, database, output }) => {
+            verify_networks(structures, device, runtime, lowering, *batch_size, database, output)
         }
         Some(Command::List { database, output }) => tables::list(database, output),
         Some(Command::Show { device, database, output }) => tables::show(device, database, output),
@@ -279,7 +307,7 @@ fn import(paths: &[PathBuf], out: Option<&Path>, database: &DatabaseArgs, output
 fn measure(device: &str, args: &MeasureArgs) -> anyhow::Result<Exit> {
     let sources = sources(&args.space, &args.lowering)?;
     let mut store = cli::open_store(&args.database)?;
-    let mut runner = open_runner(&store, device)?;
+    let mut runner = args.runtime.open(&store, device)?;
     let adapt_from = match &args.adapt_from {
         Some(table) => Some(adaptable(&store, table, args.batch_size)?),
         None => None,
@@ -323,6 +351,7 @@ fn adaptable(store: &Store, table: &str, batch_size: u32) -> Result<Setting, Lat
 fn verify_networks(
     structures: &[String],
     device: &str,
+    runtime: &RuntimeArgs,
     lowering: &LoweringArgs,
     batch_size: u32,
     database: &DatabaseArgs,
@@ -337,7 +366,7 @@ fn verify_networks(
         }
     }
     let mut store = cli::open_store(database)?;
-    let mut runner = open_runner(&store, device)?;
+    let mut runner = runtime.open(&store, device)?;
     cli::interrupted();
     let mut progress = Progress::new("verify", networks.len() as u64, output.quiet);
     let mut done = 0;

@@ -3,11 +3,20 @@
 //! Adding one: write `x.rs`, list it in [`RUNNERS`]. Not here: how often something is timed and
 //! what the samples mean (`bench`).
 
+mod difference;
 #[cfg(test)]
 pub(crate) mod mock;
+#[cfg_attr(not(feature = "onnxruntime"), path = "onnxruntime_absent.rs")]
+mod onnxruntime;
 mod tract;
 
+use std::path::PathBuf;
+
 use zen_agent::{Limits, Scope};
+
+use crate::names::UnknownName;
+
+pub use difference::Difference;
 
 /// Something to time.
 #[derive(Clone, Debug)]
@@ -17,6 +26,17 @@ pub struct Subject {
     /// ONNX bytes.
     pub model: Vec<u8>,
     pub scope: Scope,
+    /// What the model is without the nodes of the scope, for runtimes that time no nodes; empty
+    /// where nobody will ask.
+    pub without: Vec<Without>,
+}
+
+/// A model whose time, by this weight, is a part of what a subject takes beside its own nodes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Without {
+    /// ONNX bytes.
+    pub model: Vec<u8>,
+    pub weight: f64,
 }
 
 /// What a runner's samples belong to.
@@ -67,8 +87,8 @@ pub trait Runner {
     }
 }
 
-/// Samples of the parts of a running model, in milliseconds of one call. The n-th samples of all
-/// lists are of the same calls; taking the median is the caller's.
+/// Samples of the parts of a running model, in milliseconds of one call; the n-th samples of all
+/// lists belong together. Taking the median is the caller's.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Parts {
     /// One list of samples per part.
@@ -94,8 +114,27 @@ pub struct RunnerEntry {
     pub name: &'static str,
     /// One line for people.
     pub about: &'static str,
-    pub open: fn() -> Box<dyn Runner>,
+    /// Opens it, or says why it cannot be used here and what to do about that.
+    pub open: fn(&RunnerOptions) -> Result<Box<dyn Runner>, String>,
+}
+
+/// What a runner may need to be opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunnerOptions {
+    /// The shared library of a runtime that is not built in; looked for where none is named.
+    pub library: Option<PathBuf>,
+}
+
+impl RunnerEntry {
+    /// The runner of a runtime.
+    ///
+    /// # Errors
+    /// For an unknown name, with the known ones.
+    pub fn find(name: &str) -> Result<&'static Self, UnknownName> {
+        let entry = RUNNERS.iter().find(|entry| entry.name == name);
+        entry.ok_or_else(|| UnknownName::new("runtime", name, RUNNERS.iter().map(|entry| entry.name)))
+    }
 }
 
 /// Every runner.
-pub static RUNNERS: &[RunnerEntry] = &[tract::ENTRY];
+pub static RUNNERS: &[RunnerEntry] = &[tract::ENTRY, onnxruntime::ENTRY];

@@ -7,7 +7,7 @@ use super::{Parts, Runner, RunnerAbout, RunnerEntry, RunnerError, Subject};
 pub(super) const ENTRY: RunnerEntry = RunnerEntry {
     name: RUNTIME,
     about: "tract on this machine's processor, one thread",
-    open: || Box::new(Tract { machine: Machine::here() }),
+    open: |_| Ok(Box::new(Tract { machine: Machine::here() })),
 };
 
 struct Tract {
@@ -73,10 +73,10 @@ mod tests {
             residual_add: true,
         };
         let limits = Limits { min_samples: 3, max_samples: 3, ..Limits::default() };
-        let mut runner = (ENTRY.open)();
+        let mut runner = (ENTRY.open)(&super::super::RunnerOptions::default()).unwrap();
         let mut time = |model: Vec<u8>, prefix: &str| {
             let scope = Scope::Nodes(prefix.to_owned());
-            runner.block(&Subject { name: key.to_string(), model, scope }, &limits)
+            runner.block(&Subject { name: key.to_string(), model, scope, without: Vec::new() }, &limits)
         };
         for model in [sandwich_model(&key, 1, 0).unwrap(), operator_model(&key, 2, 0).unwrap()] {
             let samples = time(model, OPERATOR_NODE_PREFIX).unwrap();
