@@ -23,4 +23,4 @@ pub use print::{columns, cost_lines, describe_latency, human, print, table};
 pub use profile::{SessionProgress, describe_session, describe_verification, profile_exit, verification_exit};
 pub use progress::Progress;
 pub use report::{describe_report, describe_setting};
-pub use tables::{RunSummary, TableSummary, all_tables, tables_of};
+pub use tables::{RunSummary, TableSummary, all_tables, describe_import, tables_of};

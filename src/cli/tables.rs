@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::print::table;
-use crate::latency::{Device, Evidence, IMPORTED, LatencyError, Setting, SettingSummary, Store, UNIT};
+use crate::latency::{Device, Evidence, IMPORTED, Imported, LatencyError, Setting, SettingSummary, Store, UNIT};
 use crate::report::Quality;
 
 /// The table of one setting.
@@ -111,6 +111,16 @@ fn summarise(store: &Store, setting: &Setting) -> Result<TableSummary, LatencyEr
         quality: Quality::of(store, setting)?,
         runs,
     })
+}
+
+/// An import in one line: setting, rows, and what the file does not say.
+pub fn describe_import(imported: &Imported) -> String {
+    let Imported { setting, evidence, rows, missing, changed } = imported;
+    let rows = if *rows == 0 { "a formula".to_owned() } else { format!("{rows} operators") };
+    let known = if *changed { "" } else { ", known already: nothing changed" };
+    let lacks =
+        if missing.is_empty() { String::new() } else { format!("; the file does not say: {}", missing.join(", ")) };
+    format!("{setting}: {rows}, {evidence}, {UNIT}{known}{lacks}")
 }
 
 impl TableSummary {

@@ -44,4 +44,4 @@ pub use setting::{Evidence, Precision, Setting};
 pub use store::{
     CheckId, DATABASE_VARIABLE, NetworkCheck, NewRun, Row, Run, RunId, SHIPPED, SettingSummary, Store, TableError, UNIT,
 };
-pub use table::{IMPORTED, Table, export_table, import_table_file};
+pub use table::{IMPORTED, Imported, Table, export_table, import_table_file, table_file_help};

@@ -114,6 +114,11 @@ mod tests {
         assert_eq!(id(&published).unwrap(), "v100/published/fp16/b64");
         let int8 = SettingQuery { precision: Some(Precision::Int8), ..query("v100") };
         assert_eq!(id(&int8).unwrap(), "v100/tensorrt/int8/b1");
+        assert_eq!(id(&query("pixel2")).unwrap(), "pixel2/published/fp32/b1");
+        let tflite = SettingQuery { runtime: Some("tflite".to_owned()), ..query("pixel2") };
+        assert_eq!(id(&tflite).unwrap(), "pixel2/tflite/fp32/b1/t1");
+        let int8 = SettingQuery { precision: Some(Precision::Int8), ..query("pixel2") };
+        assert_eq!(id(&int8).unwrap(), "pixel2/tflite/int8/b1/t1");
         let batch = SettingQuery { batch_size: Some(7), ..query("v100") };
         assert!(id(&batch).unwrap_err().contains("v100/tensorrt/fp16/b64"));
         assert!(id(&query("t5")).unwrap_err().contains("pixel2"));

@@ -174,9 +174,10 @@ fn tables_travel_as_files() {
     place.done("zen-profile", "export v100/tensorrt/fp16/b1 -o table.csv");
     let text = place.text("table.csv").replace("# setting: v100/", "# setting: my-gpu/");
     place.write("mine.csv", &text);
-    for _ in 0..2 {
-        assert_eq!(place.done("zen-profile", "import mine.csv").stdout.trim(), "my-gpu/tensorrt/fp16/b1");
-    }
+    let first = place.done("zen-profile", "import mine.csv").stdout;
+    assert_eq!(first.trim(), "my-gpu/tensorrt/fp16/b1: 1600 operators, measured, ms per inference call");
+    let again = place.done("zen-profile", "import mine.csv").stdout;
+    assert!(again.contains("known already: nothing changed"), "{again}");
     place.done("zen-profile", "export my-gpu -o again.csv");
     assert_eq!(place.text("again.csv"), text);
     let list = place.done("zen-profile", "list").stdout;
@@ -184,9 +185,45 @@ fn tables_travel_as_files() {
     assert!(line.ends_with("imported"), "{line}");
     let ended = place.done("zen-score", "SuperConvK3BNRELU(3,8,2,1) --device my-gpu --json");
     assert_eq!(ended.json()[0]["latency"]["setting"]["id"], "my-gpu/tensorrt/fp16/b1");
+    let imports = list.lines().filter(|line| line.starts_with("my-gpu/")).count();
+    assert_eq!(imports, 1);
     place.write("bad.csv", text.replace("# unit: ms per inference call", "# unit: s"));
     place.fails("zen-profile", "import bad.csv", 3, &["bad.csv", "line", "unit is `s`"]);
     place.fails("zen-profile", "import missing.csv", 3, &["missing.csv"]);
     place.write("binary.csv", [0xff, 0x00]);
     place.fails("zen-profile", "import binary.csv", 3, &["binary.csv"]);
+}
+
+#[test]
+fn a_short_file_of_ones_own_is_read() {
+    let place = Place::new();
+    let rows = "kind,kernel,stride,in_channels,out_channels,in_height,in_width,ms\n\
+                conv,3,2,3,32,224,224,0.02\nconv,1,1,32,64,112,112,0.03\ndepthwise,3,1,64,64,112,112,0.01\n";
+    place.write("mine.csv", format!("# setting: my-phone/ncnn/fp16/b1/t4\n# evidence: measured\n{rows}"));
+    let said = place.done("zen-profile", "import mine.csv").stdout;
+    for part in ["my-phone/ncnn/fp16/b1/t4: 3 operators, measured, ms per inference call", "origin (not stated)"] {
+        assert!(said.contains(part), "{said}");
+    }
+    let before = place.done("zen-profile", "export my-phone").stdout;
+    let again = place.done("zen-profile", "import mine.csv --json").json();
+    assert_eq!((again[0]["changed"].as_bool(), again[0]["rows"].as_u64()), (Some(false), Some(3)));
+    assert_eq!(place.done("zen-profile", "export my-phone").stdout, before);
+    let ended =
+        place.done("zen-score", "SuperConvK3BNRELU(3,32,2,1)SuperConvK1BNRELU(32,64,1,1) --device my-phone --json");
+    assert_eq!(ended.json()[0]["latency"]["setting"]["id"], "my-phone/ncnn/fp16/b1/t4");
+    place.write("mute.csv", format!("# setting: my-phone/ncnn/fp16/b1/t4\n{rows}"));
+    place.fails("zen-profile", "import mute.csv", 3, &["mute.csv", "line 1", "# evidence: measured"]);
+    place.write("short.csv", format!("# setting: a/b/fp16/b1\n# evidence: measured\n{}", rows.replace(",0.03", "")));
+    place.fails("zen-profile", "import short.csv", 3, &["short.csv", "line 5", "expected 8 fields"]);
+}
+
+#[test]
+fn a_folder_of_raw_files_needs_a_place_for_the_tables() {
+    let place = Place::new();
+    place.fails("zen-profile", "import .", 2, &["-o DIR"]);
+    place.fails("zen-profile", "import mine.csv -o out", 2, &["-o belongs to"]);
+    place.fails("zen-profile", "import . -o out", 3, &["v100_trt_conv.csv.gz"]);
+    place.fails("zen-profile", "evaluate . --curve", 3, &["v100_trt_conv.csv.gz"]);
+    let help = place.done("zen-profile", "import --help").stdout;
+    assert!(help.contains("kind,kernel,stride,in_channels") && help.contains("Columns that may be added"), "{help}");
 }

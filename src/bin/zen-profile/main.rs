@@ -2,7 +2,7 @@
 
 mod tables;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use zen_nas::cli::{
 };
 use zen_nas::latency::Store;
 use zen_nas::latency::evaluate::DRAWS;
-use zen_nas::latency::{LatencyError, Precision, Setting, SettingQuery, resolve};
+use zen_nas::latency::{LatencyError, Precision, Setting, SettingQuery, resolve, table_file_help};
 use zen_nas::net::{LowerOptions, Network};
 use zen_nas::profile::{
     PlanOptions, ProfileError, RUNNERS, Runner, RunnerOptions, SessionOptions, Source, Target, open_runner, profile,
@@ -107,10 +107,16 @@ enum Command {
         #[command(flatten)]
         database: DatabaseArgs,
     },
-    /// Read tables from files, as `export` writes them; the same file twice changes nothing
+    /// Read tables from files, as `export` writes them or with less; the same file twice changes nothing
+    ///
+    /// A folder of the third-party files instead, with -o: makes the shipped tables again.
+    #[command(after_long_help = table_file_help())]
     Import {
-        #[arg(value_name = "FILE", required = true)]
-        files: Vec<PathBuf>,
+        #[arg(value_name = "FILE|FOLDER", required = true)]
+        paths: Vec<PathBuf>,
+        /// Folder that the tables made from third-party files are written to
+        #[arg(long, short, value_name = "DIR")]
+        out: Option<PathBuf>,
         #[command(flatten)]
         database: DatabaseArgs,
         #[command(flatten)]
@@ -122,14 +128,6 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         update: Option<PathBuf>,
     },
-    /// Make the shipped tables again from the third-party files they come from
-    Derive {
-        /// Folder of the third-party files
-        raw: PathBuf,
-        /// Folder that the tables are written to
-        #[arg(long, short, value_name = "DIR", default_value = "latency_tables")]
-        out: PathBuf,
-    },
     /// Check the predictor on networks and operators that others measured
     Evaluate {
         /// Folder of the third-party files
@@ -140,6 +138,9 @@ enum Command {
         /// Draws of the ten networks that calibrate
         #[arg(long, value_name = "N", default_value_t = DRAWS, value_parser = count, allow_negative_numbers = true)]
         draws: u32,
+        /// Instead: how the error of networks falls with the number of rows in the shipped tables
+        #[arg(long)]
+        curve: bool,
         #[command(flatten)]
         output: OutputArgs,
     },
@@ -274,10 +275,12 @@ fn main() -> ExitCode {
             tables::report(table, &options, svg.as_deref(), database, output)
         }
         Some(Command::Export { setting, out, database }) => tables::export(setting, out.as_deref(), database),
-        Some(Command::Import { files, database, output }) => tables::import(files, database, output),
+        Some(Command::Import { paths, out, database, output }) => import(paths, out.as_deref(), database, output),
         Some(Command::Published { update }) => tables::print_published(update.as_deref()),
-        Some(Command::Derive { raw, out }) => tables::derive(raw, out),
-        Some(Command::Evaluate { raw, networks, draws, output }) => {
+        Some(Command::Evaluate { raw, networks, curve: true, output, .. }) => {
+            tables::print_curves(raw, networks.as_deref(), output)
+        }
+        Some(Command::Evaluate { raw, networks, draws, output, .. }) => {
             tables::print_evaluation(raw, networks.as_deref(), *draws, output)
         }
         None => match &args.measure.device {
@@ -290,6 +293,18 @@ fn main() -> ExitCode {
                 .exit(),
         },
     })
+}
+
+fn import(paths: &[PathBuf], out: Option<&Path>, database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
+    let usage = |text: &str| -> ! { Args::command().error(clap::error::ErrorKind::ArgumentConflict, text).exit() };
+    match (paths, out) {
+        ([folder], Some(out)) if folder.is_dir() => tables::import_raw(folder, out, output),
+        (_, Some(_)) => usage("-o belongs to one folder of third-party files; a table file is read into the database"),
+        (paths, None) if paths.iter().any(|path| path.is_dir()) => {
+            usage("a folder of third-party files needs -o DIR, where the tables made from it are written")
+        }
+        (paths, None) => tables::import(paths, database, output),
+    }
 }
 
 fn measure(device: &str, args: &MeasureArgs) -> anyhow::Result<Exit> {

@@ -1,13 +1,12 @@
-//! The sub-commands about tables that exist: list, show, report, export, and a maintainer's three.
+//! The sub-commands about tables that exist: list, show, report, export, import, and a maintainer's.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use zen_nas::cli::{self, DatabaseArgs, Exit, OutputArgs, Progress, TableArgs, TableSummary};
 use zen_nas::files;
-use zen_nas::latency::derive::derive_tables;
 use zen_nas::latency::evaluate::{STEPS as EVALUATION_STEPS, evaluate};
-use zen_nas::latency::{LatencyError, export_table, import_table_file, published, resolve};
+use zen_nas::latency::{LatencyError, derive, export_table, import_table_file, published, resolve};
 use zen_nas::report::{ReportOptions, report as report_of, to_svg};
 
 pub fn list(database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
@@ -78,13 +77,27 @@ pub fn import(paths: &[PathBuf], database: &DatabaseArgs, output: &OutputArgs) -
     let mut store = cli::open_store(database)?;
     let mut imported = Vec::new();
     for path in paths {
-        let setting = import_table_file(&mut store, path)?;
-        imported.push(setting.id());
+        imported.push(import_table_file(&mut store, path)?);
     }
     if output.json {
         cli::print(&serde_json::to_string_pretty(&imported)?);
     } else {
-        cli::print(&imported.join("\n"));
+        cli::print(&imported.iter().map(cli::describe_import).collect::<Vec<_>>().join("\n"));
+    }
+    Ok(Exit::Done)
+}
+
+/// Makes the shipped tables from a folder of third-party files.
+pub fn import_raw(raw: &Path, out: &Path, output: &OutputArgs) -> anyhow::Result<Exit> {
+    let mut progress = Progress::new("deriving tables", derive::STEPS, output.quiet);
+    let summary = derive::derive_tables(raw, out, |done| progress.set(done, String::new))?;
+    progress.finish();
+    if output.json {
+        cli::print(&serde_json::to_string_pretty(&summary.files)?);
+    } else {
+        for (setting, rows, line) in summary.tables {
+            cli::print(&format!("{setting}: {rows} rows; {line}"));
+        }
     }
     Ok(Exit::Done)
 }
@@ -97,15 +110,22 @@ pub fn print_published(update: Option<&Path>) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-pub fn derive(raw: &Path, out: &Path) -> anyhow::Result<Exit> {
-    for (setting, rows, line) in derive_tables(raw, out)?.tables {
-        cli::print(&format!("{setting}: {rows} rows; {line}"));
+/// How the error of networks falls with the rows of a table.
+pub fn print_curves(raw: &Path, networks: Option<&Path>, output: &OutputArgs) -> anyhow::Result<Exit> {
+    let networks = networks.map_or_else(|| raw.join(derive::MEASURED_NETWORKS), Path::to_owned);
+    let mut progress = Progress::new("curves", derive::STEPS, output.quiet);
+    let curves = derive::curves(raw, &networks, |done| progress.set(done, String::new))?;
+    progress.finish();
+    if output.json {
+        cli::print(&serde_json::to_string_pretty(&curves)?);
+    } else {
+        cli::print(derive::curves_to_text(&curves).trim_end());
     }
     Ok(Exit::Done)
 }
 
 pub fn print_evaluation(raw: &Path, networks: Option<&Path>, draws: u32, output: &OutputArgs) -> anyhow::Result<Exit> {
-    let networks = networks.map_or_else(|| raw.join("help").join("ofa").join("v100_networks.csv"), Path::to_owned);
+    let networks = networks.map_or_else(|| raw.join(derive::MEASURED_NETWORKS), Path::to_owned);
     let mut progress = Progress::new("evaluating", EVALUATION_STEPS, output.quiet);
     let evaluation = evaluate(raw, &networks, draws, |done| progress.set(done, String::new))?;
     progress.finish();

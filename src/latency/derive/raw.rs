@@ -101,10 +101,48 @@ pub fn lightnas(raw: &Path) -> Result<Vec<RawRow>, LatencyError> {
     Ok(rows)
 }
 
+/// A network timed through TFLite.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TfliteRow {
+    pub device: String,
+    /// Name with its variant, e.g. `mobilenet_v1_0.25_128`.
+    pub model: String,
+    pub precision: Precision,
+    pub threads: u32,
+    pub batch_size: u32,
+    pub ms: f64,
+    /// Page the row was copied from.
+    pub source: String,
+}
+
+/// Networks on Pixel phones through TFLite, as published.
+pub fn tflite(raw: &Path) -> Result<Vec<TfliteRow>, LatencyError> {
+    let mut rows = Vec::new();
+    Sheet::open(raw.join("tflite_pixel").join("pixel_tflite.csv"))?.each(|field| {
+        if field("runtime")? != "tflite" {
+            return Ok(());
+        }
+        let ms: f64 = number(&field("ms")?)?;
+        if ms.is_nan() || ms <= 0.0 {
+            return Err(format!("{ms} is no time"));
+        }
+        rows.push(TfliteRow {
+            device: field("device")?,
+            model: field("model")?,
+            precision: field("precision")?.parse()?,
+            threads: number(&field("threads")?)?,
+            batch_size: number(&field("batch")?)?,
+            ms,
+            source: field("source")?,
+        });
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
 /// Fused operators of a published network that our structure strings do not express, by name.
 pub fn operator_list(raw: &Path, network: &str) -> Result<Vec<OperatorKey>, LatencyError> {
     let mut keys: Vec<OperatorKey> = Vec::new();
-    let mut after_gate = false;
     let path = raw.join("published").join("zen_oplists.csv");
     Sheet::open(path.clone())?.each(|field| {
         if field("model")? != network {
@@ -119,12 +157,13 @@ pub fn operator_list(raw: &Path, network: &str) -> Result<Vec<OperatorKey>, Late
         let plain = OperatorKey::conv(count("k")?, count("stride")?, in_channels, out_channels, side);
         let at = |side: u32, key: OperatorKey| OperatorKey { in_height: side, in_width: side, ..key };
         match kind.as_str() {
-            // The convolution after a gate projects: it has no activation.
-            "conv" => keys.push(OperatorKey {
-                activation: (!after_gate).then_some(Activation::Relu),
-                residual_add: count("elmt_fused")? == 1 && !field("elmt_fused")?.is_empty(),
-                ..plain
-            }),
+            // The list names no activations. As its publisher counts them, every convolution without
+            // a fused sum has one: too many for projections, too few elements for the swish of others.
+            "conv" => {
+                let residual_add = field("elmt_fused")? == "1";
+                let activation = (!residual_add).then_some(Activation::Relu);
+                keys.push(OperatorKey { activation, residual_add, ..plain });
+            }
             "dw" => keys.push(OperatorKey {
                 kind: KeyKind::Depthwise,
                 groups: in_channels,
@@ -144,7 +183,6 @@ pub fn operator_list(raw: &Path, network: &str) -> Result<Vec<OperatorKey>, Late
             "addn" => {}
             other => return Err(format!("unknown operator `{other}`")),
         }
-        after_gate = kind == "se";
         Ok(())
     })?;
     if keys.is_empty() {

@@ -5,11 +5,11 @@
 //! (`fit`), correcting a prior by rows (`correction`) - this only asks how well they do.
 
 mod grid;
-mod networks;
+pub(super) mod networks;
 mod ofa;
 mod operators;
 mod text;
-mod whole;
+pub(super) mod whole;
 
 use std::path::Path;
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::super::fit::{Observation, fit_beside_host, fit_host, fit_spread_of, fit_spread_with, non_negative};
 use super::super::spread::ClassSpread;
-use super::super::{Composition, Interval, KeyKind, NetworkTimes, OperatorKey, Predictor};
+use super::super::{Composition, Interval, KeyKind, NetworkTimes, OperatorKey, Predictor, fit_composition};
 use super::Errors;
 use super::networks::{BATCHES, MeasuredNetwork};
 use super::ofa::Lowered;
@@ -99,6 +99,19 @@ pub fn evaluate(
         interval,
     };
     found.into_iter().map(errors).collect()
+}
+
+/// Mean errors of one predictor, as [`evaluate`] gives them, without intervals.
+pub fn errors_of(networks: &[MeasuredNetwork], batch: usize, predictor: &Predictor, draws: u32) -> Errors {
+    let lowered: Vec<Lowered> = networks.iter().map(|measured| measured.network.lower()).collect();
+    let measured: Vec<f64> = networks.iter().map(|network| network.ms[batch]).collect();
+    let times = times(&lowered, &measured, predictor, BATCHES[batch]);
+    let fit = |calibration: &[usize]| {
+        let few: Vec<_> = calibration.iter().map(|index| times[*index]).collect();
+        let composition = fit_composition(&few);
+        (times.iter().map(|times| times.predict(&composition)).collect(), Vec::new())
+    };
+    over_draws(&measured, draws, fit).0
 }
 
 /// The baseline: a time per multiply-add, and a fixed time if wanted, neither negative.

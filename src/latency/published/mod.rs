@@ -6,14 +6,16 @@
 //! (`derive`).
 
 mod report;
+mod shipped;
 
 use std::sync::LazyLock;
 
-use super::fit::{Observation, leave_one_out, non_negative};
+use super::fit::{Observation, non_negative};
 use super::prior::Features;
 use super::{LatencyError, Precision, Setting, TableError, error_report::error_of_pairs};
 
 pub use report::{report, update};
+pub use shipped::shipped_list;
 
 /// Network whose published row disagrees with every model by 20 to 30% on all three devices:
 /// reported, not fitted.
@@ -101,6 +103,11 @@ impl Regime {
         Setting::new(device, runtime, precision, batch_size)
     }
 
+    /// The setting whose operator times the T4's column is fitted on.
+    pub(crate) fn based_on(&self) -> Setting {
+        Setting { device: "v100".to_owned(), ..self.setting() }
+    }
+
     /// Published milliseconds per image.
     pub fn published_ms(&self, network: &PublishedNetwork) -> f64 {
         network.published_ms[self.column]
@@ -114,24 +121,32 @@ impl Regime {
     /// Milliseconds per image of each network, as predicted by the fit to all others; the excluded
     /// network by the fit to all that are fitted.
     pub fn left_out_ms(&self, networks: &[PublishedNetwork]) -> Vec<f64> {
-        let mut fitted = leave_one_out(&self.observations(networks)).into_iter();
-        let weights = self.fit(networks);
-        let predict = |network: &PublishedNetwork| {
+        self.left_out_ms_with(networks, networks)
+    }
+
+    /// The same where predictions use the features of `predicted`, fits those of `networks`.
+    fn left_out_ms_with(&self, networks: &[PublishedNetwork], predicted: &[PublishedNetwork]) -> Vec<f64> {
+        let left_out = |(index, network): (usize, &PublishedNetwork)| {
+            let others = networks.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, other)| other);
+            let weights = non_negative(&self.observations(others));
             (self.features)(network).iter().zip(&weights).map(|(feature, weight)| feature * weight).sum()
         };
-        networks
-            .iter()
-            .map(|network| match network.name == EXCLUDED {
-                true => predict(network),
-                // There is one left-out prediction per fitted network.
-                false => fitted.next().unwrap_or_else(|| predict(network)),
-            })
-            .collect()
+        predicted.iter().enumerate().map(left_out).collect()
     }
 
     /// Leave-one-out error over the fitted networks.
     pub fn error(&self, networks: &[PublishedNetwork]) -> Option<TableError> {
-        let pairs: Vec<_> = self.left_out(networks).into_iter().map(|(_, predicted, ms)| (predicted, ms)).collect();
+        self.error_with(networks, networks)
+    }
+
+    /// The same where predictions use the features of `predicted`, fits those of `networks`.
+    pub(crate) fn error_with(
+        &self,
+        networks: &[PublishedNetwork],
+        predicted: &[PublishedNetwork],
+    ) -> Option<TableError> {
+        let left_out = self.left_out_with(networks, predicted).into_iter();
+        let pairs: Vec<_> = left_out.map(|(_, predicted, published)| (predicted, published)).collect();
         let method = format!("leave-one-out over {} published networks ({EXCLUDED} is not among them)", pairs.len());
         error_of_pairs(&pairs, &method)
     }
@@ -139,17 +154,21 @@ impl Regime {
     /// Fitted networks as (0, predicted by the fit to the others, published milliseconds): a formula says
     /// nothing about single operators.
     pub(crate) fn left_out(&self, networks: &[PublishedNetwork]) -> Vec<(f64, f64, f64)> {
+        self.left_out_with(networks, networks)
+    }
+
+    fn left_out_with(&self, networks: &[PublishedNetwork], predicted: &[PublishedNetwork]) -> Vec<(f64, f64, f64)> {
         networks
             .iter()
-            .zip(self.left_out_ms(networks))
+            .zip(self.left_out_ms_with(networks, predicted))
             .filter(|(network, _)| network.name != EXCLUDED)
             .map(|(network, predicted)| (0.0, predicted, self.published_ms(network)))
             .collect()
     }
 
-    fn observations(&self, networks: &[PublishedNetwork]) -> Vec<Observation> {
+    fn observations<'n>(&self, networks: impl IntoIterator<Item = &'n PublishedNetwork>) -> Vec<Observation> {
         networks
-            .iter()
+            .into_iter()
             .filter(|network| network.name != EXCLUDED)
             .map(|network| Observation { features: (self.features)(network), ms: self.published_ms(network) })
             .collect()

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::super::{LatencyError, Predictor, Store};
+use super::shipped::shipped_list;
 use super::{EXCLUDED, PIXEL2_SPLIT, REGIMES, Regime, networks};
 use crate::files;
 use crate::net::{LowerOptions, Network};
@@ -81,23 +82,24 @@ fn describe(regime: &Regime, text: &mut String) -> Result<(), LatencyError> {
     Ok(())
 }
 
-/// Lines between which a file holds the report.
-const BEGIN: &str = "<!-- begin published report -->\n";
-const END: &str = "<!-- end published report -->";
+/// Lines between which a file holds the report, and the list of shipped tables.
+const REPORT: (&str, &str) = ("<!-- begin published report -->\n", "<!-- end published report -->");
+const LIST: (&str, &str) = ("<!-- begin shipped tables -->\n", "<!-- end shipped tables -->");
 
-/// Replaces the report in a Markdown file, between its markers.
+/// Replaces the report and the list of shipped tables in a Markdown file, between their markers.
 ///
 /// # Errors
-/// When the file cannot be read or written, or has no markers.
+/// When the file cannot be read or written, or lacks a marker.
 pub fn update(path: &Path) -> Result<(), LatencyError> {
     let io = |doing| move |source| LatencyError::Io { doing, path: path.to_owned(), source };
-    let text = std::fs::read_to_string(path).map_err(io("reading"))?;
-    let parts = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let Some((before, after)) = parts else {
-        let reason = format!("has no lines `{}` and `{END}` to put the report between", BEGIN.trim());
-        return Err(LatencyError::RawData { path: path.to_owned(), reason });
-    };
-    let report = report()?;
-    let text = format!("{before}{BEGIN}{}\n{END}{after}", report.trim_end());
+    let mut text = std::fs::read_to_string(path).map_err(io("reading"))?;
+    for ((begin, end), block) in [(REPORT, report()?), (LIST, shipped_list()?)] {
+        let parts = text.split_once(begin).and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
+        let Some((before, after)) = parts else {
+            let reason = format!("has no lines `{}` and `{end}` to put what is generated between", begin.trim());
+            return Err(LatencyError::RawData { path: path.to_owned(), reason });
+        };
+        text = format!("{before}{begin}{}\n{end}{after}", block.trim_end());
+    }
     files::write(path, text.as_bytes()).map_err(io("writing"))
 }

@@ -4,20 +4,27 @@ use super::super::{LatencyError, Table};
 use super::{Store, write};
 use crate::hash::fnv1a;
 
-/// Shipped tables by file name. Adding one: write `latency_tables/x.csv`, list it here and in
-/// `latency_tables/README.md`.
+/// Shipped tables by file name. Adding one: write `latency_tables/x.csv`, list it here and run
+/// `zen-profile published --update latency_tables/README.md`.
 pub static SHIPPED: &[(&str, &str)] = &[
     ("cpu-amd-epyc_tract_fp32_b1_t1", include_str!("../../../latency_tables/cpu-amd-epyc_tract_fp32_b1_t1.csv")),
     ("pixel2_published_fp32_b1", include_str!("../../../latency_tables/pixel2_published_fp32_b1.csv")),
+    ("pixel2_tflite_fp32_b1_t1", include_str!("../../../latency_tables/pixel2_tflite_fp32_b1_t1.csv")),
+    ("pixel2_tflite_int8_b1_t1", include_str!("../../../latency_tables/pixel2_tflite_int8_b1_t1.csv")),
     ("t4_tensorrt_int8_b1", include_str!("../../../latency_tables/t4_tensorrt_int8_b1.csv")),
     ("t4_tensorrt_int8_b64", include_str!("../../../latency_tables/t4_tensorrt_int8_b64.csv")),
     ("v100_published_fp16_b64", include_str!("../../../latency_tables/v100_published_fp16_b64.csv")),
     ("v100_tensorrt_fp16_b1", include_str!("../../../latency_tables/v100_tensorrt_fp16_b1.csv")),
+    ("v100_tensorrt_fp16_b128", include_str!("../../../latency_tables/v100_tensorrt_fp16_b128.csv")),
+    ("v100_tensorrt_fp16_b32", include_str!("../../../latency_tables/v100_tensorrt_fp16_b32.csv")),
     ("v100_tensorrt_fp16_b64", include_str!("../../../latency_tables/v100_tensorrt_fp16_b64.csv")),
     ("v100_tensorrt_fp32_b1", include_str!("../../../latency_tables/v100_tensorrt_fp32_b1.csv")),
+    ("v100_tensorrt_fp32_b128", include_str!("../../../latency_tables/v100_tensorrt_fp32_b128.csv")),
     ("v100_tensorrt_fp32_b32", include_str!("../../../latency_tables/v100_tensorrt_fp32_b32.csv")),
     ("v100_tensorrt_fp32_b64", include_str!("../../../latency_tables/v100_tensorrt_fp32_b64.csv")),
     ("v100_tensorrt_int8_b1", include_str!("../../../latency_tables/v100_tensorrt_int8_b1.csv")),
+    ("v100_tensorrt_int8_b128", include_str!("../../../latency_tables/v100_tensorrt_int8_b128.csv")),
+    ("v100_tensorrt_int8_b32", include_str!("../../../latency_tables/v100_tensorrt_int8_b32.csv")),
     ("v100_tensorrt_int8_b64", include_str!("../../../latency_tables/v100_tensorrt_int8_b64.csv")),
 ];
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::store::{NewRun, TableError, UNIT};
-use super::super::{LatencyError, LatencyModel, NetworkCheck};
+use super::super::{Evidence, LatencyError, LatencyModel, NetworkCheck, Setting};
 use super::{Row, Table};
 
 /// Header fields with their lines.
@@ -11,7 +11,12 @@ pub(super) struct Header<'t> {
     pub fields: BTreeMap<&'t str, (usize, &'t str)>,
     /// Of the table, for errors.
     pub name: &'t str,
+    /// Lines that were not there and what was taken instead.
+    pub missing: Vec<String>,
 }
+
+/// What stands for a header line that a file lacks.
+const NOT_STATED: &str = "not stated";
 
 impl Header<'_> {
     fn bad(&self, line: usize, reason: String) -> LatencyError {
@@ -23,6 +28,31 @@ impl Header<'_> {
         Ok(value.to_owned())
     }
 
+    /// A line that may be missing.
+    fn take_or(&mut self, field: &str, otherwise: &str) -> String {
+        match self.fields.remove(field) {
+            Some((_, value)) => value.to_owned(),
+            None => {
+                self.missing.push(format!("{field} ({otherwise})"));
+                otherwise.to_owned()
+            }
+        }
+    }
+
+    /// Evidence of the table; none where only its rows say theirs.
+    pub fn evidence(&mut self, rows_say: bool) -> Result<Option<Evidence>, LatencyError> {
+        match self.fields.remove("evidence") {
+            Some((line, value)) => value.parse().map(Some).map_err(|reason| self.bad(line, reason)),
+            None if rows_say => Ok(None),
+            None => Err(self.bad(
+                0,
+                "the header lacks `evidence` and there is no such column: say how the times came about, `# evidence: \
+                 measured` or `# evidence: fitted`"
+                    .to_owned(),
+            )),
+        }
+    }
+
     fn take_number(&mut self, field: &str) -> Result<Option<f64>, LatencyError> {
         let Some((line, value)) = self.fields.remove(field) else { return Ok(None) };
         match value.parse::<f64>() {
@@ -31,31 +61,38 @@ impl Header<'_> {
         }
     }
 
-    /// The table with this header over rows and networks.
-    pub fn table(mut self, rows: Vec<Row>, networks: Vec<NetworkCheck>) -> Result<Table, LatencyError> {
-        let setting = self.take("setting")?.parse()?;
-        let unit = self.take("unit")?;
+    /// The table with this header over rows and networks, and what the header lacks.
+    pub fn table(
+        mut self,
+        rows: Vec<Row>,
+        networks: Vec<NetworkCheck>,
+        evidence: Option<Evidence>,
+    ) -> Result<(Table, Vec<String>), LatencyError> {
+        let line = self.fields.get("setting").map_or(0, |(line, _)| *line);
+        let setting: Setting =
+            self.take("setting")?.parse().map_err(|error: LatencyError| self.bad(line, error.to_string()))?;
+        let line = self.fields.get("unit").map_or(0, |(line, _)| *line);
+        let unit = self.take_or("unit", UNIT);
         if unit != UNIT {
-            return Err(self.bad(0, format!("unit is `{unit}`, but only `{UNIT}` is read")));
+            return Err(self.bad(line, format!("unit is `{unit}`, but only `{UNIT}` is read")));
         }
-        let evidence = self.take("evidence")?.parse().map_err(|reason| self.bad(0, reason))?;
-        let count = self.take("rows")?;
-        if count != rows.len().to_string() {
-            return Err(self.bad(0, format!("the header says {count} rows, there are {}", rows.len())));
+        if let Some((line, count)) = self.fields.remove("rows").filter(|(_, count)| *count != rows.len().to_string()) {
+            return Err(self.bad(line, format!("the header says {count} rows, there are {}", rows.len())));
         }
         if let Some((line, count)) = self.fields.remove("networks").or((!networks.is_empty()).then_some((0, "no")))
             && count != networks.len().to_string()
         {
             return Err(self.bad(line, format!("the header says {count} networks, there are {}", networks.len())));
         }
-        let date = self.take("date")?;
+        let evidence = evidence.or(rows.iter().map(|row| row.evidence).max()).unwrap_or(Evidence::Fitted);
+        let date = self.take_or("date", NOT_STATED);
         let about = NewRun {
-            origin: self.take("origin")?,
-            licence: self.take("licence")?,
-            runtime_version: self.take("runtime_version")?,
-            host: self.take("host")?,
-            method: self.take("method")?,
-            notes: self.take("notes")?,
+            origin: self.take_or("origin", NOT_STATED),
+            licence: self.take_or("licence", NOT_STATED),
+            runtime_version: self.take_or("runtime_version", NOT_STATED),
+            host: self.take_or("host", NOT_STATED),
+            method: self.take_or("method", NOT_STATED),
+            notes: self.fields.remove("notes").map_or_else(String::new, |(_, value)| value.to_owned()),
         };
         let error = match self.take_number("error_mape")? {
             None => None,
@@ -83,6 +120,9 @@ impl Header<'_> {
         if let Some((field, (line, _))) = self.fields.iter().next() {
             return Err(self.bad(*line, format!("unknown header field `{field}`")));
         }
-        Ok(Table { setting, date, about, evidence, error, model, rows, networks })
+        if rows.is_empty() && networks.is_empty() && model.is_none() {
+            return Err(self.bad(0, "there are no rows and no coefficients of a model".to_owned()));
+        }
+        Ok((Table { setting, date, about, evidence, error, model, rows, networks }, self.missing))
     }
 }

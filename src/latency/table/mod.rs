@@ -2,7 +2,8 @@
 //!
 //! Comment lines `# name: value` say what the table is and how it was obtained, then come CSV rows
 //! with one operator each, then, where there are any, the whole networks that it was checked on.
-//! The same form is shipped in `latency_tables/` and exported from the store.
+//! The same form is shipped in `latency_tables/` and exported from the store. A file of a user's own
+//! may leave out most header lines.
 
 mod header;
 mod networks;
@@ -12,9 +13,14 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 
+use serde::Serialize;
+
 use self::header::Header;
+use self::rows::Columns;
 use super::store::{NewRun, Row, Store, TableError, UNIT};
 use super::{Evidence, LatencyError, LatencyModel, NetworkCheck, Setting, VERIFICATION_METHOD, checked_networks};
+
+pub use rows::table_file_help;
 
 /// Limit on the size of a table's text, in bytes.
 const MAX_BYTES: usize = 64 << 20;
@@ -41,6 +47,11 @@ impl Table {
     /// # Errors
     /// Names the line and what is wrong with it.
     pub fn parse(name: &str, text: &str) -> Result<Self, LatencyError> {
+        Ok(Self::parse_noting(name, text)?.0)
+    }
+
+    /// The same, with the header lines that were not there and what was taken instead.
+    fn parse_noting(name: &str, text: &str) -> Result<(Self, Vec<String>), LatencyError> {
         let bad = |line: usize, reason: String| LatencyError::Table { name: name.to_owned(), line: line + 1, reason };
         if text.len() > MAX_BYTES {
             return Err(bad(0, format!("more than {MAX_BYTES} bytes")));
@@ -55,23 +66,23 @@ impl Table {
                 return Err(bad(number, format!("`{}` is given twice", field.trim())));
             }
         }
-        match lines.next() {
-            Some((_, line)) if line == rows::COLUMNS => {}
-            found => {
-                let number = found.map_or(0, |(number, _)| number);
-                return Err(bad(number, format!("expected the columns {}", rows::COLUMNS)));
-            }
-        }
+        let (number, line) = lines.next().unwrap_or((0, ""));
+        let columns = Columns::parse(line).map_err(|reason| bad(number, reason))?;
+        let mut header = Header { fields: header, name, missing: Vec::new() };
+        let evidence = header.evidence(columns.has_evidence())?;
         let mut rows = Vec::new();
         while let Some((number, line)) = lines.next_if(|(_, line)| *line != networks::COLUMNS) {
-            rows.push(rows::parse(line).map_err(|reason| bad(number, reason))?);
+            if !line.trim().is_empty() {
+                let row = columns.row(line, evidence.unwrap_or(Evidence::Fitted));
+                rows.push(row.map_err(|reason| bad(number, reason))?);
+            }
         }
         // What is left is nothing, or the columns of the networks with their lines.
         let networks = lines
             .skip(1)
             .map(|(number, line)| networks::parse(line).map_err(|reason| bad(number, reason)))
             .collect::<Result<Vec<_>, _>>()?;
-        Header { fields: header, name }.table(rows, networks)
+        header.table(rows, networks, evidence)
     }
 
     /// The text form, which [`Table::parse`] reads back.
@@ -156,20 +167,32 @@ pub fn export_table(store: &Store, setting: &Setting) -> Result<String, LatencyE
 /// What the name of an imported table begins with in the store, before its file's name.
 pub const IMPORTED: &str = "imported from ";
 
-/// Reads a table from a file into the store and says for which setting; the same text under the
-/// same name is read once.
+/// What an import did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Imported {
+    pub setting: Setting,
+    pub evidence: Evidence,
+    /// Operators in the file.
+    pub rows: usize,
+    /// Header lines that the file lacks, with what was taken instead.
+    pub missing: Vec<String>,
+    /// Whether anything changed: the same text under the same name is read once.
+    pub changed: bool,
+}
+
+/// Reads a table from a file into the store; the same text under the same name is read once.
 ///
 /// # Errors
 /// When the file cannot be read (names it) or is no table (names the line).
-pub fn import_table_file(store: &mut Store, path: &Path) -> Result<Setting, LatencyError> {
+pub fn import_table_file(store: &mut Store, path: &Path) -> Result<Imported, LatencyError> {
     let failed = |source| LatencyError::Io { doing: "reading the table", path: path.to_owned(), source };
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(failed)?;
     file.take(MAX_BYTES as u64 + 1).read_to_string(&mut text).map_err(failed)?;
     let name = path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
-    let setting = Table::parse(&name, &text)?.setting;
-    store.import_table(&format!("{IMPORTED}{name}"), &text)?;
-    Ok(setting)
+    let (table, missing) = Table::parse_noting(&name, &text)?;
+    let changed = store.import_table(&format!("{IMPORTED}{name}"), &text)?;
+    Ok(Imported { setting: table.setting, evidence: table.evidence, rows: table.rows.len(), missing, changed })
 }
 
 #[cfg(test)]
@@ -186,19 +209,51 @@ mod tests {
             ("# unit: ms per inference call", "# unit: s", "unit is `s`"),
             (&format!("# rows: {rows}"), "# rows: 7", "header says 7 rows"),
             ("# evidence: measured", "# evidence: guessed", "guessed"),
-            ("# licence: Apache-2.0", "# license: Apache-2.0", "lacks `licence`"),
+            ("# licence: Apache-2.0", "# license: Apache-2.0", "unknown header field `license`"),
+            ("# setting: ", "# settings: ", "lacks `setting`"),
+            ("# setting: v100/", "# setting: v100", "at least 4 parts"),
             ("# roofline.launch_ms", "# roofline.lunch_ms", "roofline.launch_ms"),
             ("# roofline.launch_ms: ", "# roofline.launch_ms: x", "not a number"),
-            ("kind,kernel", "kind,kernal", "expected the columns"),
+            ("kind,kernel", "kind,kernal", "unknown column `kernal`"),
+            ("kind,kernel,", "kind,", "no column `kernel`"),
+            ("kind,kernel", "kind,kind", "twice"),
             ("\nconv,1,", "\nconv,0,", "`0` is not a positive number"),
             ("\nconv,1,1", "\nconvolution,1,1", "unknown operator kind"),
-            (",0,measured\n", ",measured\n", "13 fields"),
+            (",0,measured\n", ",measured\n", "expected 13 fields, there are 12"),
             (",0,measured\n", ",NaN,measured\n", "not a time"),
         ] {
             assert!(good.contains(from), "{from}");
             let error = Table::parse(name, &good.replacen(from, to, 1)).unwrap_err().to_string();
             assert!(error.contains(expected) && error.contains(name) && error.contains("line"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_short_file_reads_and_says_what_it_lacks() {
+        let text = "# setting: my-gpu/tensorrt/fp16/b1\n# evidence: measured\n\
+                    ms,kind,kernel,stride,in_channels,out_channels,in_height,in_width\n\
+                    0.5,conv,3,2,3,32,224,224\n0.25, depthwise,3,1,32,32,112,112\n\n";
+        let (table, missing) = Table::parse_noting("mine.csv", text).unwrap();
+        assert_eq!(missing[0], "unit (ms per inference call)");
+        assert!(missing.contains(&"origin (not stated)".to_owned()) && missing.len() == 7, "{missing:?}");
+        assert_eq!(table.rows.len(), 2);
+        assert_eq!(table.rows[0].key, crate::latency::OperatorKey::conv(3, 2, 3, 32, 224));
+        assert_eq!(table.rows[1].key, crate::latency::OperatorKey::depthwise(3, 1, 32, 112));
+        assert!(table.rows.iter().all(|row| row.evidence == Evidence::Measured && row.stderr_ms == 0.0));
+        // Its full form reads back as the same table and lacks nothing.
+        assert_eq!(Table::parse_noting("mine.csv", &table.to_text()).unwrap(), (table, Vec::new()));
+        for (from, to, expected) in [
+            ("# evidence: measured\n", "", "line 1: the header lacks `evidence`"),
+            ("0.5,conv", "0,conv", "line 4: a time of 0 ms"),
+            ("0.25, depthwise", "0.25,dephtwise", "line 5: unknown operator kind `dephtwise`"),
+            (",112,112\n", ",112\n", "line 5: expected 8 fields, there are 7"),
+            ("fp16/b1", "fp8/b1", "line 1: setting `my-gpu/tensorrt/fp8/b1`"),
+        ] {
+            let error = Table::parse("mine.csv", &text.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(error.contains("mine.csv") && error.contains(expected), "{error}");
+        }
+        let empty: String = text.lines().take(3).map(|line| format!("{line}\n")).collect();
+        assert!(Table::parse("mine.csv", &empty).unwrap_err().to_string().contains("no rows"));
     }
 
     fn check(structure: &str, calibration: bool, repeat_ms: Option<f64>) -> NetworkCheck {
@@ -248,7 +303,7 @@ mod tests {
             (",0.000123457,", ",0,", &line),
             ("(16,16,1,8,1)", "(16,16,1,8", &line),
             ("held_out,96,", "held_out,0,", &line),
-            (networks::COLUMNS, "role,resolution", "13 fields"),
+            (networks::COLUMNS, "role,resolution", "expected 13 fields"),
         ] {
             let error = Table::parse(name, &text.replacen(from, to, 1)).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

@@ -1,0 +1,31 @@
+//! The shipped tables as a Markdown list, read off their headers.
+
+use std::fmt::Write as _;
+
+use super::super::{LatencyError, SHIPPED, Table, TableError};
+
+/// One line for each shipped table: evidence, rows, stated error, origin and licence.
+///
+/// # Errors
+/// When an embedded table does not read.
+pub fn shipped_list() -> Result<String, LatencyError> {
+    let mut text = String::from("| file | evidence | rows | error | from | licence |\n|---|---|--:|--:|---|---|\n");
+    for (name, source) in SHIPPED {
+        let Table { evidence, rows, error, about, .. } = Table::parse(name, source)?;
+        let rows = if rows.is_empty() { "formula".to_owned() } else { rows.len().to_string() };
+        let error = error.as_ref().map_or("unknown".to_owned(), stated);
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "| `{name}` | {evidence} | {rows} | {error} | {} | {} |", about.origin, about.licence);
+    }
+    Ok(text)
+}
+
+/// The mean error, and on how many networks it was found.
+fn stated(error: &TableError) -> String {
+    let networks = match error.networks {
+        None => String::new(),
+        Some(1) => " (1 network)".to_owned(),
+        Some(networks) => format!(" ({networks} networks)"),
+    };
+    format!("{:.1}%{networks}", 100.0 * error.mape)
+}
