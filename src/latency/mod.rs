@@ -27,6 +27,7 @@ mod shares;
 mod spread;
 mod store;
 mod table;
+mod thin;
 
 pub use checked::{CheckedNetwork, VERIFICATION_METHOD, checked_networks};
 pub use device::{DEVICES, Device, Reach, ReachKind};
@@ -44,4 +45,4 @@ pub use setting::{Evidence, Precision, Setting};
 pub use store::{
     CheckId, DATABASE_VARIABLE, NetworkCheck, NewRun, Row, Run, RunId, SHIPPED, SettingSummary, Store, TableError, UNIT,
 };
-pub use table::{IMPORTED, Imported, Table, export_table, import_table_file, table_file_help};
+pub use table::{IMPORTED, Imported, Table, export_table, import_table_file, table_file_help, table_of};

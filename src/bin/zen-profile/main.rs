@@ -104,6 +104,10 @@ enum Command {
         /// File to write [default: stdout]
         #[arg(long, short, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Keep so many operators, those that say most, and the networks held out; the error is worked out
+        /// anew [default: everything]
+        #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+        max_rows: Option<u32>,
         #[command(flatten)]
         database: DatabaseArgs,
     },
@@ -274,7 +278,9 @@ fn main() -> ExitCode {
             let options = ReportOptions { space: space.clone(), worst: *worst };
             tables::report(table, &options, svg.as_deref(), database, output)
         }
-        Some(Command::Export { setting, out, database }) => tables::export(setting, out.as_deref(), database),
+        Some(Command::Export { setting, out, max_rows, database }) => {
+            tables::export(setting, out.as_deref(), *max_rows, database)
+        }
         Some(Command::Import { paths, out, database, output }) => import(paths, out.as_deref(), database, output),
         Some(Command::Published { update }) => tables::print_published(update.as_deref()),
         Some(Command::Evaluate { raw, networks, curve: true, output, .. }) => {

@@ -6,7 +6,7 @@ use anyhow::Context;
 use zen_nas::cli::{self, DatabaseArgs, Exit, OutputArgs, Progress, TableArgs, TableSummary};
 use zen_nas::files;
 use zen_nas::latency::evaluate::{STEPS as EVALUATION_STEPS, evaluate};
-use zen_nas::latency::{LatencyError, derive, export_table, import_table_file, published, resolve};
+use zen_nas::latency::{LatencyError, derive, import_table_file, published, resolve, table_of};
 use zen_nas::report::{ReportOptions, report as report_of, to_svg};
 
 pub fn list(database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
@@ -55,7 +55,7 @@ fn print_tables(
     Ok(Exit::Done)
 }
 
-pub fn export(what: &str, out: Option<&Path>, database: &DatabaseArgs) -> anyhow::Result<Exit> {
+pub fn export(what: &str, out: Option<&Path>, max_rows: Option<u32>, database: &DatabaseArgs) -> anyhow::Result<Exit> {
     let store = cli::open_store(database)?;
     let tables = cli::tables_of(&store, what)?;
     let [table] = tables.as_slice() else {
@@ -63,7 +63,11 @@ pub fn export(what: &str, out: Option<&Path>, database: &DatabaseArgs) -> anyhow
         let available = format!("it has several tables, name one: {}", known.join(", "));
         return Err(LatencyError::NoTable { setting: what.to_owned(), available }.into());
     };
-    let text = export_table(&store, &table.setting)?;
+    let mut table = table_of(&store, &table.setting)?;
+    if let Some(max_rows) = max_rows {
+        table = table.thinned(max_rows as usize)?;
+    }
+    let text = table.to_text();
     match out {
         None => cli::print(text.trim_end()),
         Some(path) => {

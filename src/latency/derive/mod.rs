@@ -8,7 +8,7 @@ mod fitted;
 mod networks;
 pub(super) mod raw;
 mod reference;
-mod select;
+pub(super) mod select;
 mod tensorrt;
 mod tflite;
 

@@ -132,13 +132,21 @@ impl Table {
     }
 }
 
-/// The text form of what a store holds for a setting; its evidence is that of the strongest row.
+/// The text form of what a store holds for a setting.
+///
+/// # Errors
+/// As [`table_of`].
+pub fn export_table(store: &Store, setting: &Setting) -> Result<String, LatencyError> {
+    Ok(table_of(store, setting)?.to_text())
+}
+
+/// What a store holds for a setting; its evidence is that of the strongest row.
 ///
 /// Networks that a user gave to be verified stay at home.
 ///
 /// # Errors
 /// When the store has nothing for the setting or cannot be read.
-pub fn export_table(store: &Store, setting: &Setting) -> Result<String, LatencyError> {
+pub fn table_of(store: &Store, setting: &Setting) -> Result<Table, LatencyError> {
     let rows = store.rows(setting)?;
     let mut runs = store.runs(setting)?;
     // The user's own runs first, each kind newest first; a verification fills no table.
@@ -147,7 +155,7 @@ pub fn export_table(store: &Store, setting: &Setting) -> Result<String, LatencyE
         setting: setting.id(),
         available: "nothing was measured or shipped for it".to_owned(),
     })?;
-    let table = Table {
+    Ok(Table {
         setting: setting.clone(),
         date: run.started_at,
         about: run.about,
@@ -160,8 +168,7 @@ pub fn export_table(store: &Store, setting: &Setting) -> Result<String, LatencyE
             .filter(|network| !network.given)
             .map(|network| network.check)
             .collect(),
-    };
-    Ok(table.to_text())
+    })
 }
 
 /// What the name of an imported table begins with in the store, before its file's name.
