@@ -4,6 +4,7 @@
 //! then the user's own rows before shipped ones, then the newest. A file that cannot be used is
 //! left as it is. Not here: predictions (`predict`), the text form of tables (`table`).
 
+mod checks;
 mod migrations;
 mod read;
 mod shipped;

@@ -6,7 +6,7 @@ use rusqlite::OptionalExtension;
 
 use super::super::{Evidence, LatencyError, LatencyModel, OperatorKey, Setting};
 use super::write::{activation_from_name, evidence_rank};
-use super::{CheckId, NetworkCheck, NewRun, Row, Run, RunId, SettingSummary, Store, TableError};
+use super::{NewRun, Row, Run, RunId, SettingSummary, Store, TableError};
 use crate::stats::median_and_stderr;
 
 /// Key, median and standard error in milliseconds, number of the evidence, run, as they are stored.
@@ -238,41 +238,6 @@ impl Store {
         let operators = Evidence::ALL.map(|evidence| rows.iter().filter(|row| row.evidence == evidence).count());
         let failed = self.failures(setting)?.len();
         Ok(SettingSummary { setting: setting.clone(), runs: self.runs(setting)?, operators, failed })
-    }
-
-    /// Whole networks of a run, predicted and measured, in the order they were stored.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn checks(&self, run: RunId) -> Result<Vec<NetworkCheck>, LatencyError> {
-        Ok(self.checks_with_ids(run)?.into_iter().map(|(_, check)| check).collect())
-    }
-
-    /// As [`Store::checks`], each with what [`Store::update_check`] wants.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn checks_with_ids(&self, run: RunId) -> Result<Vec<(CheckId, NetworkCheck)>, LatencyError> {
-        let read = || -> rusqlite::Result<Vec<(CheckId, NetworkCheck)>> {
-            let mut statement = self.connection.prepare("SELECT * FROM network_check WHERE run_id = ?1 ORDER BY id")?;
-            statement
-                .query_map([run.0], |row| {
-                    let check = NetworkCheck {
-                        structure: row.get("structure")?,
-                        resolution: row.get("resolution")?,
-                        classes: row.get("classes")?,
-                        squeeze_excite: row.get("squeeze_excite")?,
-                        calibration: row.get("calibration")?,
-                        predicted_ms: row.get("predicted_ms")?,
-                        measured_ms: row.get("measured_ms")?,
-                        stderr_ms: row.get("stderr_ms")?,
-                        repeat_ms: row.get("repeat_ms")?,
-                    };
-                    Ok((CheckId(row.get("id")?), check))
-                })?
-                .collect()
-        };
-        read().map_err(|source| self.failed("reading network checks", source))
     }
 
     /// Raw samples of an operator's newest measurement on a setting, in milliseconds.

@@ -62,7 +62,7 @@ impl Store {
             }
             drop(rows);
             for check in &table.networks {
-                write::insert_check(&transaction, run, check)?;
+                super::checks::insert_check(&transaction, run, check)?;
             }
             if let Some(model) = &table.model {
                 write::insert_model(&transaction, run, model)?;

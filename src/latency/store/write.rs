@@ -3,7 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::super::{Evidence, LatencyError, LatencyModel, OperatorKey, Setting};
-use super::{CheckId, NetworkCheck, NewRun, Row, RunId, Store, TableError, UNIT};
+use super::checks::insert_check;
+use super::{NetworkCheck, NewRun, Row, RunId, Store, TableError, UNIT};
 use crate::net::Activation;
 
 /// SQL for "now", UTC.
@@ -123,29 +124,6 @@ impl Store {
         write().map(drop).map_err(|source| self.failed("storing a failed measurement", source))
     }
 
-    /// Stores a whole network that was predicted and measured.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub fn insert_check(&mut self, run: RunId, check: &NetworkCheck) -> Result<CheckId, LatencyError> {
-        insert_check(&self.connection, run, check).map_err(|source| self.failed("storing a network check", source))
-    }
-
-    /// Renews what was predicted for a network, and stores what it took when it was measured once
-    /// more.
-    ///
-    /// # Errors
-    /// When the database cannot be written.
-    pub fn update_check(&mut self, id: CheckId, predicted_ms: f64, repeat_ms: Option<f64>) -> Result<(), LatencyError> {
-        self.connection
-            .execute(
-                "UPDATE network_check SET predicted_ms = ?2, repeat_ms = coalesce(?3, repeat_ms) WHERE id = ?1",
-                params![id.0, predicted_ms, repeat_ms],
-            )
-            .map(drop)
-            .map_err(|source| self.failed("updating a network check", source))
-    }
-
     /// Stores the model (prior and composition) that was fitted on a run's rows.
     ///
     /// # Errors
@@ -166,27 +144,6 @@ impl Store {
     pub fn finish_run(&mut self, run: RunId, error: Option<&TableError>) -> Result<(), LatencyError> {
         finish_run(&self.connection, run, error).map_err(|source| self.failed("finishing a run", source))
     }
-}
-
-pub(super) fn insert_check(connection: &Connection, run: RunId, check: &NetworkCheck) -> rusqlite::Result<CheckId> {
-    connection.execute(
-        "INSERT INTO network_check (run_id, structure, resolution, classes, squeeze_excite, calibration,
-             predicted_ms, measured_ms, stderr_ms, repeat_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        params![
-            run.0,
-            check.structure,
-            check.resolution,
-            check.classes,
-            check.squeeze_excite,
-            check.calibration,
-            check.predicted_ms,
-            check.measured_ms,
-            check.stderr_ms,
-            check.repeat_ms
-        ],
-    )?;
-    Ok(CheckId(connection.last_insert_rowid()))
 }
 
 pub(super) fn begin_run(
