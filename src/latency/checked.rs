@@ -12,6 +12,9 @@ use super::{LatencyError, NetworkCheck, Setting, Store};
 /// Those are no random sample: a search finds what its table takes for too fast.
 pub const VERIFICATION_METHOD: &str = "given whole networks";
 
+/// The same for runs that checked a table on fresh networks and fitted nothing (`--only-check`).
+pub const CHECK_METHOD: &str = "fresh whole networks";
+
 /// A checked network with where it comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckedNetwork {

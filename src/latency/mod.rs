@@ -29,7 +29,7 @@ mod store;
 mod table;
 mod thin;
 
-pub use checked::{CheckedNetwork, VERIFICATION_METHOD, checked_networks};
+pub use checked::{CHECK_METHOD, CheckedNetwork, VERIFICATION_METHOD, checked_networks};
 pub use device::{DEVICES, Device, Reach, ReachKind};
 pub use error::LatencyError;
 pub use error_report::{ErrorFigures, error_of, leave_out_error};

@@ -180,7 +180,13 @@ impl Session<'_> {
         let mut instances = Vec::with_capacity(INSTANCES);
         for _ in 0..INSTANCES {
             let owner = |node: &str| parts.owner(node);
-            instances.push(self.runner.parts(&subject, &owner, parts.keys().len(), limits).map_err(failed)?);
+            let mut once = || self.runner.parts(&subject, &owner, parts.keys().len(), limits);
+            // A busy machine may have spoiled every sample: once more.
+            let instance = once().or_else(|error| match error {
+                RunnerError::Model(_) => once(),
+                RunnerError::Lost(_) => Err(error),
+            });
+            instances.push(instance.map_err(failed)?);
         }
         let observed = observations(&parts, &instances);
         let keys = observed.iter().map(|(key, ..)| *key).collect();

@@ -13,7 +13,7 @@ use super::check::{CheckReport, MAX_NETWORKS};
 use super::learning::{Learning, MoreTime};
 use super::plan::{MAX_OPERATORS, PlanOptions};
 use super::{Estimate, ProfileError, Runner, RunnerAbout, Target};
-use crate::latency::{Evidence, NewRun, OperatorKey, Precision, RunId, Setting, Store, TableError};
+use crate::latency::{CHECK_METHOD, Evidence, NewRun, OperatorKey, Precision, RunId, Setting, Store, TableError};
 
 /// Largest batch size that is measured.
 const MAX_BATCH_SIZE: u32 = 4096;
@@ -237,7 +237,7 @@ fn new_run(about: &RunnerAbout, options: &SessionOptions, inside: bool) -> NewRu
     let PlanOptions { sources, seed, .. } = &options.plan;
     let sources: Vec<String> = sources.iter().map(|source| source.describe()).collect();
     let what = if options.only_check {
-        "whole networks only; nothing fitted on them"
+        CHECK_METHOD
     } else if options.adapt_from.is_some() {
         "whole networks only; operators scaled from another setting's table"
     } else if inside {

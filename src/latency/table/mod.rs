@@ -18,7 +18,9 @@ use serde::Serialize;
 use self::header::Header;
 use self::rows::Columns;
 use super::store::{NewRun, Row, Store, TableError, UNIT};
-use super::{Evidence, LatencyError, LatencyModel, NetworkCheck, Setting, VERIFICATION_METHOD, checked_networks};
+use super::{
+    CHECK_METHOD, Evidence, LatencyError, LatencyModel, NetworkCheck, Setting, VERIFICATION_METHOD, checked_networks,
+};
 
 pub use rows::table_file_help;
 
@@ -149,8 +151,9 @@ pub fn export_table(store: &Store, setting: &Setting) -> Result<String, LatencyE
 pub fn table_of(store: &Store, setting: &Setting) -> Result<Table, LatencyError> {
     let rows = store.rows(setting)?;
     let mut runs = store.runs(setting)?;
-    // The user's own runs first, each kind newest first; a verification fills no table.
-    runs.sort_by_key(|run| (run.about.method.starts_with(VERIFICATION_METHOD), run.shipped.is_some()));
+    // The user's own runs first, each kind newest first; what measured whole networks alone fills no table.
+    let fills_none = |method: &str| method.starts_with(VERIFICATION_METHOD) || method.starts_with(CHECK_METHOD);
+    runs.sort_by_key(|run| (fills_none(&run.about.method), run.shipped.is_some()));
     let run = runs.into_iter().next().ok_or_else(|| LatencyError::NoTable {
         setting: setting.id(),
         available: "nothing was measured or shipped for it".to_owned(),

@@ -282,6 +282,10 @@ fn a_table_is_checked_without_being_changed() {
     assert!(check.error.mape < 0.03, "{:?}", check.error);
     assert_eq!(store.model(&first.setting).unwrap(), model);
     assert_eq!(store.table_error(&first.setting).unwrap(), Some(check.error));
+    // As a file the table still says how its operators were measured.
+    let table = crate::latency::table_of(&store, &first.setting).unwrap();
+    assert!(table.about.method.starts_with("operators inside"), "{}", table.about.method);
+    assert_eq!(table.networks.iter().filter(|network| !network.calibration).count(), 4 + 9);
     // Without a table there is nothing to check.
     let error = profile(&mut Store::in_memory_empty().unwrap(), &mut by_parts(), &options, &|| false, &mut |_| {});
     assert!(error.unwrap_err().to_string().contains("no latency table"), "no table");
