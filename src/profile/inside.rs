@@ -191,27 +191,30 @@ impl Session<'_> {
         let observed = observations(&parts, &instances);
         let keys = observed.iter().map(|(key, ..)| *key).collect();
         let mut check = None;
-        if let Some(predictor) = table.predictor.as_ref().filter(|_| turn == Turn::Chosen) {
-            let whole_ms: Vec<f64> = instances.iter().filter_map(|instance| median(&instance.whole_ms)).collect();
-            if let Some(whole_ms) = median(&whole_ms) {
-                learning.push_chosen(predictor.predict(&drawn.graph).ms, whole_ms);
-            }
-        }
-        if let Some(predictor) = table.predictor.as_ref().filter(|_| turn == Turn::Fresh) {
+        if let Some(predictor) = &table.predictor {
             let predicted_ms = predictor.predict(&drawn.graph).ms;
-            let estimate = measure(self.runner, &subject, &self.options.network_target.quick()).map_err(failed)?;
-            let times = NetworkTimes {
-                measured_ms: estimate.median_ms,
-                // What is cold in a network is in the times of operators inside networks already.
-                cold_weight_giga: 0.0,
-                cold_map_giga: 0.0,
-                ..predictor.class_times(&drawn.graph)
+            let (measured_ms, stderr_ms) = match turn {
+                Turn::Fresh => {
+                    let target = self.options.network_target.quick();
+                    let estimate = measure(self.runner, &subject, &target).map_err(failed)?;
+                    (estimate.median_ms, estimate.stderr_ms)
+                }
+                // Good enough to see what searches choose.
+                Turn::Uncertain | Turn::Chosen => (whole_ms(&instances).map_err(failed)?, 0.0),
             };
-            learning.push(networks, predicted_ms, times);
-            check = Some(NetworkCheck {
-                calibration: true,
-                ..drawn.check(predicted_ms, estimate.median_ms, estimate.stderr_ms)
-            });
+            match turn {
+                Turn::Fresh => {
+                    // What is cold in a network is in the times of operators inside networks already.
+                    let (cold_weight_giga, cold_map_giga) = (0.0, 0.0);
+                    let times = predictor.class_times(&drawn.graph);
+                    let times = NetworkTimes { measured_ms, cold_weight_giga, cold_map_giga, ..times };
+                    learning.push(networks, predicted_ms, times);
+                }
+                Turn::Chosen => learning.push_chosen(predicted_ms, measured_ms),
+                Turn::Uncertain => {}
+            }
+            // The table is made of it, so it is never to be held out.
+            check = Some(NetworkCheck { calibration: true, ..drawn.check(predicted_ms, measured_ms, stderr_ms) });
         }
         self.store.insert_observations(self.run, &observed, check.as_ref())?;
         Ok(keys)
@@ -248,6 +251,13 @@ impl Session<'_> {
         self.store.set_model(self.run, &model)?;
         Ok(())
     }
+}
+
+/// A network's time by the calls in which its operators were timed.
+fn whole_ms(instances: &[Parts]) -> Result<f64, RunnerError> {
+    let medians: Vec<f64> = instances.iter().filter_map(|instance| median(&instance.whole_ms)).collect();
+    let whole_ms = median(&medians).filter(|ms| ms.is_finite() && *ms > 0.0);
+    whole_ms.ok_or_else(|| RunnerError::Model("the runner gave no time of the whole network".to_owned()))
 }
 
 /// Each operator's time in a network: the median over instances of each one's median, and these.
