@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use zen_nas::latency::published::{EXCLUDED, PIXEL2_SPLIT, REGIMES, networks, report};
 use zen_nas::latency::{
-    Evidence, Fuser, KeyKind, LatencyModel, OperatorKey, Precision, PredictScratch, Predictor, Prior, SHIPPED, Setting,
-    Store, Table, UNIT, export_table,
+    Evidence, Fuser, LatencyModel, OperatorKey, Precision, PredictScratch, Predictor, Prior, SHIPPED, Setting, Store,
+    Table, UNIT, export_table,
 };
 use zen_nas::net::{Graph, LowerOptions, Network};
 
