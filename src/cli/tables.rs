@@ -126,10 +126,7 @@ pub fn describe_import(imported: &Imported) -> String {
 impl TableSummary {
     /// One line: setting, evidence, operators, error.
     pub fn line(&self) -> String {
-        let error = match &self.quality.error {
-            Some(error) => format!("MAPE {:.1}%", error.mape * 100.0),
-            None => "error unknown".to_owned(),
-        };
+        let error = self.quality.brief();
         let operators = self.measured + self.fitted + self.interpolated;
         let what = if operators == 0 { "formula".to_owned() } else { format!("{operators} operators") };
         let source = match self.runs.iter().find(|run| run.counts).map(|run| &run.shipped) {
@@ -137,7 +134,7 @@ impl TableSummary {
             Some(Some(_)) => "shipped",
             _ => "own",
         };
-        format!("{:40} {:12} {what:16} {error:14} {source}", self.setting.id(), self.evidence)
+        format!("{:40} {:12} {what:16} {error:68} {source}", self.setting.id(), self.evidence)
     }
 
     /// Everything, a line each.

@@ -153,11 +153,11 @@ impl Session<'_> {
 
     fn report(&self, checks: &[NetworkCheck], calibration_networks: usize) -> Option<CheckReport> {
         let sources: Vec<String> = self.options.plan.sources.iter().map(|source| source.describe()).collect();
-        let method = format!(
-            "{} random networks held out ({}); composition fitted on {calibration_networks} others",
-            checks.len(),
-            sources.join(", ")
-        );
+        let fitted = match calibration_networks {
+            0 => "; nothing was fitted in this session".to_owned(),
+            count => format!("; composition fitted on {count} others"),
+        };
+        let method = format!("{} random networks held out ({}){fitted}", checks.len(), sources.join(", "));
         let signed = checks.iter().map(|check| check.predicted_ms / check.measured_ms - 1.0);
         let stderrs: Vec<f64> = checks.iter().map(|check| check.stderr_ms / check.measured_ms).collect();
         let repeated: Vec<NetworkCheck> = checks

@@ -17,7 +17,9 @@ use super::draw::{Drawer, Drawn};
 use super::learning::Learning;
 use super::session::{Event, Session};
 use super::{Ending, Parts, ProfileError, RunnerError, measure};
-use crate::latency::{LatencyModel, NetworkCheck, NetworkTimes, OperatorKey, Predictor, fit_prior, fit_spread_of};
+use crate::latency::{
+    Composition, LatencyModel, NetworkCheck, NetworkTimes, OperatorKey, Predictor, fit_prior, fit_spread_of,
+};
 use crate::onnx::NetworkParts;
 use crate::stats::median;
 
@@ -231,9 +233,12 @@ impl Session<'_> {
     pub(super) fn fit(&mut self, learning: &Learning) -> Result<(), ProfileError> {
         let mut model = LatencyModel::additive(fit_prior(&self.store.rows(&self.setting)?, &self.setting)?);
         let calibration = learning.calibration();
-        if !calibration.is_empty() {
-            model.composition = fit_spread_of(&calibration);
-        }
+        // A session that goes on has what the one before learned.
+        let earlier = self.store.model(&self.setting)?.map(|model| model.composition);
+        model.composition = match earlier.filter(|earlier| *earlier != Composition::default()) {
+            Some(earlier) if calibration.len() < FIRST_NETWORKS => earlier,
+            _ => fit_spread_of(&calibration),
+        };
         self.store.set_model(self.run, &model)?;
         Ok(())
     }

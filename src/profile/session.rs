@@ -32,6 +32,8 @@ pub struct SessionOptions {
     pub target_within10: Option<f64>,
     /// Take this setting's table as a beginning and measure whole networks only.
     pub adapt_from: Option<Setting>,
+    /// Measure no operator: check the table there is, the user's or a shipped one.
+    pub only_check: bool,
     pub operator_target: Target,
     pub network_target: Target,
 }
@@ -157,7 +159,7 @@ pub fn profile(
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<Outcome, ProfileError> {
     options.check()?;
-    store.read_only_own_runs(true);
+    store.read_only_own_runs(!options.only_check);
     let outcome = measure_and_check(store, runner, options, interrupted, on_event);
     store.read_only_own_runs(false);
     outcome
@@ -200,6 +202,7 @@ fn measure_and_check(
     let mut session = Session { store, runner, options, interrupted, on_event, setting, run, start, outcome };
     let mut error = None;
     match &options.adapt_from {
+        _ if options.only_check => session.check_held_out(0)?,
         Some(from) => {
             let (calibration, left_out) = session.adapt(from)?;
             error = left_out;
@@ -233,7 +236,9 @@ fn unfinished(store: &Store, setting: &Setting, new_run: &NewRun) -> Result<Opti
 fn new_run(about: &RunnerAbout, options: &SessionOptions, inside: bool) -> NewRun {
     let PlanOptions { sources, seed, .. } = &options.plan;
     let sources: Vec<String> = sources.iter().map(|source| source.describe()).collect();
-    let what = if options.adapt_from.is_some() {
+    let what = if options.only_check {
+        "whole networks only; nothing fitted on them"
+    } else if options.adapt_from.is_some() {
         "whole networks only; operators scaled from another setting's table"
     } else if inside {
         "operators inside random whole networks, each by its own nodes; median over networks of medians over freshly \

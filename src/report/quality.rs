@@ -26,6 +26,11 @@ impl Quality {
         let repeated: Vec<_> = held_out.filter_map(|check| Some((check.repeat_ms?, check.measured_ms))).collect();
         Ok(Self { error: store.table_error(setting)?, noise_floor: ErrorFigures::of(&repeated) })
     }
+
+    /// Without method and noise floor, for lists.
+    pub fn brief(&self) -> String {
+        self.error.as_ref().map_or_else(|| "error unknown".to_owned(), figures_of)
+    }
 }
 
 /// `MAPE 4.4%, 68% within 5%, 90% within 10%, Kendall tau 0.897: 40 random networks held out; noise
@@ -46,11 +51,7 @@ impl fmt::Display for Quality {
 /// In the words of the short form, with its method.
 impl fmt::Display for TableError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&shares(self.mape, self.within5, self.within10, self.kendall_tau))?;
-        if let Some(networks) = self.networks {
-            write!(f, ", n = {networks}")?;
-        }
-        write!(f, " ({})", self.method)
+        write!(f, "{} ({})", figures_of(self), self.method)
     }
 }
 
@@ -58,6 +59,14 @@ impl fmt::Display for TableError {
 impl fmt::Display for ErrorFigures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&shares(self.mape, Some(self.within5), Some(self.within10), self.kendall_tau))
+    }
+}
+
+fn figures_of(error: &TableError) -> String {
+    let figures = shares(error.mape, error.within5, error.within10, error.kendall_tau);
+    match error.networks {
+        Some(networks) => format!("{figures}, n = {networks}"),
+        None => figures,
     }
 }
 

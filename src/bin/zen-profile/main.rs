@@ -197,6 +197,9 @@ struct MeasureArgs {
     /// setting such as v100/tensorrt/fp32/b1)
     #[arg(long, value_name = "TABLE")]
     adapt_from: Option<String>,
+    /// Measure no operators: check the table there is on fresh networks (another --seed, other networks)
+    #[arg(long, conflicts_with = "adapt_from")]
+    only_check: bool,
     /// Seed of the plan and of the weights
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -314,6 +317,7 @@ fn measure(device: &str, args: &MeasureArgs) -> anyhow::Result<Exit> {
     };
     let options = SessionOptions {
         adapt_from,
+        only_check: args.only_check,
         plan: PlanOptions { sources, operators: args.operators as usize, seed: args.seed },
         batch_size: args.batch_size,
         networks: args.networks as usize,

@@ -22,6 +22,7 @@ fn options(operators: usize, networks: usize) -> SessionOptions {
         time_limit: None,
         target_within10: None,
         adapt_from: None,
+        only_check: false,
         operator_target: Target::operator(),
         network_target: Target::network(),
     }
@@ -259,4 +260,29 @@ fn a_table_of_another_device_is_adapted_with_ten_networks() {
     let options = SessionOptions { batch_size: 2, ..options };
     let error = profile(&mut store, &mut mock, &options, &|| false, &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("--adapt-from"), "{error}");
+}
+
+#[test]
+fn a_table_is_checked_without_being_changed() {
+    let mut store = Store::in_memory_empty().unwrap();
+    let options = options(400, 4);
+    let first = run(&mut store, &options, &mut by_parts(), &|| false);
+    let model = store.model(&first.setting).unwrap();
+    let again = PlanOptions { seed: 77, ..options.plan.clone() };
+    let options = SessionOptions { only_check: true, networks: 9, plan: again, ..options };
+    let outcome = run(&mut store, &options, &mut by_parts(), &|| false);
+    let check = outcome.check.unwrap();
+    assert_eq!((outcome.measured, check.networks.len()), (0, 9));
+    assert!(check.networks.iter().all(|network| {
+        first
+            .check
+            .as_ref()
+            .is_some_and(|first| first.networks.iter().all(|other| other.structure != network.structure))
+    }));
+    assert!(check.error.mape < 0.03, "{:?}", check.error);
+    assert_eq!(store.model(&first.setting).unwrap(), model);
+    assert_eq!(store.table_error(&first.setting).unwrap(), Some(check.error));
+    // Without a table there is nothing to check.
+    let error = profile(&mut Store::in_memory_empty().unwrap(), &mut by_parts(), &options, &|| false, &mut |_| {});
+    assert!(error.unwrap_err().to_string().contains("no latency table"), "no table");
 }
