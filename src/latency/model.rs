@@ -24,7 +24,7 @@ pub enum Prior {
 
 /// Coefficients that tables may lack, because older ones do and because only whole networks settle them.
 /// They are 0 then, and not written where they are 0.
-const OPTIONAL: [&str; 2] = ["network.spread_floor", "network.spread_factor"];
+const OPTIONAL: [&str; 3] = ["network.warm_ms", "network.spread_floor", "network.spread_factor"];
 
 /// Declares a struct of coefficients with their names in tables and their neutral values.
 macro_rules! coefficients {
@@ -165,7 +165,7 @@ coefficients! {
 }
 
 coefficients! {
-    /// network = max(host_ms + kernel_ms * operators, sum over classes of weight * times + cold bytes).
+    /// network = max(host_ms + kernel_ms * operators, sum over classes of weight * times + cold bytes - warm_ms).
     Composition, "network" {
         /// What the host needs for a call, however small.
         host_ms = 0.0,
@@ -183,6 +183,9 @@ coefficients! {
         cold_map_ms_per_giga = 0.0,
         /// What a core's own cache keeps.
         warm_bytes = 1_000_000.0,
+        /// What a call saves because caches keep a part of the bytes of the call before, where times of
+        /// operators are from inside networks: about the same for any network, so most of a small one.
+        warm_ms = 0.0,
         /// Standard deviation of the logarithm of a network's latency that composing leaves, however well
         /// its operators are known.
         spread_floor = 0.0,

@@ -122,7 +122,10 @@ impl Predictor {
             operators.push(OperatorPrediction { key: *key, ms, evidence, extrapolated, uncertainty });
         }
         let (ms, host_bound) = self.compose(device_ms, keys.len());
-        let (evidence, extrapolated_share) = EvidenceShares::of(&operators, device_ms);
+        // What caches save belongs to no operator: each has its share.
+        let warmed_ms = self.model.composition.warmed(device_ms, 1.0);
+        operators.iter_mut().for_each(|operator| operator.ms *= warmed_ms / device_ms.max(f64::MIN_POSITIVE));
+        let (evidence, extrapolated_share) = EvidenceShares::of(&operators, warmed_ms);
         let (error, error_method) = self.stated_error(extrapolated_share);
         let composition = &self.model.composition;
         let interval = match extrapolated_share > MOSTLY {
@@ -264,6 +267,7 @@ impl Predictor {
             times.cold_weight_giga += weights_giga;
             times.cold_map_giga += maps_giga;
         }
+        times.warm = if self.model.composition.warm_ms > 0.0 { 1.0 } else { 0.0 };
         times.conv_spread_ms = conv.ms();
         times.depthwise_spread_ms = depthwise.ms();
         times.traffic_spread_ms = traffic.ms();
@@ -271,7 +275,9 @@ impl Predictor {
     }
 
     fn compose(&self, device_ms: f64, operators: usize) -> (f64, bool) {
-        let host_ms = self.model.composition.host_ms + self.model.composition.kernel_ms * operators as f64;
+        let composition = &self.model.composition;
+        let host_ms = composition.host_ms + composition.kernel_ms * operators as f64;
+        let device_ms = composition.warmed(device_ms, 1.0);
         (device_ms.max(host_ms), host_ms > device_ms)
     }
 }

@@ -204,10 +204,11 @@ impl Session<'_> {
             };
             match turn {
                 Turn::Fresh => {
-                    // What is cold in a network is in the times of operators inside networks already.
-                    let (cold_weight_giga, cold_map_giga) = (0.0, 0.0);
+                    // What is cold in a network is in the times of operators inside networks already, as far
+                    // as it is in networks of all sizes: small ones stay in the caches.
+                    let (cold_weight_giga, cold_map_giga, warm) = (0.0, 0.0, 1.0);
                     let times = predictor.class_times(&drawn.graph);
-                    let times = NetworkTimes { measured_ms, cold_weight_giga, cold_map_giga, ..times };
+                    let times = NetworkTimes { measured_ms, cold_weight_giga, cold_map_giga, warm, ..times };
                     learning.push(networks, predicted_ms, times);
                 }
                 Turn::Chosen => learning.push_chosen(predicted_ms, measured_ms),

@@ -46,11 +46,15 @@ pub fn fit_composition(networks: &[NetworkTimes]) -> Composition {
     if networks.len() < ENOUGH_TO_LEAVE_OUT {
         return device;
     }
-    let cold =
-        if networks.iter().any(|network| network.cold_weight_giga + network.cold_map_giga > 0.0) { 2.0 } else { 0.0 };
+    let any = |value: fn(&NetworkTimes) -> f64| networks.iter().any(|network| value(network) > 0.0);
+    let cold = if any(|network| network.cold_weight_giga + network.cold_map_giga) { 2.0 } else { 0.0 };
+    let beside = cold + if any(|network| network.warm) { 1.0 } else { 0.0 };
     // The host's fixed cost is drawn to nothing, so that it counts for little.
-    let forms =
-        [(Some(device), 3.0 + cold), (Some(fit_host_alone(networks)), 1.0), (fit_both(networks, strength), 5.0 + cold)];
+    let forms = [
+        (Some(device), 3.0 + beside),
+        (Some(fit_host_alone(networks)), 1.0),
+        (fit_both(networks, strength), 5.0 + beside),
+    ];
     let count = networks.len() as f64;
     let score = |composition: &Composition, coefficients: f64| {
         count * (total_loss(composition, networks) / count + NOISE).ln() + coefficients * count.ln()
@@ -202,21 +206,22 @@ fn robust(features: &[Vec<f64>], networks: &[NetworkTimes], drawn: &[(Vec<f64>, 
 }
 
 fn fit_device(networks: &[NetworkTimes], strength: f64) -> Composition {
-    let cold = |network: &NetworkTimes| [network.cold_weight_giga, network.cold_map_giga];
-    // One scale for all classes first, beside what is cold: the weights are drawn towards it.
+    let beside = |network: &NetworkTimes| [network.cold_weight_giga, network.cold_map_giga, -network.warm];
+    // One scale for all classes first, beside what is cold or warm: the weights are drawn towards it.
     let features: Vec<_> =
-        networks.iter().map(|network| [vec![total_ms(network)], cold(network).to_vec()].concat()).collect();
-    let scale = robust(&features, networks, &plausible_cold(1))[0];
+        networks.iter().map(|network| [vec![total_ms(network)], beside(network).to_vec()].concat()).collect();
+    let scale = robust(&features, networks, &plausible_beside(1, networks))[0];
     if scale <= 0.0 {
         return Composition::default();
     }
     let classes = |network: &NetworkTimes| vec![network.conv_ms, network.depthwise_ms, network.traffic_ms];
-    let features: Vec<_> = networks.iter().map(|network| [classes(network), cold(network).to_vec()].concat()).collect();
+    let features: Vec<_> =
+        networks.iter().map(|network| [classes(network), beside(network).to_vec()].concat()).collect();
     let solve_with = |strength: f64| {
         let root = strength.sqrt();
-        let mut drawn = plausible_cold(3).to_vec();
+        let mut drawn = plausible_beside(3, networks).to_vec();
         drawn.extend((0..3).map(|class| {
-            let mut row = vec![0.0; 5];
+            let mut row = vec![0.0; 6];
             row[class] = root / scale;
             (row, root)
         }));
@@ -236,16 +241,20 @@ fn fit_device(networks: &[NetworkTimes], strength: f64) -> Composition {
         traffic: weights[2],
         cold_weight_ms_per_giga: weights[3],
         cold_map_ms_per_giga: weights[4],
+        warm_ms: weights[5],
         ..Composition::default()
     }
 }
 
-/// Observations that draw the two cold coefficients, behind `before` others, to what memory can be:
-/// where calibration networks have few cold bytes, the fit would explain noise with them.
-fn plausible_cold(before: usize) -> [(Vec<f64>, f64); 2] {
-    [0, 1].map(|i| {
-        let mut row = vec![0.0; before + 2];
-        row[before + i] = (COLD_PRIOR_NETWORKS / COLD_MS_PER_GIGA.powi(2)).sqrt();
+/// Observations that draw the cold coefficients, behind `before` others, to what memory can be, and
+/// what caches save to nothing: where calibration networks differ little in it, the fit would explain noise
+/// with them.
+fn plausible_beside(before: usize, networks: &[NetworkTimes]) -> [(Vec<f64>, f64); 3] {
+    let mean_ms = networks.iter().map(|network| network.measured_ms).sum::<f64>() / networks.len().max(1) as f64;
+    let sizes = [COLD_MS_PER_GIGA, COLD_MS_PER_GIGA, mean_ms];
+    [0, 1, 2].map(|i| {
+        let mut row = vec![0.0; before + 3];
+        row[before + i] = (COLD_PRIOR_NETWORKS / sizes[i].powi(2)).sqrt();
         (row, 0.0)
     })
 }

@@ -12,6 +12,9 @@ pub struct NetworkTimes {
     pub cold_weight_giga: f64,
     pub cold_map_giga: f64,
     pub operators: usize,
+    /// 1 where operators were timed inside other networks on a processor, so that a call may save
+    /// `warm_ms`; else 0.
+    pub warm: f64,
     /// The whole network.
     pub measured_ms: f64,
     /// Standard deviations of the three times, as far as single operators are uncertain.
@@ -46,11 +49,22 @@ pub(super) fn total_ms(network: &NetworkTimes) -> f64 {
 }
 
 pub(super) fn device_ms(composition: &Composition, network: &NetworkTimes) -> f64 {
-    composition.conv * network.conv_ms
+    let operators_ms = composition.conv * network.conv_ms
         + composition.depthwise * network.depthwise_ms
         + composition.traffic * network.traffic_ms
         + composition.cold_weight_ms_per_giga * network.cold_weight_giga
-        + composition.cold_map_ms_per_giga * network.cold_map_giga
+        + composition.cold_map_ms_per_giga * network.cold_map_giga;
+    composition.warmed(operators_ms, network.warm)
+}
+
+/// Share of the time of its operators that a network takes at least, however warm.
+const LEAST_SHARE: f64 = 0.4;
+
+impl Composition {
+    /// The time of a network's operators less what caches save it, `warm` of a call's.
+    pub(in crate::latency) fn warmed(&self, operators_ms: f64, warm: f64) -> f64 {
+        (operators_ms - warm * self.warm_ms).max(LEAST_SHARE * operators_ms)
+    }
 }
 
 pub(super) fn host_ms(composition: &Composition, network: &NetworkTimes) -> f64 {

@@ -11,6 +11,7 @@ const TRUTH: Composition = Composition {
     cold_weight_ms_per_giga: 0.0,
     cold_map_ms_per_giga: 0.0,
     warm_bytes: 1e6,
+    warm_ms: 0.0,
     spread_floor: 0.0,
     spread_factor: 0.0,
 };
@@ -48,6 +49,22 @@ fn device_decides() {
     close(composition.conv, 3.2);
     close(composition.depthwise, 1.1);
     assert!(error(&composition, &networks(&TRUTH)) < 0.002, "{composition:?}");
+}
+
+#[test]
+fn caches_save_a_fixed_time() {
+    let truth = Composition { warm_ms: 1.5, ..TRUTH };
+    let mut warm = networks(&TRUTH);
+    for network in &mut warm {
+        network.warm = 1.0;
+        network.measured_ms = network.predict(&truth);
+    }
+    let composition = fit_composition(&warm);
+    close(composition.warm_ms, 1.5);
+    close(composition.conv, 3.2);
+    // A tiny network is not predicted to cost nothing.
+    assert_eq!(truth.warmed(1.0, 1.0), 0.4);
+    assert_eq!(fit_composition(&networks(&TRUTH)).warm_ms, 0.0);
 }
 
 #[test]
