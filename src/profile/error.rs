@@ -22,6 +22,11 @@ pub enum ProfileError {
     )]
     AdaptBatch { from: String, to: String },
     #[error(
+        "{setting} has {measured} operators that were measured here, which are better than another table's; to try the \
+         other all the same, name another database with --db"
+    )]
+    AdaptMeasured { setting: String, measured: usize },
+    #[error(
         "only {measured} whole networks could be measured, {needed} are needed to adapt a table; give it more --minutes"
     )]
     AdaptNetworks { measured: usize, needed: usize },

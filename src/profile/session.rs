@@ -177,6 +177,13 @@ fn measure_and_check(
     if let Some(from) = options.adapt_from.as_ref().filter(|from| from.batch_size != setting.batch_size) {
         return Err(ProfileError::AdaptBatch { from: from.id(), to: setting.id() });
     }
+    if options.adapt_from.is_some() {
+        // Measured operators would stay, under a model that was not fitted to them.
+        let measured = store.rows(&setting)?.iter().filter(|row| row.evidence == Evidence::Measured).count();
+        if measured > 0 {
+            return Err(ProfileError::AdaptMeasured { setting: setting.id(), measured });
+        }
+    }
     let inside = runner.times_parts();
     let new_run = new_run(&about, options, inside);
     let run = match unfinished(store, &setting, &new_run)? {

@@ -30,7 +30,9 @@ fn a_session_fills_a_table_of_its_own() {
     };
     let common = "--runtime onnxruntime --resolution 32 --json --quiet";
     let outcome = run(&format!("--device cpu --operators 5 --networks 0 {common}"));
-    assert_eq!(outcome["measured"], 5, "{outcome}");
+    // All operators of the first network.
+    let measured = outcome["measured"].as_u64().unwrap() as usize;
+    assert!(measured >= 5 && outcome["inside_networks"] == 1, "{outcome}");
     let setting: Setting = outcome["setting"]["id"].as_str().unwrap().parse().unwrap();
     assert!(setting.device.starts_with("cpu-"), "{setting}");
     assert!(setting.id().ends_with("/onnxruntime/fp32/b1/t1"), "{setting}");
@@ -41,7 +43,7 @@ fn a_session_fills_a_table_of_its_own() {
     assert!(run_of_ours.about.runtime_version.starts_with("1."), "{}", run_of_ours.about.runtime_version);
     assert!(run_of_ours.about.method.contains("onnxruntime's profiler"), "{}", run_of_ours.about.method);
     let keys = store.measured_keys(run_of_ours.id).unwrap();
-    assert_eq!(keys.len(), 5);
+    assert_eq!(keys.len(), measured);
     for row in store.rows(&setting).unwrap().iter().filter(|row| keys.contains(&row.key)) {
         assert!(row.evidence == Evidence::Measured && row.ms > 0.0, "{row:?}");
     }

@@ -7,6 +7,10 @@ use crate::hash::fnv1a;
 /// Shipped tables by file name. Adding one: write `latency_tables/x.csv`, list it here and run
 /// `zen-profile published --update latency_tables/README.md`.
 pub static SHIPPED: &[(&str, &str)] = &[
+    (
+        "cpu-amd-epyc_onnxruntime_fp32_b1_t1",
+        include_str!("../../../latency_tables/cpu-amd-epyc_onnxruntime_fp32_b1_t1.csv"),
+    ),
     ("cpu-amd-epyc_tract_fp32_b1_t1", include_str!("../../../latency_tables/cpu-amd-epyc_tract_fp32_b1_t1.csv")),
     ("pixel2_published_fp32_b1", include_str!("../../../latency_tables/pixel2_published_fp32_b1.csv")),
     ("pixel2_tflite_fp32_b1_t1", include_str!("../../../latency_tables/pixel2_tflite_fp32_b1_t1.csv")),

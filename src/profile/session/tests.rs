@@ -256,6 +256,11 @@ fn a_table_of_another_device_is_adapted_with_ten_networks() {
     assert!(rows.len() > 100 && rows.iter().all(|row| row.evidence == Evidence::Fitted));
     let conv = rows.iter().find(|row| row.key.kernel == 7).unwrap();
     assert!((conv.ms / operator_ms(&conv.key) / 2.2 - 1.0).abs() < 0.02, "{conv:?}");
+    // What is measured already is not weakened.
+    let run = store.begin_run(&outcome.setting, &NewRun::default()).unwrap();
+    store.insert_measurement(run, &conv.key, 1.0, 0.0, Evidence::Measured, &[]).unwrap();
+    let error = profile(&mut store, &mut mock, &options, &|| false, &mut |_| {}).unwrap_err();
+    assert!(error.to_string().contains("1 operators that were measured"), "{error}");
     // Another batch size is refused.
     let options = SessionOptions { batch_size: 2, ..options };
     let error = profile(&mut store, &mut mock, &options, &|| false, &mut |_| {}).unwrap_err();
