@@ -56,7 +56,9 @@ pub fn resolve(store: &Store, query: &SettingQuery) -> Result<Setting, LatencyEr
         });
     }
     of_device.retain(|setting| query.matches(setting));
-    let default = device.ok().map(|device| device.default_setting);
+    // Tables of other processors have the names of these, and the defaults of this one.
+    let processor = || name.starts_with("cpu-").then(|| Device::find("cpu").ok()).flatten();
+    let default = device.ok().or_else(processor).map(|device| device.default_setting);
     let batch_size = query.preferred_batch_size.or(default.as_ref().map(|default| default.batch_size)).unwrap_or(1);
     // Closest to the defaults first; ids break ties, so the choice is the same everywhere.
     let distance = |setting: &Setting| {
@@ -108,6 +110,9 @@ mod tests {
         let query = |device: &str| SettingQuery { device: device.to_owned(), ..SettingQuery::default() };
         let id = |query: &SettingQuery| resolve(&store, query).map(|setting| setting.id()).map_err(|e| e.to_string());
         assert_eq!(id(&query("t4")).unwrap(), "t4/tensorrt/int8/b1");
+        assert_eq!(id(&query("cpu-amd-epyc")).unwrap(), "cpu-amd-epyc/tract/fp32/b1/t1");
+        let other_runtime = SettingQuery { runtime: Some("onnxruntime".to_owned()), ..query("cpu-amd-epyc") };
+        assert_eq!(id(&other_runtime).unwrap(), "cpu-amd-epyc/onnxruntime/fp32/b1/t1");
         let per_image = SettingQuery { preferred_batch_size: Some(64), ..query("t4") };
         assert_eq!(id(&per_image).unwrap(), "t4/tensorrt/int8/b64");
         let published = SettingQuery { runtime: Some("published".to_owned()), ..query("v100") };
