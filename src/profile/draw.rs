@@ -14,6 +14,8 @@ use crate::space::{Draw, Space};
 const MAX_MUTATIONS: u32 = 40;
 /// Drawn networks have at most this many times the FLOPs of the initial one.
 pub(super) const MAX_FLOPS_FACTOR: u64 = 4;
+/// Tells the networks of sources of one space from each other.
+const SAME_SPACE_STREAM: u64 = 0x5e5e_6a7e_d000_0001;
 
 /// Where networks come from: a space, and what its structures leave open.
 #[derive(Clone, Copy, Debug)]
@@ -78,12 +80,15 @@ impl Drawer {
     /// # Errors
     /// When a space's initial network does not fit its resolution.
     pub fn new(sources: &[Source], seed: u64) -> Result<Self, LowerError> {
-        let walk = |source: &Source| {
+        let walk = |(index, source): (usize, &Source)| {
             let initial = source.space.initial(source.lower.resolution);
             let graph = initial.lower(&source.lower)?;
+            // A space that was there before, with gates or without, draws other networks this time.
+            let again = sources[..index].iter().filter(|earlier| earlier.space.name == source.space.name).count();
+            let seed = seed ^ SAME_SPACE_STREAM.wrapping_mul(again as u64);
             Ok(Walk { source: *source, initial, graph, rng: Pcg64Mcg::seed_from_u64(seed) })
         };
-        Ok(Self { sources: sources.iter().map(walk).collect::<Result<_, LowerError>>()?, next: 0 })
+        Ok(Self { sources: sources.iter().enumerate().map(walk).collect::<Result<_, LowerError>>()?, next: 0 })
     }
 
     /// The next network; none without sources.
@@ -155,5 +160,10 @@ mod tests {
         );
         assert_eq!([text(&both[1]), text(&both[3])], *alone);
         assert!(draw_networks(&[], 4, 3).unwrap().is_empty());
+        let idw = source("idw");
+        let gated = Source { lower: LowerOptions { squeeze_excite: true, ..idw.lower }, ..idw };
+        let drawn: Vec<_> = draw_networks(&[idw, gated], 4, 3).unwrap().iter().map(text).collect();
+        assert_eq!([&drawn[0], &drawn[2]], [&alone[0], &alone[1]]);
+        assert!(drawn[1] != drawn[0] && drawn[3] != drawn[2]);
     }
 }

@@ -4,8 +4,8 @@
 //!
 //! Networks come in three streams that take turns: fresh random ones, predicted before they are
 //! measured so that the error of the table is known at any time; the most uncertain of several random
-//! ones, which teach most; and what small searches choose by the table as it is (`chosen`). Not here: the error a table states (`check`), the statistics of the
-//! predictions (`learning`).
+//! ones, which teach most; and what small searches choose by the table as it is (`chosen`). Not here:
+//! the error a table states (`check`), the statistics of the predictions (`learning`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
