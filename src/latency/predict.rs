@@ -105,6 +105,10 @@ impl Predictor {
         &self.setting
     }
 
+    pub(crate) fn model(&self) -> &LatencyModel {
+        &self.model
+    }
+
     /// The expected relative error with how it was obtained.
     pub fn error(&self) -> Option<&TableError> {
         self.error.as_ref()

@@ -7,7 +7,7 @@ use super::derive::select;
 use super::error_report::error_of_pairs;
 use super::store::{NetworkCheck, Row};
 use super::{Fuser, KeyKind, LatencyError, LatencyModel, OperatorKey, Predictor, Table, fit_prior};
-use crate::net::{Graph, LowerError, LowerOptions, Network, StructureError};
+use crate::net::{Graph, LowerError, Network, StructureError};
 
 /// Share of the rows that operators without weights and dense layers may take.
 const OTHERS: f64 = 0.2;
@@ -66,9 +66,8 @@ impl Table {
     }
 
     fn graph(&self, network: &NetworkCheck) -> Result<Graph, LatencyError> {
-        let NetworkCheck { structure, resolution, classes, squeeze_excite, .. } = network;
-        let lower = LowerOptions { squeeze_excite: *squeeze_excite, ..LowerOptions::new(*resolution, *classes) };
-        let read = || -> Result<Graph, Unreadable> { Ok(Network::parse(structure)?.lower(&lower)?) };
+        let structure = &network.structure;
+        let read = || -> Result<Graph, Unreadable> { Ok(Network::parse(structure)?.lower(&network.lower_options())?) };
         read().map_err(|error| LatencyError::Fit {
             what: format!("a smaller table of {}", self.setting),
             reason: format!("the network {structure} in it does not read: {error}"),

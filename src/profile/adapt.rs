@@ -9,8 +9,8 @@ use super::draw::Drawer;
 use super::session::{Event, Session};
 use super::{Ending, ProfileError};
 use crate::latency::{
-    Evidence, LatencyError, LatencyModel, NetworkTimes, Predictor, Setting, TableError, fit_composition, fit_prior,
-    fit_spread_of, leave_out_error, scaled_table,
+    Evidence, NetworkCheck, NetworkTimes, Predictor, Setting, TableError, fit_composition, fit_spread_of,
+    leave_out_error, scaled_table,
 };
 
 /// Whole networks that an adaptation measures.
@@ -26,9 +26,9 @@ impl Session<'_> {
     pub(super) fn adapt(&mut self, from: &Setting) -> Result<(usize, Option<TableError>), ProfileError> {
         // The other table is read whole, the user's or a shipped one.
         self.store.read_only_own_runs(false);
-        let source = self.source(from);
+        let source = self.store.rows(from).and_then(|rows| Ok((rows, Predictor::new(self.store, from)?)));
         self.store.read_only_own_runs(true);
-        let (predictor, rows, model) = source?;
+        let (rows, predictor) = source?;
         (self.on_event)(Event::Check { measurements: ADAPT_NETWORKS });
         let plan = &self.options.plan;
         let mut drawer = Drawer::new(&plan.sources, plan.seed ^ ADAPT_STREAM)?;
@@ -37,7 +37,7 @@ impl Session<'_> {
             let Some((measured_ms, stderr_ms)) = self.whole(&drawn)? else { continue };
             let predicted_ms = predictor.predict(&drawn.graph).ms;
             let check = drawn.check(predicted_ms, measured_ms, stderr_ms);
-            self.store.insert_check(self.run, &crate::latency::NetworkCheck { calibration: true, ..check })?;
+            self.store.insert_check(self.run, &NetworkCheck { calibration: true, ..check })?;
             let (cold_weight_giga, cold_map_giga) = (0.0, 0.0);
             let times = predictor.class_times(&drawn.graph);
             networks.push(NetworkTimes { measured_ms, cold_weight_giga, cold_map_giga, ..times });
@@ -48,7 +48,7 @@ impl Session<'_> {
         if networks.len() < LEAST_NETWORKS {
             return Err(ProfileError::AdaptNetworks { measured: networks.len(), needed: LEAST_NETWORKS });
         }
-        let (rows, model) = scaled_table(&rows, &model, &fit_spread_of(&networks));
+        let (rows, model) = scaled_table(&rows, predictor.model(), &fit_spread_of(&networks));
         self.store.insert_rows(self.run, &rows)?;
         self.store.set_model(self.run, &model)?;
         self.outcome.stored = rows.len();
@@ -58,16 +58,5 @@ impl Session<'_> {
             networks.len()
         );
         Ok((networks.len(), leave_out_error(&networks, fit_composition, &method)))
-    }
-
-    /// The table that is adapted: predictor, rows and model.
-    fn source(&self, from: &Setting) -> Result<(Predictor, Vec<crate::latency::Row>, LatencyModel), LatencyError> {
-        let rows = self.store.rows(from)?;
-        let predictor = Predictor::new(self.store, from)?;
-        let model = match self.store.model(from)? {
-            Some(model) => model,
-            None => LatencyModel::additive(fit_prior(&rows, from)?),
-        };
-        Ok((predictor, rows, model))
     }
 }

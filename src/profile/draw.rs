@@ -44,18 +44,8 @@ pub struct Drawn {
 impl Drawn {
     /// The network as one that was predicted and measured, held out.
     pub(super) fn check(&self, predicted_ms: f64, measured_ms: f64, stderr_ms: f64) -> NetworkCheck {
-        let lower = &self.source.lower;
-        NetworkCheck {
-            structure: self.network.to_string(),
-            resolution: lower.resolution,
-            classes: lower.classes,
-            squeeze_excite: lower.squeeze_excite,
-            calibration: false,
-            predicted_ms,
-            measured_ms,
-            stderr_ms,
-            repeat_ms: None,
-        }
+        let structure = self.network.to_string();
+        NetworkCheck::new(structure, &self.source.lower, predicted_ms, measured_ms, stderr_ms)
     }
 }
 

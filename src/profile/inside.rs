@@ -197,23 +197,27 @@ impl Session<'_> {
                 Turn::Fresh => {
                     let target = self.options.network_target.quick();
                     let estimate = measure(self.runner, &subject, &target).map_err(failed)?;
+                    let times = NetworkTimes {
+                        measured_ms: estimate.median_ms,
+                        // What is cold in a network is in the times of operators inside networks already, as
+                        // far as it is in networks of all sizes: small ones stay in the caches.
+                        cold_weight_giga: 0.0,
+                        cold_map_giga: 0.0,
+                        warm: 1.0,
+                        ..predictor.class_times(&drawn.graph)
+                    };
+                    learning.push(networks, predicted_ms, times);
                     (estimate.median_ms, estimate.stderr_ms)
                 }
-                // Good enough to see what searches choose.
-                Turn::Uncertain | Turn::Chosen => (whole_ms(&instances).map_err(failed)?, 0.0),
-            };
-            match turn {
-                Turn::Fresh => {
-                    // What is cold in a network is in the times of operators inside networks already, as far
-                    // as it is in networks of all sizes: small ones stay in the caches.
-                    let (cold_weight_giga, cold_map_giga, warm) = (0.0, 0.0, 1.0);
-                    let times = predictor.class_times(&drawn.graph);
-                    let times = NetworkTimes { measured_ms, cold_weight_giga, cold_map_giga, warm, ..times };
-                    learning.push(networks, predicted_ms, times);
+                Turn::Uncertain | Turn::Chosen => {
+                    // Good enough to see what searches choose.
+                    let measured_ms = whole_ms(&instances).map_err(failed)?;
+                    if turn == Turn::Chosen {
+                        learning.push_chosen(predicted_ms, measured_ms);
+                    }
+                    (measured_ms, 0.0)
                 }
-                Turn::Chosen => learning.push_chosen(predicted_ms, measured_ms),
-                Turn::Uncertain => {}
-            }
+            };
             // The table is made of it, so it is never to be held out.
             check = Some(NetworkCheck { calibration: true, ..drawn.check(predicted_ms, measured_ms, stderr_ms) });
         }
@@ -278,11 +282,7 @@ fn observations(parts: &NetworkParts, instances: &[Parts]) -> Vec<(OperatorKey, 
 fn most_uncertain(drawer: &mut Drawer, predictor: &Predictor) -> Option<Drawn> {
     let uncertainty = |drawn: &Drawn| {
         let prediction = predictor.predict(&drawn.graph);
-        let uncertain_ms: f64 = prediction
-            .operators
-            .iter()
-            .map(|operator| operator.ms * predictor.operator_uncertainty(&operator.key))
-            .sum();
+        let uncertain_ms: f64 = prediction.operators.iter().map(|operator| operator.ms * operator.uncertainty).sum();
         uncertain_ms / prediction.ms
     };
     let drawn = (0..CONTENDERS).map_while(|_| drawer.draw()).map(|drawn| (uncertainty(&drawn), drawn));

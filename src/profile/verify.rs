@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::check::network_subject;
-use super::{ProfileError, Runner, RunnerError, Target, local_setting, measure};
+use super::{Estimate, ProfileError, Runner, RunnerError, Target, local_setting, measure};
 use crate::latency::{EvidenceShares, Interval, NetworkCheck, NewRun, Predictor, Setting, Store, VERIFICATION_METHOD};
 use crate::net::{Graph, LowerOptions, Network};
 
@@ -89,17 +89,8 @@ pub fn verify(
         let prediction = predictor.as_ref().map(|predictor| predictor.predict(graph));
         let predicted_ms = prediction.as_ref().map(|prediction| prediction.ms);
         if let (Some(run), Some(predicted_ms)) = (run, predicted_ms) {
-            let check = NetworkCheck {
-                structure: subject.name.clone(),
-                resolution: lower.resolution,
-                classes: lower.classes,
-                squeeze_excite: lower.squeeze_excite,
-                calibration: false,
-                predicted_ms,
-                measured_ms: estimate.median_ms,
-                stderr_ms: estimate.stderr_ms,
-                repeat_ms: None,
-            };
+            let Estimate { median_ms, stderr_ms, .. } = estimate;
+            let check = NetworkCheck::new(subject.name.clone(), lower, predicted_ms, median_ms, stderr_ms);
             store.insert_check(run, &check)?;
         }
         let verified = Verified {

@@ -2,7 +2,7 @@
 
 use super::{ComparedNetwork, Comparison, Found, LeftOut, ReportError};
 use crate::latency::{CheckedNetwork, NetworkCheck, Predictor, Setting, Store, checked_networks};
-use crate::net::{LowerOptions, Network};
+use crate::net::Network;
 use crate::space::SPACES;
 
 /// The held-out networks of a setting; where only verified ones are known, those.
@@ -75,9 +75,7 @@ fn compare(predictor: &Predictor, check: &NetworkCheck) -> Result<ComparedNetwor
         return Err(format!("its measured time is {} ms", check.measured_ms));
     }
     let network = Network::parse(&check.structure).map_err(|error| error.to_string())?;
-    let options =
-        LowerOptions { squeeze_excite: check.squeeze_excite, ..LowerOptions::new(check.resolution, check.classes) };
-    let graph = network.lower(&options).map_err(|error| error.to_string())?;
+    let graph = network.lower(&check.lower_options()).map_err(|error| error.to_string())?;
     let prediction = predictor.predict(&graph);
     Ok(ComparedNetwork {
         name: None,

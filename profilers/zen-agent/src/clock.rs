@@ -8,6 +8,9 @@ use std::time::Instant;
 /// The clock behind `cpu_ms`.
 pub const CLOCK: &str = if cfg!(unix) { "thread-cpu" } else { "wall" };
 
+/// [`CLOCK`] for people.
+pub const CLOCK_WORDS: &str = if cfg!(unix) { "processor time of the thread" } else { "wall time" };
+
 /// A point in time on both clocks.
 #[derive(Clone, Copy)]
 pub struct Stamp {

@@ -14,7 +14,7 @@ mod protocol;
 mod sampling;
 mod validate;
 
-pub use clock::{CLOCK, Elapsed, Stamp};
+pub use clock::{CLOCK, CLOCK_WORDS, Elapsed, Stamp};
 pub use error::AgentError;
 pub use job::{ExitCode, MAX_JOB_BYTES, run_job};
 pub use machine::Machine;

@@ -4,6 +4,29 @@ use rusqlite::{Connection, params};
 
 use super::super::LatencyError;
 use super::{CheckId, NetworkCheck, RunId, Store};
+use crate::net::LowerOptions;
+
+impl NetworkCheck {
+    /// A network that was lowered with `lower`, predicted and measured once, held out.
+    pub fn new(structure: String, lower: &LowerOptions, predicted_ms: f64, measured_ms: f64, stderr_ms: f64) -> Self {
+        Self {
+            structure,
+            resolution: lower.resolution,
+            classes: lower.classes,
+            squeeze_excite: lower.squeeze_excite,
+            calibration: false,
+            predicted_ms,
+            measured_ms,
+            stderr_ms,
+            repeat_ms: None,
+        }
+    }
+
+    /// How the network was lowered.
+    pub fn lower_options(&self) -> LowerOptions {
+        LowerOptions { squeeze_excite: self.squeeze_excite, ..LowerOptions::new(self.resolution, self.classes) }
+    }
+}
 
 impl Store {
     /// Stores a whole network that was predicted and measured.

@@ -41,12 +41,7 @@ impl Store {
         let mut write = || {
             let transaction = self.connection.transaction()?;
             let measurement = RowWriter::new(&transaction)?.insert(run, &row)?;
-            let mut statement =
-                transaction.prepare("INSERT INTO sample (measurement_id, number, ms) VALUES (?1, ?2, ?3)")?;
-            for (number, ms) in samples_ms.iter().enumerate() {
-                statement.execute(params![measurement, number as i64, ms])?;
-            }
-            drop(statement);
+            SampleWriter::new(&transaction)?.insert(measurement, samples_ms)?;
             transaction.commit()
         };
         write().map_err(|source| self.failed(DOING, source))
@@ -90,15 +85,11 @@ impl Store {
         }
         let mut write = || {
             let transaction = self.connection.transaction()?;
-            let mut rows = RowWriter::new(&transaction)?;
-            let mut samples =
-                transaction.prepare("INSERT INTO sample (measurement_id, number, ms) VALUES (?1, ?2, ?3)")?;
+            let (mut rows, mut samples) = (RowWriter::new(&transaction)?, SampleWriter::new(&transaction)?);
             for (key, ms, samples_ms) in operators {
                 let row = Row { key: *key, ms: *ms, stderr_ms: 0.0, evidence: Evidence::Measured };
                 let measurement = rows.insert(run, &row)?;
-                for (number, ms) in samples_ms.iter().enumerate() {
-                    samples.execute(params![measurement, number as i64, ms])?;
-                }
+                samples.insert(measurement, samples_ms)?;
             }
             drop((rows, samples));
             if let Some(network) = network {
@@ -143,6 +134,22 @@ impl Store {
     /// When the database cannot be written.
     pub fn finish_run(&mut self, run: RunId, error: Option<&TableError>) -> Result<(), LatencyError> {
         finish_run(&self.connection, run, error).map_err(|source| self.failed("finishing a run", source))
+    }
+}
+
+/// Writes raw samples with one prepared statement.
+struct SampleWriter<'c>(Statement<'c>);
+
+impl<'c> SampleWriter<'c> {
+    fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
+        connection.prepare("INSERT INTO sample (measurement_id, number, ms) VALUES (?1, ?2, ?3)").map(Self)
+    }
+
+    fn insert(&mut self, measurement: i64, samples_ms: &[f64]) -> rusqlite::Result<()> {
+        for (number, ms) in samples_ms.iter().enumerate() {
+            self.0.execute(params![measurement, number as i64, ms])?;
+        }
+        Ok(())
     }
 }
 

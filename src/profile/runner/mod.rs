@@ -12,7 +12,7 @@ mod tract;
 
 use std::path::PathBuf;
 
-use zen_agent::{Limits, Scope};
+use zen_agent::{Limits, Machine, Scope};
 
 use crate::names::UnknownName;
 
@@ -52,6 +52,20 @@ pub struct RunnerAbout {
     pub threads: u32,
     /// What times are read from, e.g. `processor time of the thread`.
     pub clock: String,
+}
+
+impl RunnerAbout {
+    /// About a runtime in this process, on one thread of this machine's processor.
+    fn of_thread(machine: &Machine, runtime: &'static str, runtime_version: &str, clock: String) -> Self {
+        Self {
+            runtime,
+            runtime_version: runtime_version.to_owned(),
+            device: machine.device_name(),
+            host: format!("{}, {} cores, {}", machine.cpu, machine.cores, machine.system),
+            threads: 1,
+            clock,
+        }
+    }
 }
 
 /// A way to time models on one device.

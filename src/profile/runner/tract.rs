@@ -1,6 +1,6 @@
 //! tract in this process, through the agent's library, on one thread.
 
-use zen_agent::{CLOCK, Limits, Machine, Model, PartsBlock, RUNTIME, RUNTIME_VERSION};
+use zen_agent::{CLOCK_WORDS, Limits, Machine, Model, PartsBlock, RUNTIME, RUNTIME_VERSION};
 
 use super::{Parts, Runner, RunnerAbout, RunnerEntry, RunnerError, Subject};
 
@@ -16,15 +16,7 @@ struct Tract {
 
 impl Runner for Tract {
     fn about(&self) -> RunnerAbout {
-        let clock = if CLOCK == "wall" { "wall time" } else { "processor time of the thread" };
-        RunnerAbout {
-            runtime: RUNTIME,
-            runtime_version: RUNTIME_VERSION.to_owned(),
-            device: self.machine.device_name(),
-            host: format!("{}, {} cores, {}", self.machine.cpu, self.machine.cores, self.machine.system),
-            threads: 1,
-            clock: clock.to_owned(),
-        }
+        RunnerAbout::of_thread(&self.machine, RUNTIME, RUNTIME_VERSION, CLOCK_WORDS.to_owned())
     }
 
     fn times_parts(&self) -> bool {

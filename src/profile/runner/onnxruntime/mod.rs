@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ort::environment::Environment;
 use ort::logging::LogLevel;
-use zen_agent::{CLOCK, Limits, Machine, Scope, Stamp, calls_per_sample, time_calls};
+use zen_agent::{CLOCK_WORDS, Limits, Machine, Scope, Stamp, calls_per_sample, time_calls};
 
 use self::events::{NodeCost, Profile};
 use self::library::Library;
@@ -79,7 +79,7 @@ struct Sample {
     number: usize,
     /// Of the first and behind the last call.
     calls: Range<usize>,
-    /// Of one call, by [`CLOCK`], with everything that recording takes.
+    /// Of one call, by [`zen_agent::CLOCK`], with everything that recording takes.
     cpu_ms: f64,
 }
 
@@ -208,15 +208,8 @@ impl OnnxRuntime {
 
 impl Runner for OnnxRuntime {
     fn about(&self) -> RunnerAbout {
-        let clock = if CLOCK == "wall" { "wall time" } else { "processor time of the thread" };
-        RunnerAbout {
-            runtime: ENTRY.name,
-            runtime_version: self.library.version.clone(),
-            device: self.machine.device_name(),
-            host: format!("{}, {} cores, {}", self.machine.cpu, self.machine.cores, self.machine.system),
-            threads: 1,
-            clock: format!("operators by onnxruntime's profiler, whole networks by {clock}"),
-        }
+        let clock = format!("operators by onnxruntime's profiler, whole networks by {CLOCK_WORDS}");
+        RunnerAbout::of_thread(&self.machine, ENTRY.name, &self.library.version, clock)
     }
 
     fn block(&mut self, subject: &Subject, limits: &Limits) -> Result<Vec<f64>, RunnerError> {
