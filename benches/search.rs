@@ -13,7 +13,7 @@ use rand_pcg::Pcg64Mcg;
 use zen_nas::latency::{PredictScratch, Predictor, Setting, Store};
 use zen_nas::net::{Graph, LowerOptions, Network};
 use zen_nas::score::zen::{Variant, closed_form::form1};
-use zen_nas::score::{Scratch, Taps, find};
+use zen_nas::score::{Sampling, Scratch, Taps, Trial, find};
 use zen_nas::search::budget::{Budget, Latency, Layers};
 use zen_nas::search::{Evolution, SearchConfig};
 use zen_nas::space::{Draw, Space};
@@ -51,6 +51,7 @@ fn config(store: &Store, case: &Case) -> SearchConfig {
         initial: space.initial(224),
         lower: LowerOptions::new(224, 1000),
         proxy: find("zen-closed").expect("a built-in proxy"),
+        sampling: Sampling::default(),
         budgets: vec![
             Budget::new(Layers, space.default_max_layers as f64),
             Budget::new(Latency::new(predictor(store, case).into()), case.latency_ms),
@@ -112,7 +113,7 @@ fn bench(store: &Store, case: &Case) {
         time(sample, |i| {
             children[i].lower_into(&config.lower, &mut graph).expect("a child lowers");
             if stages > 1 {
-                black_box(config.proxy.score(&graph, &mut scratch));
+                black_box(config.proxy.score(&graph, &Trial::NONE, &mut scratch).expect("a closed form"));
             }
             if stages > 2 {
                 black_box(predictor.predict_ms(&graph, &mut memo));

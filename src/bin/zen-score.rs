@@ -10,7 +10,7 @@ use zen_nas::cli::{
 };
 use zen_nas::latency::{Prediction, Predictor};
 use zen_nas::net::{Cost, Network};
-use zen_nas::score::{PROXIES, Proxy, Scratch, find};
+use zen_nas::score::{Evaluator, PROXIES, Proxy, Sampling, find};
 
 /// Prints score, cost and predicted latency of structures.
 ///
@@ -82,11 +82,11 @@ fn score(args: &Args) -> anyhow::Result<Exit> {
         structures.extend(cli::read_structures(argument)?);
     }
     let mut progress = Progress::new("score", structures.len() as u64, args.output.quiet);
-    let mut scratch = Scratch::default();
+    let mut evaluator = Evaluator::new(Sampling::default());
     let mut rows = Vec::new();
     for (i, structure) in structures.iter().enumerate() {
         progress.set(i as u64, String::new);
-        match row(args, structure, &proxies, predictor, &mut scratch) {
+        match row(args, structure, &proxies, predictor, &mut evaluator) {
             Ok(row) => rows.push(row),
             Err(error) => eprintln!("error: {}{error}", structure.prefix()),
         }
@@ -112,16 +112,20 @@ fn row(
     structure: &NamedStructure,
     proxies: &[&'static dyn Proxy],
     predictor: Option<&Predictor>,
-    scratch: &mut Scratch,
+    evaluator: &mut Evaluator,
 ) -> anyhow::Result<Row> {
     let network = Network::parse(&structure.text)?;
     let mut options = args.lowering.options();
     options.residual = !args.no_residual;
     let graph = network.lower(&options)?;
+    let mut scores = Vec::new();
+    for proxy in proxies {
+        scores.push((proxy.name(), evaluator.evaluate(*proxy, &graph, &mut |_| ())?.score));
+    }
     Ok(Row {
         structure: network.to_string(),
         layers: network.layers(),
-        scores: proxies.iter().map(|proxy| (proxy.name(), proxy.score(&graph, scratch))).collect(),
+        scores,
         cost: graph.cost(),
         latency: predictor.map(|predictor| predictor.predict(&graph)),
     })

@@ -233,6 +233,23 @@ impl Graph {
         }
     }
 
+    /// The network without residual links and gates, classifier included: what the scores of the
+    /// paper's comparison look at (CIFAR, at most 1M parameters). Operators keep the names of their
+    /// weights.
+    pub fn vanilla(&self) -> Graph {
+        let mut kept = Graph::default();
+        let mut moved: Vec<OperatorId> = Vec::with_capacity(self.operators.len());
+        for operator in &self.operators {
+            let inputs = operator.inputs.map(|input| moved.get(input.index()).copied().unwrap_or(input));
+            moved.push(match operator.branch {
+                Branch::Trunk | Branch::Head => kept.push(Operator { inputs, ..*operator }),
+                // The first input of an addition or a gate is the trunk.
+                Branch::Shortcut | Branch::SqueezeExcite => inputs[0],
+            });
+        }
+        kept
+    }
+
     /// The convolutions of the vanilla network (no residual links, no squeeze-and-excitation), in
     /// order; each is followed by a batch norm and a ReLU.
     pub fn trunk_convs(&self) -> impl Iterator<Item = TrunkConv> + '_ {
@@ -268,5 +285,24 @@ impl fmt::Display for Graph {
             writeln!(f, " -> {} [{:?}]", operator.shape, operator.branch)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::net::{LowerOptions, Network};
+
+    /// Taking links and gates out of a graph leaves what lowering without them draws.
+    #[test]
+    fn vanilla_is_the_network_lowered_without_links() {
+        let text = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,2)SuperResK1K5K1(16,24,1,8,1)\
+            SuperResIDWE2K3(24,32,2,40,2)SuperConvK1BNRELU(32,64,1,1)";
+        let network = Network::parse(text).unwrap();
+        let options = LowerOptions { squeeze_excite: true, ..LowerOptions::new(32, 10) };
+        let full = network.lower(&options).unwrap();
+        let plain = LowerOptions { squeeze_excite: false, residual: false, ..options };
+        assert_eq!(full.vanilla().to_string(), network.lower(&plain).unwrap().to_string());
+        assert_ne!(full.vanilla().operators().len(), full.operators().len());
+        assert_eq!(full.vanilla().vanilla(), full.vanilla());
     }
 }

@@ -37,6 +37,7 @@ pub(super) fn choose(source: &Source, predictor: &Arc<Predictor>, seed: u64) -> 
         initial,
         lower: source.lower,
         proxy: score::find(PROXY).ok()?,
+        sampling: score::Sampling::default(),
         budgets: vec![
             Budget::new(Layers, source.space.default_max_layers.into()),
             Budget::new(Latency::new(predictor.clone()), budget_ms),

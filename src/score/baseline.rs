@@ -1,6 +1,6 @@
 //! The plain baselines every training-free score has to beat: network size.
 
-use super::{Proxy, Scratch};
+use super::{Proxy, ScoreError, Scratch, Trial};
 use crate::net::Graph;
 
 /// Multiply-adds for one image.
@@ -16,8 +16,8 @@ impl Proxy for Flops {
         "multiply-adds for one image: the baseline"
     }
 
-    fn score(&self, graph: &Graph, _: &mut Scratch) -> f64 {
-        graph.parameters_and_flops().1 as f64
+    fn score(&self, graph: &Graph, _: &Trial, _: &mut Scratch) -> Result<f64, ScoreError> {
+        Ok(graph.parameters_and_flops().1 as f64)
     }
 }
 
@@ -34,7 +34,7 @@ impl Proxy for Parameters {
         "trainable parameters: the other baseline"
     }
 
-    fn score(&self, graph: &Graph, _: &mut Scratch) -> f64 {
-        graph.parameters_and_flops().0 as f64
+    fn score(&self, graph: &Graph, _: &Trial, _: &mut Scratch) -> Result<f64, ScoreError> {
+        Ok(graph.parameters_and_flops().0 as f64)
     }
 }

@@ -1,15 +1,21 @@
 //! Proxies: what ranks networks without training them.
 //!
 //! A proxy reads a [`Graph`] and returns a number, larger for networks that are expected to be
-//! more accurate. Which one a search uses is not decided here. Adding one: a file with a type that
+//! more accurate. Some draw weights, inputs or labels; [`Evaluator`] repeats those until their mean
+//! is known. Which proxy a search uses is not decided here. Adding one: a file with a type that
 //! implements [`Proxy`], and its line in [`PROXIES`].
 
 mod baseline;
+mod evaluate;
+mod random;
+mod random_draw;
 pub mod zen;
 
 use crate::names::UnknownName;
 use crate::net::Graph;
 
+pub use evaluate::{Evaluation, Evaluator, Sampling};
+pub use random::{Draw, Purpose};
 pub use zen::closed_form::Taps;
 
 /// Ranks untrained networks.
@@ -20,8 +26,53 @@ pub trait Proxy: Sync {
     /// One line for `--help`: what it is, its unit, where it comes from.
     fn about(&self) -> &'static str;
 
-    /// The score of a network; finite, the same for the same graph, higher is better.
-    fn score(&self, graph: &Graph, scratch: &mut Scratch) -> f64;
+    /// What the score depends on beside the network.
+    fn randomness(&self) -> Randomness {
+        Randomness::None
+    }
+
+    /// The score of a network; finite, the same for the same graph and trial, higher is better.
+    ///
+    /// # Errors
+    /// When the score of this network does not exist or is not finite.
+    fn score(&self, graph: &Graph, trial: &Trial, scratch: &mut Scratch) -> Result<f64, ScoreError>;
+}
+
+/// What a score depends on beside the network.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Randomness {
+    /// Nothing: one evaluation is all there is to know.
+    None,
+    /// Weights, inputs or labels drawn for each trial.
+    Drawn {
+        /// Images of a trial, if the user does not say.
+        batch_size: usize,
+        /// When the mean is known well enough, if the user does not say.
+        until: Until,
+    },
+}
+
+/// When enough trials have been made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Until {
+    /// As soon as the standard error of the mean is below this, in units of the score.
+    StandardError(f64),
+    /// After this many.
+    Draws(u32),
+}
+
+/// One evaluation of a proxy that draws.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trial {
+    /// What weights, inputs and labels are drawn from.
+    pub draw: Draw,
+    /// Images in a batch.
+    pub batch_size: usize,
+}
+
+impl Trial {
+    /// For proxies that draw nothing.
+    pub const NONE: Self = Self { draw: Draw { seed: 0, number: 0 }, batch_size: 1 };
 }
 
 /// Working memory that proxies keep between networks; one per thread. Never changes a score.
@@ -30,14 +81,35 @@ pub struct Scratch {
     pub(crate) taps: Taps,
 }
 
+/// A score that does not exist.
+#[derive(Debug, thiserror::Error)]
+pub enum ScoreError {
+    #[error("{proxy}: the score is not finite ({value})")]
+    NotFinite { proxy: &'static str, value: f64 },
+    #[error("{proxy}: {reason}")]
+    Undefined { proxy: &'static str, reason: String },
+}
+
+impl ScoreError {
+    /// The value, unless it is not finite.
+    pub(crate) fn finite(proxy: &'static str, value: f64) -> Result<f64, Self> {
+        if value.is_finite() { Ok(value) } else { Err(Self::NotFinite { proxy, value }) }
+    }
+}
+
 /// Every proxy, the default first.
 pub static PROXIES: &[&dyn Proxy] = &[
     &zen::closed_form::Form1 { variant: zen::Variant::Paper },
     &zen::closed_form::Form2 { variant: zen::Variant::Paper },
     &zen::closed_form::Form1 { variant: zen::Variant::Released },
     &zen::closed_form::Form2 { variant: zen::Variant::Released },
+    #[cfg(feature = "candle")]
+    &zen::exact::Exact { variant: zen::Variant::Paper },
+    #[cfg(feature = "candle")]
+    &zen::exact::Exact { variant: zen::Variant::Released },
     &baseline::Flops,
     &baseline::Parameters,
+    &random_draw::Random,
 ];
 
 /// The proxy of that name.
@@ -50,34 +122,4 @@ pub fn find(name: &str) -> Result<&'static dyn Proxy, UnknownName> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::net::{LowerOptions, Network};
-
-    /// What every proxy promises.
-    #[test]
-    fn contract() {
-        let small = Network::parse("SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)").unwrap();
-        let large = Network::parse("SuperConvK3BNRELU(3,64,1,1)SuperResK3K3(64,128,2,64,4)").unwrap();
-        for proxy in PROXIES {
-            let mut scratch = Scratch::default();
-            let options = LowerOptions::new(32, 10);
-            let mut score = |network: &Network| proxy.score(&network.lower(&options).unwrap(), &mut scratch);
-            let (first, second, again) = (score(&small), score(&large), score(&small));
-            assert!(first.is_finite() && second.is_finite(), "{}", proxy.name());
-            assert_eq!(first.to_bits(), again.to_bits(), "{}: scratch changed a score", proxy.name());
-            assert!(second > first, "{}: the larger network ranks lower", proxy.name());
-            assert!(std::ptr::eq(
-                find(proxy.name()).unwrap() as *const _ as *const u8,
-                *proxy as *const _ as *const u8
-            ));
-        }
-    }
-
-    #[test]
-    fn unknown_names_get_a_hint() {
-        let error = find("zen-close").map(|p| p.name()).unwrap_err().to_string();
-        assert!(error.contains("did you mean zen-closed?"), "{error}");
-        assert!(find("accuracy").is_err_and(|e| !e.to_string().contains("did you mean")));
-    }
-}
+mod tests;

@@ -6,12 +6,15 @@ use super::budget::BudgetUse;
 use crate::latency::LatencyError;
 use crate::names::UnknownName;
 use crate::net::{LowerError, StructureError};
+use crate::score::ScoreError;
 
 /// A search that cannot start, go on or be recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
     #[error("the initial structure cannot be searched from: {0}")]
     Lower(#[from] LowerError),
+    #[error("the initial structure has no score: {0}")]
+    Score(#[from] ScoreError),
     #[error("population of {0}: must be from 1 to 1048576 (--population)")]
     Population(usize),
     #[error("{0} iterations: must be below 2^48 (--iterations)")]

@@ -13,7 +13,7 @@ use super::population::{Member, Population};
 use super::{Counts, SearchConfig, SearchError, StopReason};
 use crate::latency::PredictScratch;
 use crate::net::{Graph, Network};
-use crate::score::Scratch;
+use crate::score::Evaluator;
 
 /// Children made from one state of the population.
 const BATCH: u64 = 64;
@@ -41,6 +41,8 @@ enum Verdict {
     NotBetter,
     /// Its maps became too small.
     TooSmall,
+    /// The proxy has no score for it.
+    Unscored,
     /// May enter.
     Candidate(Member),
 }
@@ -48,7 +50,7 @@ enum Verdict {
 /// Working memory of one thread.
 pub(super) struct Worker {
     pub(super) graph: Graph,
-    score: Scratch,
+    evaluator: Evaluator,
     /// One for each budget.
     pub(super) budgets: Vec<PredictScratch>,
 }
@@ -57,7 +59,7 @@ impl Worker {
     pub(super) fn new(config: &SearchConfig) -> Self {
         Self {
             graph: Graph::default(),
-            score: Scratch::default(),
+            evaluator: Evaluator::new(config.sampling),
             budgets: config.budgets.iter().map(|_| PredictScratch::default()).collect(),
         }
     }
@@ -65,7 +67,7 @@ impl Worker {
     /// Lowers a network and scores it.
     pub(super) fn score(&mut self, config: &SearchConfig, network: &Network) -> Result<f64, SearchError> {
         network.lower_into(&config.lower, &mut self.graph)?;
-        Ok(config.proxy.score(&self.graph, &mut self.score))
+        Ok(self.evaluator.evaluate(config.proxy, &self.graph, &mut |_| ())?.score)
     }
 }
 
@@ -152,6 +154,7 @@ impl<'c> Evolution<'c> {
                 Verdict::Duplicate => self.counts.duplicates += 1,
                 Verdict::NotBetter => self.counts.not_better += 1,
                 Verdict::TooSmall => self.counts.too_small += 1,
+                Verdict::Unscored => self.counts.unscored += 1,
                 Verdict::Candidate(member) => {
                     // The population may have changed since the batch began.
                     if self.population.contains(&member.network) {
@@ -214,7 +217,10 @@ fn child(
     if let Some(budget) = over_budget(config, Stage::Graph, &network, worker) {
         return Verdict::OverBudget(budget);
     }
-    let score = config.proxy.score(&worker.graph, &mut worker.score);
+    let Ok(evaluation) = worker.evaluator.evaluate(config.proxy, &worker.graph, &mut |_| ()) else {
+        return Verdict::Unscored;
+    };
+    let score = evaluation.score;
     if population.threshold().is_some_and(|threshold| score <= threshold) {
         return Verdict::NotBetter;
     }

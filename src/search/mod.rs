@@ -15,7 +15,7 @@ mod spec;
 mod winner;
 
 use crate::net::{LowerOptions, Network};
-use crate::score::Proxy;
+use crate::score::{Proxy, Sampling};
 use crate::space::{Draw, Space};
 use budget::{Budget, BudgetUse};
 
@@ -34,6 +34,8 @@ pub struct SearchConfig {
     /// How networks are lowered for costs and latency.
     pub lower: LowerOptions,
     pub proxy: &'static dyn Proxy,
+    /// How a proxy that draws is repeated for each child; one thread, since children are parallel.
+    pub sampling: Sampling,
     pub budgets: Vec<Budget>,
     /// Members kept (published: 512; the paper's ImageNet runs: 256).
     pub population_size: usize,
@@ -86,6 +88,9 @@ pub struct Counts {
     pub not_better: u64,
     /// Maps smaller than a stride.
     pub too_small: u64,
+    /// Had no score by the proxy, such as one that is not finite.
+    #[serde(default)]
+    pub unscored: u64,
     /// Broke a budget; one number for each budget, counted at the first it breaks.
     pub over_budget: Vec<u64>,
 }

@@ -8,7 +8,7 @@ use super::budget::{ActivationMemory, Budget, Flops, Latency, Layers, Parameters
 use super::{SearchConfig, SearchError};
 use crate::latency::{Predictor, Setting, Store};
 use crate::net::{LowerOptions, Network};
-use crate::score;
+use crate::score::{self, Sampling, Until};
 use crate::space::{Draw, Space};
 
 /// Version of the run directory's layout; raised when older readers would misunderstand it.
@@ -84,6 +84,7 @@ impl RunSpec {
             initial: Network::parse(&self.initial)?,
             lower: self.lower_options(),
             proxy: score::find(&self.proxy)?,
+            sampling: Sampling { seed: self.seed, until: Some(Until::Draws(1)), ..Sampling::default() },
             budgets,
             population_size: self.population,
             iterations: self.iterations,

@@ -3,7 +3,7 @@
 use zen_nas::net::{LowerOptions, Network};
 use zen_nas::score::zen::Variant;
 use zen_nas::score::zen::closed_form::{ClosedForm, form1, form2};
-use zen_nas::score::{Scratch, Taps, find};
+use zen_nas::score::{Scratch, Taps, Trial, find};
 
 #[derive(serde::Deserialize)]
 struct Row {
@@ -83,7 +83,7 @@ fn both_forms_agree() {
             ("zen-closed-map", row.cf2.b, 1e-8),
             ("zen-closed-map-released", row.cf2.a, 1e-8),
         ] {
-            let score = find(proxy).unwrap().score(&graph, &mut scratch);
+            let score = find(proxy).unwrap().score(&graph, &Trial::NONE, &mut scratch).unwrap();
             assert!((score / expected - 1.0).abs() < tolerance, "{}: {proxy} {score} against {expected}", row.name);
         }
     }

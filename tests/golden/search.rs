@@ -1,7 +1,7 @@
 //! The published CIFAR budget: the search finds networks that score above the published one.
 
 use zen_nas::net::{LowerOptions, Network};
-use zen_nas::score::{Scratch, find};
+use zen_nas::score::{Sampling, Scratch, Trial, find};
 use zen_nas::search::budget::{Budget, Layers, Parameters};
 use zen_nas::search::{Checkpoint, Evolution, SearchConfig, StopReason};
 use zen_nas::space::{Draw, Space};
@@ -13,6 +13,7 @@ fn config(seed: u64, iterations: u64, threads: usize) -> SearchConfig {
         initial: space.initial(32),
         lower: LowerOptions::new(32, 10),
         proxy: find("zen-closed").unwrap(),
+        sampling: Sampling::default(),
         budgets: vec![Budget::new(Layers, 18.0), Budget::new(Parameters, 1e6)],
         population_size: SearchConfig::DEFAULT_POPULATION,
         iterations,
@@ -30,7 +31,7 @@ const PUBLISHED: &str = "SuperConvK3BNRELU(3,88,1,1)SuperResK1K7K1(88,120,1,16,1
 #[test]
 fn beats_the_published_network() {
     let graph = Network::parse(PUBLISHED).unwrap().lower(&LowerOptions::new(32, 10)).unwrap();
-    let published = find("zen-closed").unwrap().score(&graph, &mut Scratch::default());
+    let published = find("zen-closed").unwrap().score(&graph, &Trial::NONE, &mut Scratch::default()).unwrap();
     assert!((published - 192.08).abs() < 0.005, "{published}");
     for seed in 0..3 {
         let config = config(seed, SearchConfig::DEFAULT_ITERATIONS, 2);

@@ -6,6 +6,8 @@
 
 pub mod closed_form;
 #[cfg(feature = "candle")]
+pub mod exact;
+#[cfg(feature = "candle")]
 pub mod exact_candle;
 
 /// Size of the input perturbation (paper, section 3).

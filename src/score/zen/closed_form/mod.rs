@@ -14,7 +14,7 @@ pub use scalars::{Taps, form1};
 
 use super::Variant;
 use crate::net::Graph;
-use crate::score::{Proxy, Scratch};
+use crate::score::{Proxy, ScoreError, Scratch, Trial};
 
 /// Result of either form.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,8 +53,8 @@ impl Proxy for Form1 {
         }
     }
 
-    fn score(&self, graph: &Graph, scratch: &mut Scratch) -> f64 {
-        scalars::score1(graph, self.variant, &mut scratch.taps)
+    fn score(&self, graph: &Graph, _: &Trial, scratch: &mut Scratch) -> Result<f64, ScoreError> {
+        ScoreError::finite(self.name(), scalars::score1(graph, self.variant, &mut scratch.taps))
     }
 }
 
@@ -81,7 +81,7 @@ impl Proxy for Form2 {
         }
     }
 
-    fn score(&self, graph: &Graph, _: &mut Scratch) -> f64 {
-        form2(graph).score(self.variant)
+    fn score(&self, graph: &Graph, _: &Trial, _: &mut Scratch) -> Result<f64, ScoreError> {
+        ScoreError::finite(self.name(), form2(graph).score(self.variant))
     }
 }
