@@ -67,36 +67,95 @@ impl Evaluator {
         graph: &Graph,
         observe: &mut dyn FnMut(&Evaluation),
     ) -> Result<Evaluation, ScoreError> {
+        let mut trials = self.begin(proxy);
+        loop {
+            if let Some(evaluation) = self.advance(proxy, graph, &mut trials, observe)? {
+                return Ok(evaluation);
+            }
+        }
+    }
+
+    /// No trial yet, with the rule by which this evaluator stops; for callers that stop, pause or go
+    /// on by rules of their own.
+    pub fn begin(&self, proxy: &dyn Proxy) -> Trials {
         let Randomness::Drawn { batch_size, until } = proxy.randomness() else {
-            let score = proxy.score(graph, &Trial::NONE, &mut self.scratch[0])?;
-            return Ok(Evaluation { score, standard_error: None, draws: 1 });
+            return Trials { moments: Moments::default(), batch_size: 1, until: Until::Draws(1) };
         };
         let until = match (self.sampling.until, until) {
             (Some(Until::StandardError(_)), Until::Draws(own)) => Until::Draws(own),
             (asked, own) => asked.unwrap_or(own),
         };
-        let batch_size = self.sampling.batch_size.unwrap_or(batch_size);
+        Trials { moments: Moments::default(), batch_size: self.sampling.batch_size.unwrap_or(batch_size), until }
+    }
+
+    /// One more trial on each thread, as far as the rule asks for them; the evaluation once it is met.
+    ///
+    /// # Errors
+    /// When a trial fails.
+    pub fn advance(
+        &mut self,
+        proxy: &dyn Proxy,
+        graph: &Graph,
+        trials: &mut Trials,
+        observe: &mut dyn FnMut(&Evaluation),
+    ) -> Result<Option<Evaluation>, ScoreError> {
+        if let Some(evaluation) = trials.evaluation().filter(|evaluation| enough(trials.until, evaluation)) {
+            return Ok(Some(evaluation));
+        }
+        if proxy.randomness() == Randomness::None {
+            trials.moments.add(proxy.score(graph, &Trial::NONE, &mut self.scratch[0])?);
+            return Ok(trials.evaluation());
+        }
+        let Trials { moments, batch_size, until } = trials;
+        let first = moments.count;
+        let ahead = match until {
+            Until::Draws(draws) => (*draws).max(1).saturating_sub(first),
+            Until::StandardError(_) => Sampling::MOST_DRAWS.saturating_sub(first),
+        };
+        let count = ahead.min(self.scratch.len() as u32);
         let seed = self.sampling.seed;
-        let trial = |number| Trial { draw: Draw { seed, number }, batch_size };
-        let mut moments = Moments::default();
-        loop {
-            let first = moments.count;
-            let ahead = match until {
-                Until::Draws(draws) => draws.max(1) - first,
-                Until::StandardError(_) => Sampling::MOST_DRAWS - first,
-            };
-            let count = ahead.min(self.scratch.len() as u32);
-            for score in
-                wave(&mut self.scratch[..count as usize], |i, scratch| proxy.score(graph, &trial(first + i), scratch))
-            {
-                moments.add(score?);
-                let evaluation = moments.evaluation();
-                observe(&evaluation);
-                if enough(until, &evaluation) {
-                    return Ok(evaluation);
-                }
+        let trial = |number| Trial { draw: Draw { seed, number }, batch_size: *batch_size };
+        for score in
+            wave(&mut self.scratch[..count as usize], |i, scratch| proxy.score(graph, &trial(first + i), scratch))
+        {
+            moments.add(score?);
+            let evaluation = moments.evaluation();
+            observe(&evaluation);
+            if enough(*until, &evaluation) {
+                return Ok(Some(evaluation));
             }
         }
+        Ok(None)
+    }
+}
+
+/// The trials of one network so far.
+#[derive(Clone, Copy, Debug)]
+pub struct Trials {
+    moments: Moments,
+    batch_size: usize,
+    until: Until,
+}
+
+impl Trials {
+    /// What they say; nothing before the first.
+    pub fn evaluation(&self) -> Option<Evaluation> {
+        (self.moments.count > 0).then(|| self.moments.evaluation())
+    }
+
+    /// Images of a trial.
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
+    /// The rule that ends them.
+    pub fn until(&self) -> Until {
+        self.until
+    }
+
+    /// Replaces that rule; trials that were made stay.
+    pub fn set_until(&mut self, until: Until) {
+        self.until = until;
     }
 }
 
@@ -202,5 +261,15 @@ mod tests {
         }
         assert_eq!(evaluate(3.0, Some(Until::Draws(2)), 5).draws, 2);
         assert_eq!(evaluate(1e9, None, 4).draws, Sampling::MOST_DRAWS);
+        // Stopping on the way and going on changes nothing.
+        let mut evaluator = Evaluator::new(Sampling { threads: 3, ..Sampling::default() });
+        let (noise, mut trials) = (Noise(3.0), evaluator.begin(&Noise(3.0)));
+        for until in [Until::Draws(5), trials.until()] {
+            trials.set_until(until);
+            while evaluator.advance(&noise, &graph, &mut trials, &mut |_| ()).unwrap().is_none() {}
+            let draws = trials.evaluation().unwrap().draws;
+            assert!(until != Until::Draws(5) || draws == 5);
+        }
+        assert_eq!(trials.evaluation(), Some(loud));
     }
 }
