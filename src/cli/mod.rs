@@ -2,8 +2,10 @@
 //!
 //! No decisions here: options become library types, results become text.
 
+mod board;
 mod exit;
 mod interrupt;
+mod networks;
 mod number;
 mod options;
 mod print;
@@ -13,8 +15,10 @@ mod report;
 mod scores;
 mod tables;
 
+pub use board::{describe_comparison, describe_scored, score_table};
 pub use exit::{Exit, exit_help, exit_of, finish};
 pub use interrupt::interrupted;
+pub use networks::{InputError, Networks, read_networks};
 pub use number::{count, count_or_none, large_number, positive, threads};
 pub use options::{
     CompletionArgs, DatabaseArgs, LoweringArgs, NamedStructure, OpenTable, OutputArgs, SettingArgs, TableArgs,

@@ -9,9 +9,18 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::{PROXIES, Proxy, Randomness};
 use crate::stats::{kendall_by_chance, kendall_interval, kendall_tau};
 
 pub use crate::stats::LEAST_FOR_INTERVAL;
+
+/// What is compared unless the user says otherwise: every proxy that draws nothing, since it costs
+/// nothing, and what is more precise than the default one.
+pub fn default_proxies() -> Vec<&'static dyn Proxy> {
+    let precise = PROXIES[0].precise();
+    let wanted = |proxy: &&dyn Proxy| proxy.randomness() == Randomness::None || Some(proxy.name()) == precise;
+    PROXIES.iter().copied().filter(wanted).collect()
+}
 
 /// Networks that may be compared with each other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -15,7 +15,7 @@ pub mod zen;
 use crate::names::UnknownName;
 use crate::net::Graph;
 
-pub use evaluate::{Evaluation, Evaluator, Sampling, Trials};
+pub use evaluate::{Evaluation, Evaluator, Sampling, Scored, Trials};
 pub use random::{Draw, Purpose};
 pub use zen::closed_form::Taps;
 

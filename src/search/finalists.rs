@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{Member, SearchConfig, SearchError};
 use crate::net::{Graph, Network};
-use crate::score::{self, Evaluation, Evaluator, Proxy, Randomness, Sampling, Trials, Until};
+use crate::score::{self, Evaluation, Evaluator, Proxy, Randomness, Sampling, Scored, Trials, Until};
 
 /// Draws before anybody is left behind.
 const FIRST_DRAWS: u32 = 4;
@@ -31,18 +31,6 @@ pub struct FinalRound {
     pub sampling: Sampling,
 }
 
-/// A score of the final round with its evidence; `zen-score --seed SEED --draws DRAWS
-/// --score-batch-size BATCH_SIZE` repeats it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct FinalScore {
-    pub proxy: &'static str,
-    #[serde(flatten)]
-    pub evaluation: Evaluation,
-    pub seed: u64,
-    /// Images of a draw.
-    pub score_batch_size: usize,
-}
-
 /// A network of the final round.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finalist {
@@ -50,9 +38,10 @@ pub struct Finalist {
     pub structure: Network,
     /// By the proxy of the search.
     pub score: f64,
-    /// None where the precise proxy has no score for it.
+    /// By the precise one; none where it has no score for this network. `zen-score --seed SEED --draws
+    /// DRAWS --score-batch-size BATCH_SIZE` repeats it.
     #[serde(rename = "final")]
-    pub final_score: Option<FinalScore>,
+    pub final_score: Option<Scored>,
 }
 
 /// How far the winner is ahead.
@@ -124,21 +113,15 @@ impl FinalRound {
         if !race.run(&mut evaluator) {
             return Ok(None);
         }
-        let mut finalists: Vec<_> = race.lanes.iter().map(|lane| self.finalist(lane)).collect();
+        let finalist = |lane: &Lane| Finalist {
+            structure: lane.member.network.clone(),
+            score: lane.member.score,
+            final_score: if lane.failed { None } else { evaluator.scored(self.proxy, &lane.trials) },
+        };
+        let mut finalists: Vec<_> = race.lanes.iter().map(finalist).collect();
         // Stable: equals stay in the order of the search.
         finalists.sort_by(|a, b| mean(b).total_cmp(&mean(a)));
         Ok(Some(finalists))
-    }
-
-    fn finalist(&self, lane: &Lane) -> Finalist {
-        let evaluation = lane.evaluation();
-        let final_score = evaluation.map(|evaluation| FinalScore {
-            proxy: self.proxy.name(),
-            evaluation,
-            seed: self.sampling.seed,
-            score_batch_size: lane.trials.batch_size(),
-        });
-        Finalist { structure: lane.member.network.clone(), score: lane.member.score, final_score }
     }
 }
 

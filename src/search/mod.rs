@@ -23,7 +23,7 @@ use budget::{Budget, BudgetUse};
 pub use checkpoint::Checkpoint;
 pub use error::SearchError;
 pub use evolve::Evolution;
-pub use finalists::{FinalProgress, FinalRound, FinalScore, Finalist, Lead};
+pub use finalists::{FinalProgress, FinalRound, Finalist, Lead};
 pub use population::{Member, Population};
 pub use run_dir::RunDirectory;
 pub use spec::{Limits, RUN_FORMAT, RunSpec};

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{
-    Checkpoint, Evolution, FinalProgress, FinalRound, FinalScore, Finalist, RunDirectory, SearchConfig, SearchError,
-    StopReason, Winner,
+    Checkpoint, Evolution, FinalProgress, FinalRound, Finalist, RunDirectory, SearchConfig, SearchError, StopReason,
+    Winner,
 };
 use crate::latency::{Prediction, UNIT};
 use crate::net::Graph;
 use crate::onnx::{ExportOptions, ExportSummary, OnnxError, Weights, export};
+use crate::score::Scored;
 
 /// Time between checkpoints.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
@@ -162,7 +163,7 @@ pub fn write_onnx(
         (format!("score_{}", winner.proxy), winner.score.to_string()),
         ("squeeze_excite".to_owned(), winner.squeeze_excite.to_string()),
     ];
-    if let Some(FinalScore { proxy, evaluation, .. }) = &winner.final_score {
+    if let Some(Scored { proxy, evaluation, .. }) = &winner.final_score {
         metadata.push((format!("score_{proxy}"), evaluation.score.to_string()));
         metadata.push((format!("score_{proxy}_draws"), evaluation.draws.to_string()));
         let error = evaluation.standard_error.map(|error| (format!("score_{proxy}_standard_error"), error.to_string()));

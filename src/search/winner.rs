@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use super::budget::BudgetUse;
 use super::run::Outcome;
-use super::{Counts, Evolution, FinalScore, Finalist, Lead, RunSpec, SearchConfig, SearchError, StopReason, finalists};
+use super::{Counts, Evolution, Finalist, Lead, RunSpec, SearchConfig, SearchError, StopReason, finalists};
 use crate::latency::{Prediction, Predictor};
 use crate::net::{Cost, Graph};
+use crate::score::Scored;
 
 /// The best network of a search with everything known about it.
 #[derive(Clone, Debug, Serialize)]
@@ -20,7 +21,7 @@ pub struct Winner {
     pub score: f64,
     /// The score that decided among the finalists; none without a final round.
     #[serde(rename = "final")]
-    pub final_score: Option<FinalScore>,
+    pub final_score: Option<Scored>,
     /// How far it is ahead of the second.
     pub lead: Option<Lead>,
     pub layers: u32,
