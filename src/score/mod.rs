@@ -87,6 +87,7 @@ impl Trial {
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(crate) taps: Taps,
+    pub(crate) engine: zen::exact::Engine,
 }
 
 /// A score that does not exist.
@@ -111,9 +112,7 @@ pub static PROXIES: &[&dyn Proxy] = &[
     &zen::closed_form::Form2 { variant: zen::Variant::Paper },
     &zen::closed_form::Form1 { variant: zen::Variant::Released },
     &zen::closed_form::Form2 { variant: zen::Variant::Released },
-    #[cfg(feature = "candle")]
     &zen::exact::Exact { variant: zen::Variant::Paper },
-    #[cfg(feature = "candle")]
     &zen::exact::Exact { variant: zen::Variant::Released },
     &baseline::Flops,
     &baseline::Parameters,
