@@ -7,8 +7,11 @@
 
 mod baseline;
 mod evaluate;
+pub mod naswot;
+pub mod patterns;
 mod random;
 mod random_draw;
+pub mod swap;
 pub mod zen;
 
 use crate::names::UnknownName;
@@ -106,6 +109,8 @@ pub static PROXIES: &[&dyn Proxy] = &[
     &zen::closed_form::Form2 { variant: zen::Variant::Released },
     &zen::exact::Exact { variant: zen::Variant::Paper },
     &zen::exact::Exact { variant: zen::Variant::Released },
+    &naswot::Naswot,
+    &swap::Swap,
     &baseline::Flops,
     &baseline::Parameters,
     &random_draw::Random,
