@@ -8,8 +8,11 @@
 mod baseline;
 pub mod compare;
 mod evaluate;
+pub mod naswot;
+pub mod patterns;
 mod random;
 mod random_draw;
+pub mod swap;
 pub mod zen;
 
 use crate::names::UnknownName;
@@ -114,6 +117,8 @@ pub static PROXIES: &[&dyn Proxy] = &[
     &zen::closed_form::Form2 { variant: zen::Variant::Released },
     &zen::exact::Exact { variant: zen::Variant::Paper },
     &zen::exact::Exact { variant: zen::Variant::Released },
+    &naswot::Naswot,
+    &swap::Swap,
     &baseline::Flops,
     &baseline::Parameters,
     &random_draw::Random,

@@ -11,6 +11,7 @@ use super::EngineError;
 use super::chain::{Chain, Step, is_depthwise};
 use super::dense::Dense;
 use super::depthwise::{Depthwise, slack};
+use super::geometry::Geometry;
 use super::pack::{packed_len, stored};
 use super::read::{Reading, Rows};
 use crate::net::TrunkConv;
@@ -59,7 +60,7 @@ impl Map<'_> {
         let group = image / self.images_per_group * self.stored;
         self.raw[image * size..][..size].chunks_exact(self.stored).flat_map(move |pixel| {
             let constants = self.scale[group..].iter().zip(&self.shift[group..]);
-            pixel[..self.channels].iter().zip(constants).map(|(x, (scale, shift))| x.mul_add(*scale, *shift))
+            pixel[..self.channels].iter().zip(constants).map(|(x, (scale, shift))| x * scale + shift)
         })
     }
 
@@ -83,6 +84,7 @@ pub struct Engine {
     weights: Vec<f32>,
     scratch: Vec<f32>,
     offsets: Vec<usize>,
+    runs: Vec<usize>,
     sums: Vec<f32>,
     totals: Vec<f64>,
     pub(super) scale: Vec<f32>,
@@ -103,11 +105,6 @@ impl Batch {
         self.images_per_group * self.groups
     }
 }
-
-/// Floats of scratch that a tile aims for: it should stay in a core's own cache.
-const TILE: usize = 96 * 1024;
-/// Larger weights than this are worth larger tiles, since every tile reads them all.
-const HEAVY: usize = 256 * 1024;
 
 impl Engine {
     /// Runs the chain. `observe` sees the map behind every batch norm of a convolution; the last
@@ -182,14 +179,8 @@ impl Engine {
         self.sums.clear();
         self.sums.resize(batch.groups * 2 * out_stored, 0.0);
         let weights = &self.weights[..packed_len(conv)];
-        let runs: [usize; 16] = std::array::from_fn(|ky| ky * geometry.columns * geometry.channels);
-        let more_runs: Vec<usize>;
-        let runs = if geometry.kernel <= runs.len() {
-            &runs[..geometry.kernel]
-        } else {
-            more_runs = (0..geometry.kernel).map(|ky| ky * geometry.columns * geometry.channels).collect();
-            &more_runs
-        };
+        self.runs.clear();
+        self.runs.extend((0..geometry.kernel).map(|ky| ky * geometry.columns * geometry.channels));
         for tile in geometry.tiles(batch) {
             let slab = geometry.rows_in(tile.rows) * geometry.columns * geometry.channels;
             for (i, image) in (tile.image..tile.image + tile.images).enumerate() {
@@ -244,7 +235,7 @@ impl Engine {
                     scratch: &self.scratch,
                     offsets: &self.offsets,
                     split: first_group * out_side,
-                    runs,
+                    runs: &self.runs,
                     run: geometry.kernel * geometry.channels,
                     weights,
                     out_channels: conv.out_channels,
@@ -319,77 +310,5 @@ fn grow(buffer: &mut Vec<f32>, length: usize) {
         // Not `resize` alone, which would copy.
         buffer.clear();
         buffer.resize(length, 0.0);
-    }
-}
-
-/// Rows of one image, or several whole images.
-struct Tile {
-    image: usize,
-    images: usize,
-    row: usize,
-    rows: usize,
-}
-
-/// How a convolution lies in the scratch.
-struct Geometry {
-    kernel: usize,
-    padding: usize,
-    /// Between the windows of neighbouring pixels in the scratch.
-    stride: usize,
-    /// Between the rows and columns that are read from the map: of a 1 x 1 convolution only those
-    /// that it looks at.
-    step: usize,
-    channels: usize,
-    /// Columns in the scratch.
-    columns: usize,
-    out_side: usize,
-    /// Images in a tile, if it holds whole ones.
-    images: usize,
-    /// Output rows in a tile, if an image has more.
-    rows: usize,
-}
-
-impl Geometry {
-    fn of(conv: &TrunkConv, batch: Batch) -> Self {
-        let kernel = conv.kernel as usize;
-        let (stride, step) = if kernel == 1 { (1, conv.stride as usize) } else { (conv.stride as usize, 1) };
-        let channels = if is_depthwise(conv) { stored(conv.in_channels) } else { conv.in_channels as usize };
-        let out_side = conv.out_side as usize;
-        let columns = (out_side - 1) * stride + kernel;
-        let mut geometry =
-            Self { kernel, padding: kernel / 2, stride, step, channels, columns, out_side, images: 1, rows: out_side };
-        let weights = packed_len(conv);
-        let aim = if weights > HEAVY { TILE * (weights / HEAVY + 1).min(16) } else { TILE };
-        let image = geometry.rows_in(out_side) * columns * channels;
-        if image <= aim {
-            geometry.images = (aim / image).clamp(1, batch.images());
-        } else {
-            let rows = (aim / (columns * channels)).saturating_sub(kernel - stride.min(kernel)) / stride;
-            // Fewer rows would read more padding than map.
-            geometry.rows = rows.clamp(kernel.min(out_side), out_side);
-        }
-        geometry
-    }
-
-    /// Rows of the scratch that `rows` output rows need.
-    fn rows_in(&self, rows: usize) -> usize {
-        (rows - 1) * self.stride + self.kernel
-    }
-
-    fn tile_floats(&self) -> usize {
-        self.images * self.rows_in(self.rows) * self.columns * self.channels
-    }
-
-    fn tiles(&self, batch: Batch) -> impl Iterator<Item = Tile> + use<> {
-        let (images, rows, out_side) = (self.images, self.rows, self.out_side);
-        (0..batch.images()).step_by(images).flat_map(move |image| {
-            let count = images.min(batch.images() - image);
-            (0..out_side).step_by(rows).map(move |row| Tile {
-                image,
-                images: count,
-                row,
-                rows: rows.min(out_side - row),
-            })
-        })
     }
 }

@@ -1,7 +1,8 @@
 //! The exact Zen-score of fresh weights and inputs, fast: the product's own engine on the CPU.
 //!
-//! `chain` is what is computed, `engine` runs it (`dense`, `depthwise`, `read` and `extra` do the
-//! arithmetic on the vectors of `lanes`), `pack` is the order of weights. The reference that all
+//! `chain` is what is computed, `engine` runs it tile by tile (`geometry`; `dense`,
+//! `depthwise`, `read` and `extra` do the arithmetic on the vectors of `lanes`), `pack` is the order
+//! of weights. The reference that all
 //! this is compared with is `exact_candle`.
 
 mod chain;
@@ -9,6 +10,7 @@ mod dense;
 mod depthwise;
 mod engine;
 mod extra;
+mod geometry;
 mod lanes;
 mod pack;
 mod read;
