@@ -114,7 +114,8 @@ pub fn describe_comparison(groups: &[GroupComparison], names: &[&str]) -> String
             continue;
         }
         text.push('\n');
-        text.push_str(&columns(&matrix(group, names)));
+        let lines = columns(&matrix(group, names));
+        text.push_str(&lines.lines().map(str::trim_end).collect::<Vec<_>>().join("\n"));
         text.push_str(&against_accuracy(group));
         text.push_str(&format!("\n{}", caution(group.networks)));
     }

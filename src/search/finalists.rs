@@ -11,8 +11,9 @@ use super::{Member, SearchConfig, SearchError};
 use crate::net::{Graph, Network};
 use crate::score::{self, Evaluation, Evaluator, Proxy, Randomness, Sampling, Scored, Trials, Until};
 
-/// Draws before anybody is left behind.
-const FIRST_DRAWS: u32 = 4;
+/// Values from which the spread of one draw is known well enough to leave somebody behind, beyond one
+/// for each network.
+const DEGREES_OF_FREEDOM: usize = 12;
 
 /// Who is this many standard errors of the difference behind cannot win any more.
 const HOPELESS: f64 = 3.0;
@@ -172,7 +173,7 @@ impl Race<'_, '_> {
             Until::Draws(draws) => return self.round(evaluator, &vec![Until::Draws(draws); self.lanes.len()]),
             Until::StandardError(target) => target,
         };
-        let mut aims = vec![Until::Draws(FIRST_DRAWS); self.lanes.len()];
+        let mut aims = vec![Until::Draws(first_draws(self.lanes.len())); self.lanes.len()];
         while !aims.is_empty() {
             if !self.round(evaluator, &aims) {
                 return false;
@@ -262,6 +263,11 @@ impl Race<'_, '_> {
             false => aims.into_iter().map(|(_, next)| Until::Draws(next)).collect(),
         }
     }
+}
+
+/// Draws of everybody before anybody is left behind.
+fn first_draws(lanes: usize) -> u32 {
+    (1 + DEGREES_OF_FREEDOM.div_ceil(lanes.max(1)) as u32).clamp(2, Sampling::LEAST_DRAWS)
 }
 
 fn as_text<S: serde::Serializer>(network: &Network, serializer: S) -> Result<S::Ok, S::Error> {

@@ -23,11 +23,19 @@ fn main() -> ExitCode {
 
 fn score(args: &Args) -> anyhow::Result<Exit> {
     cli::interrupted();
-    let proxies = match (&args.proxy[..], args.compare) {
+    let mut proxies = match (&args.proxy[..], args.compare) {
         ([], true) => compare::default_proxies(),
         ([], false) => vec![find("zen-closed")?],
         (names, _) => names.iter().map(|name| find(name)).collect::<Result<Vec<_>, _>>()?,
     };
+    // Each once, in the order given.
+    let mut known = Vec::new();
+    proxies.retain(|proxy| {
+        !known.contains(&proxy.name()) && {
+            known.push(proxy.name());
+            true
+        }
+    });
     let opened = cli::open_table(&args.setting, &args.database)?;
     let subjects = read(args)?;
     let work =

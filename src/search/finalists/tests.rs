@@ -77,7 +77,7 @@ fn the_best_wins_and_the_hopeless_are_left_behind() {
     let (found, made) = race(&[10, 11, 30, 20, 12, 31], None, 1);
     let order: Vec<_> = found.iter().map(|finalist| finalist.structure.blocks()[0].out_channels).collect();
     assert_eq!(order, [31, 30, 20, 12, 11, 10]);
-    assert!(found[2..].iter().all(|finalist| draws(finalist) == FIRST_DRAWS), "{found:?}");
+    assert!(found[2..].iter().all(|finalist| draws(finalist) == first_draws(6)), "{found:?}");
     // A standard deviation of 1 needs about 16 draws for 0.25.
     let winner = found[0].final_score.unwrap();
     assert!((8..40).contains(&winner.evaluation.draws), "{winner:?}");
@@ -88,6 +88,11 @@ fn the_best_wins_and_the_hopeless_are_left_behind() {
     let second = found[1].final_score.unwrap().evaluation;
     assert_eq!(lead.difference, winner.evaluation.score - second.score);
     assert_eq!(lead.told_apart, lead.difference >= 2.0 * lead.standard_error);
+}
+
+#[test]
+fn few_finalists_get_more_draws_first() {
+    assert_eq!([1, 2, 4, 6, 12, 16, 256].map(first_draws), [8, 7, 4, 3, 2, 2, 2]);
 }
 
 #[test]
