@@ -111,9 +111,9 @@ fn the_standard_error_decides_how_often_is_drawn() {
         let ended = place.done("zen-score", &format!("{SMALL} --resolution 16 --proxy zen {arguments} --json"));
         ended.json()[0]["scores"]["zen"].clone()
     };
-    let (coarse, fine) = (scored("--se 100"), scored("--se 0.05"));
+    let (coarse, fine) = (scored("--se 100"), scored("--se 0.005"));
     assert_eq!(coarse["draws"], 8);
-    assert!(fine["draws"].as_u64() > Some(8) && fine["standard_error"].as_f64().unwrap() <= 0.05, "{fine}");
+    assert!(fine["draws"].as_u64() > Some(8) && fine["standard_error"].as_f64().unwrap() <= 0.005, "{fine}");
     assert!(scored("--draws 1")["standard_error"].is_null());
     assert_ne!(scored("--draws 1 --seed 1")["score"], scored("--draws 1 --seed 2")["score"]);
 }
