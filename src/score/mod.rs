@@ -6,7 +6,11 @@
 //! implements [`Proxy`], and its line in [`PROXIES`].
 
 mod baseline;
+#[cfg(feature = "candle")]
+mod eigenvalues;
 mod evaluate;
+#[cfg(feature = "candle")]
+pub mod gradient;
 mod random;
 mod random_draw;
 pub mod zen;
@@ -107,6 +111,14 @@ pub static PROXIES: &[&dyn Proxy] = &[
     &zen::exact::Exact { variant: zen::Variant::Paper },
     #[cfg(feature = "candle")]
     &zen::exact::Exact { variant: zen::Variant::Released },
+    #[cfg(feature = "candle")]
+    &gradient::GradNorm,
+    #[cfg(feature = "candle")]
+    &gradient::SynFlow,
+    #[cfg(feature = "candle")]
+    &gradient::Ntk,
+    #[cfg(feature = "candle")]
+    &gradient::ZiCo,
     &baseline::Flops,
     &baseline::Parameters,
     &random_draw::Random,

@@ -8,4 +8,6 @@ mod networks;
 mod onnx;
 #[path = "../support/onnx_cases.rs"]
 mod onnx_cases;
+#[cfg(feature = "candle")]
+mod proxies;
 mod search;
