@@ -10,4 +10,6 @@ mod networks;
 mod onnx;
 #[path = "../support/onnx_cases.rs"]
 mod onnx_cases;
+#[cfg(feature = "candle")]
+mod proxies;
 mod search;
