@@ -5,6 +5,8 @@ mod closed_form;
 mod engine;
 #[cfg(feature = "candle")]
 mod exact;
+#[cfg(feature = "candle")]
+mod given;
 mod latency;
 mod networks;
 mod onnx;
