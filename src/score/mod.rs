@@ -11,8 +11,11 @@ mod eigenvalues;
 mod evaluate;
 #[cfg(feature = "candle")]
 pub mod gradient;
+pub mod naswot;
+pub mod patterns;
 mod random;
 mod random_draw;
+pub mod swap;
 pub mod zen;
 
 use crate::names::UnknownName;
@@ -83,6 +86,7 @@ impl Trial {
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(crate) taps: Taps,
+    pub(crate) engine: zen::exact::Engine,
 }
 
 /// A score that does not exist.
@@ -107,9 +111,7 @@ pub static PROXIES: &[&dyn Proxy] = &[
     &zen::closed_form::Form2 { variant: zen::Variant::Paper },
     &zen::closed_form::Form1 { variant: zen::Variant::Released },
     &zen::closed_form::Form2 { variant: zen::Variant::Released },
-    #[cfg(feature = "candle")]
     &zen::exact::Exact { variant: zen::Variant::Paper },
-    #[cfg(feature = "candle")]
     &zen::exact::Exact { variant: zen::Variant::Released },
     #[cfg(feature = "candle")]
     &gradient::GradNorm,
@@ -119,6 +121,8 @@ pub static PROXIES: &[&dyn Proxy] = &[
     &gradient::Ntk,
     #[cfg(feature = "candle")]
     &gradient::ZiCo,
+    &naswot::Naswot,
+    &swap::Swap,
     &baseline::Flops,
     &baseline::Parameters,
     &random_draw::Random,

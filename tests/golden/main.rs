@@ -2,7 +2,11 @@
 
 mod closed_form;
 #[cfg(feature = "candle")]
+mod engine;
+#[cfg(feature = "candle")]
 mod exact;
+#[cfg(feature = "candle")]
+mod given;
 mod latency;
 mod networks;
 mod onnx;

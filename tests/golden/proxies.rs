@@ -4,10 +4,16 @@
 use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{DType, Device, Tensor};
-use zen_nas::net::{LowerOptions, Network as Structure};
+use zen_nas::net::{Graph, LowerOptions, Network as Structure};
 use zen_nas::score::gradient::{
     Batch, GradientError, Network, condition_number, gradient_norm, inverse_variation, ln_synaptic_flow,
 };
+use zen_nas::score::naswot::Agreement;
+use zen_nas::score::patterns::visit_given;
+use zen_nas::score::swap::Patterns;
+use zen_nas::score::zen::exact::{Chain, Engine};
+
+use crate::given::{Given, channels_last};
 
 #[derive(serde::Deserialize)]
 struct Case {
@@ -26,6 +32,8 @@ struct Expected {
     synflow: f64,
     ntk: f64,
     zico: f64,
+    naswot: f64,
+    swap: f64,
 }
 
 fn json<T: serde::de::DeserializeOwned>(name: &str) -> T {
@@ -36,7 +44,7 @@ fn tensors(name: &str) -> HashMap<String, Tensor> {
     candle_core::safetensors::load(format!("tests/data/golden/{name}.safetensors"), &Device::Cpu).unwrap()
 }
 
-fn network(name: &str, dtype: DType) -> Network {
+fn lowered(name: &str) -> Graph {
     let case: Case = json(name);
     // The weights are named as in a network without residual links.
     let options = LowerOptions {
@@ -45,8 +53,11 @@ fn network(name: &str, dtype: DType) -> Network {
         squeeze_excite: case.use_se,
         residual: false,
     };
-    let graph = Structure::parse(&case.structure).unwrap().lower(&options).unwrap();
-    Network::with_weights(&graph, &tensors(&format!("{name}.score")), dtype).unwrap()
+    Structure::parse(&case.structure).unwrap().lower(&options).unwrap()
+}
+
+fn network(name: &str, dtype: DType) -> Network {
+    Network::with_weights(&lowered(name), &tensors(&format!("{name}.score")), dtype).unwrap()
 }
 
 /// Images that came as one batch, in `count` equal batches.
@@ -80,6 +91,36 @@ fn gradient_scores_agree() {
         let error = found - expected.synflow.ln();
         eprintln!("{name} synflow: {error:.1e} off");
         assert!(error.abs() < 1e-6, "{name}, synflow: {found}, expected {}", expected.synflow.ln());
+    }
+}
+
+/// Scores that count ReLU patterns, on the engine. A value next to zero may fall on the other side
+/// in single precision, so the counts are not exact.
+#[test]
+fn pattern_scores_agree() {
+    let images = tensors("proxies");
+    let mut engine = Engine::default();
+    for (name, expected) in json::<BTreeMap<String, Expected>>("proxies") {
+        let (graph, weights) = (lowered(&name), tensors(&format!("{name}.score")));
+        let chain = Chain::of(&graph).unwrap();
+        let mut given = Given::new(&graph, &weights, false);
+        let images = &images[&format!("{name}.images")];
+        let reversed: Vec<_> = (0..3).rev().map(|channel| images.narrow(1, channel, 1).unwrap()).collect();
+        let both = Tensor::cat(&[images, &Tensor::cat(&reversed, 1).unwrap()], 0).unwrap();
+        let mut agreement = Agreement::new(8);
+        engine.input = channels_last(images);
+        visit_given(&mut engine, &chain, 8, &mut given, &mut |map| agreement.add(map)).unwrap();
+        let mut patterns = Patterns::default();
+        engine.input = channels_last(&both);
+        visit_given(&mut engine, &chain, 16, &mut given, &mut |map| patterns.add(map)).unwrap();
+        let naswot = agreement.log_determinant().unwrap();
+        for (proxy, found, expected) in
+            [("naswot", naswot, expected.naswot), ("swap", patterns.count() as f64, expected.swap)]
+        {
+            let error = (found / expected - 1.0).abs();
+            eprintln!("{name} {proxy}: {error:.1e} off");
+            assert!(error < 1e-3, "{name}, {proxy}: {found}, expected {expected}");
+        }
     }
 }
 
