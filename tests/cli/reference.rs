@@ -1,7 +1,7 @@
 //! Reference pages and help say what the programs do.
 
 use zen_nas::cli::Exit;
-use zen_nas::score::{PROXIES, Randomness, Until};
+use zen_nas::score::PROXIES;
 use zen_nas::space::SPACES;
 
 use crate::program::Place;
@@ -58,6 +58,7 @@ fn structure_page_lists_every_block_type() {
 #[cfg(feature = "candle")]
 #[test]
 fn proxies_page() {
+    use zen_nas::score::{Randomness, Until};
     let page = std::fs::read_to_string("docs/reference/proxies.md").unwrap();
     let rows: Vec<Vec<&str>> = page
         .lines()
