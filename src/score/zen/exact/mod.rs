@@ -1,11 +1,12 @@
 //! The exact Zen-score of fresh weights and inputs, fast: the product's own engine on the CPU.
 //!
-//! `chain` is what is computed, `engine` runs it tile by tile (`geometry`; `dense`,
-//! `depthwise`, `read` and `extra` do the arithmetic on the vectors of `lanes`), `pack` is the order
-//! of weights. The reference that all
+//! `chain` is what is computed, `engine` runs it, `convolve` one convolution tile by tile
+//! (`geometry`); `dense`, `depthwise`, `winograd`, `read` and `extra` do the arithmetic on the vectors
+//! of `lanes`; `pack` is the order of weights. The reference that all
 //! this is compared with is `exact_candle`.
 
 mod chain;
+mod convolve;
 mod dense;
 mod depthwise;
 mod engine;
@@ -14,6 +15,7 @@ mod geometry;
 mod lanes;
 mod pack;
 mod read;
+mod winograd;
 
 pub use chain::{Chain, Step};
 pub use engine::{Batch, Engine, Map, Seen, Weights};
