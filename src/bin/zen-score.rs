@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use serde_json::json;
 use zen_nas::cli::{
-    self, CompletionArgs, DatabaseArgs, Exit, LoweringArgs, NamedStructure, OpenTable, OutputArgs, Progress,
-    SettingArgs,
+    self, CompletionArgs, ComputeArgs, DatabaseArgs, Exit, LoweringArgs, NamedStructure, OpenTable, OutputArgs,
+    Progress, SettingArgs,
 };
 use zen_nas::latency::{Prediction, Predictor};
 use zen_nas::net::{Cost, Network};
@@ -25,6 +25,8 @@ struct Args {
     /// Proxies to print, separated by commas
     #[arg(long, value_name = "NAMES", default_value = "zen-closed", value_delimiter = ',')]
     proxy: Vec<String>,
+    #[command(flatten)]
+    compute: ComputeArgs,
     #[command(flatten)]
     setting: SettingArgs,
     #[command(flatten)]
@@ -82,7 +84,7 @@ fn score(args: &Args) -> anyhow::Result<Exit> {
         structures.extend(cli::read_structures(argument)?);
     }
     let mut progress = Progress::new("score", structures.len() as u64, args.output.quiet);
-    let mut evaluator = Evaluator::new(Sampling::default());
+    let mut evaluator = Evaluator::new(Sampling { compute: args.compute.open()?, ..Sampling::default() });
     let mut rows = Vec::new();
     for (i, structure) in structures.iter().enumerate() {
         progress.set(i as u64, String::new);

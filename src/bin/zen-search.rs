@@ -7,8 +7,8 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use zen_nas::cli::{
-    self, CompletionArgs, DatabaseArgs, Exit, LoweringArgs, OutputArgs, Progress, SettingArgs, count, large_number,
-    positive,
+    self, CompletionArgs, ComputeArgs, DatabaseArgs, Exit, LoweringArgs, OutputArgs, Progress, SettingArgs, count,
+    large_number, positive,
 };
 use zen_nas::latency::{Device, Store, resolve};
 use zen_nas::report::Quality;
@@ -54,6 +54,8 @@ struct Args {
     /// What ranks networks
     #[arg(long, value_name = "NAME", default_value = "zen-closed")]
     proxy: String,
+    #[command(flatten)]
+    compute: ComputeArgs,
     /// Initial structure, or a file with it [default: the published one for the space and resolution]
     #[arg(long, value_name = "STRUCTURE|FILE")]
     initial: Option<String>,
@@ -147,7 +149,8 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
         args.output
             .note(format!("latencies are predicted, ms per call on {}; table error {quality}", predictor.setting()));
     }
-    let config = spec.to_config(predictor.as_ref(), threads)?;
+    let mut config = spec.to_config(predictor.as_ref(), threads)?;
+    config.sampling.compute = args.compute.open()?;
     let (mut directory, mut evolution) = match resumed {
         Some((directory, Some(checkpoint))) => (directory, checkpoint.resume(&config)?),
         Some((directory, None)) => (directory, Evolution::start(&config)?),

@@ -9,6 +9,7 @@ use crate::net::{LowerError, StructureError};
 use crate::onnx::OnnxError;
 use crate::profile::ProfileError;
 use crate::report::ReportError;
+use crate::score::ComputeError;
 use crate::search::SearchError;
 
 /// How a program ended; the numbers are part of the public interface.
@@ -75,6 +76,7 @@ pub fn exit_of(error: &(dyn Error + 'static)) -> Exit {
         || error.is::<LatencyError>()
         || error.is::<OnnxError>()
         || error.is::<ReportError>()
+        || error.is::<ComputeError>()
         || error.is::<UnknownName>()
         || error.is::<std::io::Error>();
     if bad_input { Exit::BadInput } else { Exit::Unexpected }

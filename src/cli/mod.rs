@@ -16,8 +16,8 @@ pub use exit::{Exit, exit_help, exit_of, finish};
 pub use interrupt::interrupted;
 pub use number::{count, large_number, positive};
 pub use options::{
-    CompletionArgs, DatabaseArgs, LoweringArgs, NamedStructure, OpenTable, OutputArgs, SettingArgs, TableArgs,
-    open_store, open_table, read_structures,
+    CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, NamedStructure, OpenTable, OutputArgs, SettingArgs,
+    TableArgs, open_store, open_table, read_structures,
 };
 pub use print::{columns, cost_lines, describe_latency, human, print, table};
 pub use profile::{SessionProgress, describe_session, describe_verification, profile_exit, verification_exit};

@@ -6,6 +6,7 @@
 //! implements [`Proxy`], and its line in [`PROXIES`].
 
 mod baseline;
+mod compute;
 mod evaluate;
 mod random;
 mod random_draw;
@@ -14,6 +15,7 @@ pub mod zen;
 use crate::names::UnknownName;
 use crate::net::Graph;
 
+pub use compute::{Compute, ComputeError};
 pub use evaluate::{Evaluation, Evaluator, Sampling};
 pub use random::{Draw, Purpose};
 pub use zen::closed_form::Taps;
@@ -68,11 +70,13 @@ pub struct Trial {
     pub draw: Draw,
     /// Images in a batch.
     pub batch_size: usize,
+    /// Where it is computed, by proxies that can choose.
+    pub compute: Compute,
 }
 
 impl Trial {
     /// For proxies that draw nothing.
-    pub const NONE: Self = Self { draw: Draw { seed: 0, number: 0 }, batch_size: 1 };
+    pub const NONE: Self = Self { draw: Draw { seed: 0, number: 0 }, batch_size: 1, compute: Compute::Cpu };
 }
 
 /// Working memory that proxies keep between networks; one per thread. Never changes a score.

@@ -2,7 +2,7 @@
 
 use super::{GAMMA, Variant, exact_candle};
 use crate::net::Graph;
-use crate::score::{Proxy, Randomness, ScoreError, Scratch, Trial, Until};
+use crate::score::{Compute, Proxy, Randomness, ScoreError, Scratch, Trial, Until};
 
 /// The mean over random weights, trial by trial.
 #[derive(Debug)]
@@ -32,9 +32,18 @@ impl Proxy for Exact {
     }
 
     fn score(&self, graph: &Graph, trial: &Trial, _: &mut Scratch) -> Result<f64, ScoreError> {
-        let seed = trial.draw.seed.wrapping_add(trial.draw.number as u64);
-        exact_candle::draw(&graph.vanilla(), trial.batch_size, GAMMA, seed)
-            .map(|found| found.score(self.variant))
-            .map_err(|error| ScoreError::Undefined { proxy: self.name(), reason: error.to_string() })
+        let undefined = |reason: String| ScoreError::Undefined { proxy: self.name(), reason };
+        let graph = graph.vanilla();
+        let found = match trial.compute {
+            Compute::Cpu => {
+                let seed = trial.draw.seed.wrapping_add(trial.draw.number as u64);
+                exact_candle::draw(&graph, trial.batch_size, GAMMA, seed)
+            }
+            gpu => {
+                let device = gpu.device().map_err(|error| undefined(error.to_string()))?;
+                exact_candle::draw_on(&device, &graph, trial.batch_size, GAMMA, trial.draw)
+            }
+        };
+        found.map(|found| found.score(self.variant)).map_err(|error| undefined(error.to_string()))
     }
 }
