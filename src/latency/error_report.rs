@@ -79,7 +79,7 @@ impl ErrorFigures {
 
 /// Kendall's tau-b: agreement of two orders from -1 to 1, ties counted; none where one side never
 /// varies.
-pub(crate) fn kendall_tau(pairs: &[(f64, f64)]) -> Option<f64> {
+pub fn kendall_tau(pairs: &[(f64, f64)]) -> Option<f64> {
     // Knight's way: sorted by one side, the discordant pairs are the exchanges that sort the other.
     let mut sorted = pairs.to_vec();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
