@@ -134,6 +134,7 @@ fn same_work(case: &Case, batch_size: usize, threads: usize, args: &Args, torch:
         }
     }
     let Case { name, resolution, .. } = case;
+    let plural = if threads == 1 { "" } else { "s" };
     println!(
         "\n{name}, {resolution} pixels, batch {batch_size}, {threads} thread{plural}: ms per draw, fastest and median of {}",
         args.rounds

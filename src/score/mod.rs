@@ -8,8 +8,11 @@
 mod baseline;
 mod compute;
 mod evaluate;
+pub mod naswot;
+pub mod patterns;
 mod random;
 mod random_draw;
+pub mod swap;
 pub mod zen;
 
 use crate::names::UnknownName;
@@ -83,6 +86,7 @@ impl Trial {
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(crate) taps: Taps,
+    pub(crate) engine: zen::exact::Engine,
 }
 
 /// A score that does not exist.
@@ -107,10 +111,10 @@ pub static PROXIES: &[&dyn Proxy] = &[
     &zen::closed_form::Form2 { variant: zen::Variant::Paper },
     &zen::closed_form::Form1 { variant: zen::Variant::Released },
     &zen::closed_form::Form2 { variant: zen::Variant::Released },
-    #[cfg(feature = "candle")]
     &zen::exact::Exact { variant: zen::Variant::Paper },
-    #[cfg(feature = "candle")]
     &zen::exact::Exact { variant: zen::Variant::Released },
+    &naswot::Naswot,
+    &swap::Swap,
     &baseline::Flops,
     &baseline::Parameters,
     &random_draw::Random,

@@ -2,6 +2,8 @@
 
 mod closed_form;
 #[cfg(feature = "candle")]
+mod engine;
+#[cfg(feature = "candle")]
 mod exact;
 mod latency;
 mod networks;

@@ -5,7 +5,6 @@
 //! weights, slowly and in double precision.
 
 pub mod closed_form;
-#[cfg(feature = "candle")]
 pub mod exact;
 #[cfg(feature = "candle")]
 pub mod exact_candle;
