@@ -7,7 +7,11 @@
 
 mod baseline;
 mod compute;
+#[cfg(feature = "candle")]
+mod eigenvalues;
 mod evaluate;
+#[cfg(feature = "candle")]
+pub mod gradient;
 pub mod naswot;
 pub mod patterns;
 mod random;
@@ -113,6 +117,14 @@ pub static PROXIES: &[&dyn Proxy] = &[
     &zen::closed_form::Form2 { variant: zen::Variant::Released },
     &zen::exact::Exact { variant: zen::Variant::Paper },
     &zen::exact::Exact { variant: zen::Variant::Released },
+    #[cfg(feature = "candle")]
+    &gradient::GradNorm,
+    #[cfg(feature = "candle")]
+    &gradient::SynFlow,
+    #[cfg(feature = "candle")]
+    &gradient::Ntk,
+    #[cfg(feature = "candle")]
+    &gradient::ZiCo,
     &naswot::Naswot,
     &swap::Swap,
     &baseline::Flops,

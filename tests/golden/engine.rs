@@ -4,77 +4,18 @@
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
-use zen_nas::net::{Branch, Graph, LowerOptions, Network, OperatorKind, TrunkConv};
+use zen_nas::net::{Graph, LowerOptions, Network, OperatorKind, TrunkConv};
 use zen_nas::score::zen::exact::{
     Chain, Engine, Evaluated, Step, Weights, draw, draw_inputs, evaluate, packed_len, places,
 };
 use zen_nas::score::zen::{GAMMA, Variant, exact_candle};
 use zen_nas::score::{Draw, Purpose};
 
+use crate::given::{Given, channels_last};
+
 fn lower(structure: &str, resolution: u32, squeeze_excite: bool) -> Graph {
     let options = LowerOptions { resolution, classes: 10, squeeze_excite, residual: false };
     Network::parse(structure).unwrap().lower(&options).unwrap()
-}
-
-fn values(tensor: &Tensor) -> Vec<f32> {
-    tensor.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1().unwrap()
-}
-
-/// batch x channels x height x width becomes batch x height x width x channels.
-fn channels_last(tensor: &Tensor) -> Vec<f32> {
-    values(&tensor.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap())
-}
-
-/// Weights by state-dict name, in PyTorch's order.
-struct Given<'a> {
-    tensors: &'a HashMap<String, Tensor>,
-    convs: Vec<String>,
-    batch_norms: Vec<String>,
-    gates: Vec<String>,
-}
-
-impl<'a> Given<'a> {
-    fn new(graph: &Graph, tensors: &'a HashMap<String, Tensor>) -> Self {
-        let names = |branch: Branch, conv: bool| {
-            let operators = graph.operators().iter().filter(move |operator| {
-                let kind = match operator.kind {
-                    OperatorKind::Conv { .. } => conv,
-                    OperatorKind::BatchNorm => !conv,
-                    _ => false,
-                };
-                kind && operator.branch == branch
-            });
-            operators.map(|operator| operator.origin.state_dict_prefix()).collect::<Vec<_>>()
-        };
-        let all = graph.operators().iter().filter(|operator| operator.kind == OperatorKind::BatchNorm);
-        Self {
-            tensors,
-            convs: names(Branch::Trunk, true),
-            batch_norms: all.map(|operator| operator.origin.state_dict_prefix()).collect(),
-            gates: names(Branch::SqueezeExcite, true),
-        }
-    }
-
-    fn weight(&self, name: &str) -> Vec<f32> {
-        values(&self.tensors[&format!("{name}.weight")])
-    }
-}
-
-impl Weights for Given<'_> {
-    fn convolution(&mut self, number: usize, conv: &TrunkConv, packed: &mut [f32]) {
-        let weights = self.weight(&self.convs[number]);
-        packed.fill(0.0);
-        places(conv, |to, from| packed[to] = weights[from]);
-    }
-
-    fn batch_norm(&mut self, number: usize) -> Option<(Vec<f32>, Vec<f32>)> {
-        let name = &self.batch_norms[number];
-        Some((self.weight(name), values(&self.tensors[&format!("{name}.bias")])))
-    }
-
-    fn gate(&mut self, number: usize, _: usize, _: usize) -> [Vec<f32>; 2] {
-        [self.weight(&self.gates[2 * number]), self.weight(&self.gates[2 * number + 1])]
-    }
 }
 
 #[derive(serde::Deserialize)]
@@ -108,7 +49,7 @@ fn golden_scores_and_maps_agree() {
         assert_eq!(chain.steps.iter().any(|step| matches!(step, Step::Gate { .. })), case.use_se, "{name}");
         engine.input = channels_last(&tensors["input.clean"]);
         engine.input.extend(channels_last(&tensors["input.perturbed"]));
-        let mut given = Given::new(&graph, &tensors);
+        let mut given = Given::new(&graph, &tensors, true);
         let found = evaluate(&mut engine, &chain, case.batch, &mut given).unwrap();
         let expected = &case.score;
         for (what, found, expected) in [

@@ -5,9 +5,13 @@ mod closed_form;
 mod engine;
 #[cfg(feature = "candle")]
 mod exact;
+#[cfg(feature = "candle")]
+mod given;
 mod latency;
 mod networks;
 mod onnx;
 #[path = "../support/onnx_cases.rs"]
 mod onnx_cases;
+#[cfg(feature = "candle")]
+mod proxies;
 mod search;
