@@ -37,6 +37,9 @@ struct Args {
     /// Images of a draw [default: the proxy's]
     #[arg(long)]
     batch_size: Option<usize>,
+    /// Also draws batches of this size, whose mean the truth is compared with
+    #[arg(long)]
+    other_batch_size: Option<usize>,
     #[arg(long, default_value_t = 0)]
     seed: u64,
     #[arg(long, default_value_t = std::thread::available_parallelism().map_or(1, |n| n.get()))]
@@ -147,15 +150,26 @@ struct Scores {
 }
 
 fn report(args: &Args, name: &str, graphs: &[Graph]) {
-    let sampling = Sampling {
-        seed: args.seed,
-        batch_size: args.batch_size,
-        until: Some(Until::Draws(args.draws)),
-        threads: args.threads,
-        ..Sampling::default()
+    // Networks of one seed share their first layers' weights, and one draw would be off for all of them alike.
+    let evaluator = |number: usize, batch_size| {
+        Evaluator::new(Sampling {
+            seed: args.seed.wrapping_add(number as u64),
+            batch_size,
+            until: Some(Until::Draws(args.draws)),
+            threads: args.threads,
+            ..Sampling::default()
+        })
     };
-    let mut evaluator = Evaluator::new(sampling);
-    let scores: Vec<Scores> = graphs.iter().map(|graph| scores(&mut evaluator, graph)).collect();
+    let scores: Vec<Scores> =
+        graphs.iter().enumerate().map(|(i, graph)| scores(&mut evaluator(i, args.batch_size), graph)).collect();
+    if let Some(batch_size) = args.other_batch_size {
+        let other = |(i, graph)| evaluator(i, Some(batch_size)).evaluate(exact(), graph, &mut |_| ());
+        let other = graphs.iter().enumerate().map(|pair| other(pair).expect("an exact score").score);
+        let pairs: Vec<_> = scores.iter().map(|scores| scores.truth).zip(other).collect();
+        let (bias, sd) = mean_and_sd(&pairs.iter().map(|(truth, other)| truth - other).collect::<Vec<_>>());
+        let tau = kendall_tau(&pairs).unwrap_or(f64::NAN);
+        eprintln!("{name}: against batch {batch_size}: tau {tau:.3}, bias {bias:+.2}, sd {sd:.2}");
+    }
     if scores.is_empty() {
         return;
     }
