@@ -1,4 +1,9 @@
-//! Medians and how well they are known. Not here: what is measured, and how often.
+//! Medians and how well they are known; agreement of orders (`rank`). Not here: what is measured, and
+//! how often.
+
+mod rank;
+
+pub use rank::{LEAST_FOR_INTERVAL, kendall_by_chance, kendall_interval, kendall_tau};
 
 /// The median; none without values.
 pub(crate) fn median(values: &[f64]) -> Option<f64> {

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use super::InputError;
 use crate::latency::LatencyError;
 use crate::names::UnknownName;
 use crate::net::{LowerError, StructureError};
@@ -78,6 +79,7 @@ pub fn exit_of(error: &(dyn Error + 'static)) -> Exit {
         || error.is::<ReportError>()
         || error.is::<ComputeError>()
         || error.is::<UnknownName>()
+        || error.is::<InputError>()
         || error.is::<std::io::Error>();
     if bad_input { Exit::BadInput } else { Exit::Unexpected }
 }

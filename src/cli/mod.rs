@@ -2,19 +2,24 @@
 //!
 //! No decisions here: options become library types, results become text.
 
+mod board;
 mod exit;
 mod interrupt;
+mod networks;
 mod number;
 mod options;
 mod print;
 mod profile;
 mod progress;
 mod report;
+mod scores;
 mod tables;
 
+pub use board::{describe_comparison, describe_scored, score_table};
 pub use exit::{Exit, exit_help, exit_of, finish};
 pub use interrupt::interrupted;
-pub use number::{count, large_number, positive};
+pub use networks::{InputError, Networks, read_networks};
+pub use number::{count, count_or_none, large_number, positive, threads};
 pub use options::{
     CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, NamedStructure, OpenTable, OutputArgs, SettingArgs,
     TableArgs, open_store, open_table, read_structures,
@@ -23,4 +28,5 @@ pub use print::{columns, cost_lines, describe_latency, human, print, table};
 pub use profile::{SessionProgress, describe_session, describe_verification, profile_exit, verification_exit};
 pub use progress::Progress;
 pub use report::{describe_report, describe_setting};
+pub use scores::{SCORE_ADVICE, proxies_help, with_error};
 pub use tables::{RunSummary, TableSummary, all_tables, describe_import, tables_of};

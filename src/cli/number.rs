@@ -42,6 +42,19 @@ pub fn count(text: &str) -> Result<u32, String> {
     }
 }
 
+/// A whole number from 0.
+///
+/// # Errors
+/// Says what is wrong, for the option parser.
+pub fn count_or_none(text: &str) -> Result<u32, String> {
+    text.trim().parse().map_err(|_| format!("must be a whole number from 0 to {}", u32::MAX))
+}
+
+/// Threads that were asked for, or one for each core.
+pub fn threads(asked: Option<u32>) -> usize {
+    asked.map_or_else(|| std::thread::available_parallelism().map_or(1, |cores| cores.get()), |asked| asked as usize)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,5 +73,7 @@ mod tests {
         assert_eq!(positive("0.5"), Ok(0.5));
         assert!(count("0").is_err() && count("-1").is_err() && count("1.5").is_err());
         assert_eq!(count("64"), Ok(64));
+        assert_eq!(count_or_none("0"), Ok(0));
+        assert!(count_or_none("-1").is_err() && count_or_none("").is_err());
     }
 }

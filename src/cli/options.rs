@@ -1,10 +1,10 @@
 //! Options that several binaries have, with one spelling and one meaning.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
+use super::networks::{InputError, read_text};
 use super::number::count;
 use crate::latency::{LatencyError, Precision, Predictor, Setting, SettingQuery, Store, resolve};
 use crate::net::{LowerOptions, MAX_STRUCTURE_BYTES};
@@ -229,38 +229,27 @@ impl NamedStructure {
     }
 }
 
-/// Largest file of structures that is read, in bytes.
-const MAX_FILE_BYTES: u64 = 64 << 20;
-
 /// Structures from an argument that is either one structure or a file with one on each line
 /// (empty lines and lines that start with `#` are skipped, `-` is stdin).
 ///
 /// # Errors
 /// When the file cannot be read or holds none.
-pub fn read_structures(argument: &str) -> std::io::Result<Vec<NamedStructure>> {
-    let invalid = |text: String| std::io::Error::new(std::io::ErrorKind::InvalidData, text);
+pub fn read_structures(argument: &str) -> Result<Vec<NamedStructure>, InputError> {
     if argument.contains('(') {
         return Ok(vec![NamedStructure { origin: String::new(), text: argument.to_owned() }]);
     }
-    let mut bytes = Vec::new();
-    let reader: Box<dyn Read> = match argument {
-        "-" => Box::new(std::io::stdin()),
-        path => Box::new(std::fs::File::open(Path::new(path)).map_err(|error| {
-            std::io::Error::new(error.kind(), format!("{path}: {error} (neither a structure nor a readable file)"))
-        })?),
-    };
-    reader.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(invalid(format!("{argument}: larger than {} MiB", MAX_FILE_BYTES >> 20)));
-    }
-    let text = String::from_utf8(bytes).map_err(|_| invalid(format!("{argument}: not a text file")))?;
+    structures_in(argument, &read_text(argument)?)
+}
+
+/// The structures of a file's text.
+pub(super) fn structures_in(file: &str, text: &str) -> Result<Vec<NamedStructure>, InputError> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.trim().starts_with('#'));
-    let structures: Vec<_> = lines
-        .map(|(i, line)| NamedStructure { origin: format!("{argument}:{}", i + 1), text: line.to_owned() })
-        .collect();
+    let structures: Vec<_> =
+        lines.map(|(i, line)| NamedStructure { origin: format!("{file}:{}", i + 1), text: line.to_owned() }).collect();
+    let broken = |file: &str, reason: String| InputError::File { file: file.to_owned(), reason };
     match structures.iter().find(|structure| structure.text.len() > MAX_STRUCTURE_BYTES) {
-        Some(long) => Err(invalid(format!("{}: longer than {MAX_STRUCTURE_BYTES} bytes", long.origin))),
-        None if structures.is_empty() => Err(invalid(format!("{argument}: no structures in it"))),
+        Some(long) => Err(broken(&long.origin, format!("longer than {MAX_STRUCTURE_BYTES} bytes"))),
+        None if structures.is_empty() => Err(broken(file, "no structures in it".to_owned())),
         None => Ok(structures),
     }
 }

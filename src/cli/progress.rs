@@ -11,9 +11,21 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 pub struct Progress {
     what: String,
     total: u64,
+    unit: Unit,
     started: Instant,
     mode: Mode,
 }
+
+/// What the total counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Steps,
+    /// Parts of [`SHARES`].
+    Shares,
+}
+
+/// Parts of the whole where steps differ in length.
+const SHARES: u64 = 1000;
 
 #[derive(Debug)]
 enum Mode {
@@ -30,6 +42,15 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 impl Progress {
     /// Starts the clock; `what` is shown in front.
     pub fn new(what: &str, total: u64, quiet: bool) -> Self {
+        Self::starting(what, total, Unit::Steps, quiet)
+    }
+
+    /// As [`Progress::new`] for work whose steps differ in length, see [`Progress::set_share`].
+    pub fn shares(what: &str, quiet: bool) -> Self {
+        Self::starting(what, SHARES, Unit::Shares, quiet)
+    }
+
+    fn starting(what: &str, total: u64, unit: Unit, quiet: bool) -> Self {
         let mode = if quiet {
             Mode::Quiet
         } else if std::io::stderr().is_terminal() {
@@ -37,7 +58,12 @@ impl Progress {
         } else {
             Mode::Lines { next: LINE_EVERY }
         };
-        Self { what: what.to_owned(), total, started: Instant::now(), mode }
+        Self { what: what.to_owned(), total, unit, started: Instant::now(), mode }
+    }
+
+    /// Says which share of the work is done, from 0 to 1.
+    pub fn set_share(&mut self, share: f64, note: impl FnOnce() -> String) {
+        self.set((share.clamp(0.0, 1.0) * SHARES as f64) as u64, note);
     }
 
     /// Says how far the work is; `note` is made only when it is shown.
@@ -66,7 +92,11 @@ impl Progress {
                 if elapsed >= *next {
                     *next = elapsed + LINE_EVERY;
                     let left = time_left(elapsed, done, self.total);
-                    eprintln!("{}: {done} of {}, {left}{}", self.what, self.total, prefixed(&note()));
+                    let far = match self.unit {
+                        Unit::Steps => format!("{done} of {}", self.total),
+                        Unit::Shares => format!("{}%", done * 100 / SHARES),
+                    };
+                    eprintln!("{}: {far}, {left}{}", self.what, prefixed(&note()));
                 }
             }
         }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::store::{NetworkCheck, TableError};
 use super::{Composition, NetworkTimes};
+use crate::stats::kendall_tau;
 
 /// Error of a table on networks that were predicted and measured; none without networks.
 pub fn error_of(checks: &[NetworkCheck], method: &str) -> Option<TableError> {
@@ -77,53 +78,6 @@ impl ErrorFigures {
     }
 }
 
-/// Kendall's tau-b: agreement of two orders from -1 to 1, ties counted; none where one side never
-/// varies.
-pub fn kendall_tau(pairs: &[(f64, f64)]) -> Option<f64> {
-    // Knight's way: sorted by one side, the discordant pairs are the exchanges that sort the other.
-    let mut sorted = pairs.to_vec();
-    sorted.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
-    let left_ties = ties(sorted.chunk_by(|a, b| a.0 == b.0).map(<[_]>::len));
-    let both_ties = ties(sorted.chunk_by(|a, b| a == b).map(<[_]>::len));
-    let mut right: Vec<f64> = sorted.iter().map(|pair| pair.1).collect();
-    let discordant = sort_counting(&mut right);
-    let right_ties = ties(right.chunk_by(|a, b| a == b).map(<[_]>::len));
-    let all = ties([pairs.len()].into_iter());
-    let (left, right) = (all - left_ties, all - right_ties);
-    (left > 0.0 && right > 0.0)
-        .then(|| (all - left_ties - right_ties + both_ties - 2.0 * discordant) / f64::sqrt(left * right))
-}
-
-/// Pairs within groups of these sizes.
-fn ties(sizes: impl Iterator<Item = usize>) -> f64 {
-    sizes.map(|size| 0.5 * size as f64 * (size as f64 - 1.0)).sum()
-}
-
-/// Merge sort; the number of pairs that were in the wrong order.
-fn sort_counting(values: &mut [f64]) -> f64 {
-    if values.len() < 2 {
-        return 0.0;
-    }
-    let (left, right) = values.split_at_mut(values.len() / 2);
-    let mut exchanges = sort_counting(left) + sort_counting(right);
-    let mut merged = Vec::with_capacity(left.len() + right.len());
-    let (mut i, mut j) = (0, 0);
-    while i < left.len() && j < right.len() {
-        if right[j] < left[i] {
-            exchanges += (left.len() - i) as f64;
-            merged.push(right[j]);
-            j += 1;
-        } else {
-            merged.push(left[i]);
-            i += 1;
-        }
-    }
-    merged.extend_from_slice(&left[i..]);
-    merged.extend_from_slice(&right[j..]);
-    values.copy_from_slice(&merged);
-    exchanges
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,9 +90,5 @@ mod tests {
         assert_eq!((error.within5, error.within10, error.networks), (Some(0.5), Some(0.75), Some(4)));
         // One of six pairs is in the wrong order.
         assert_eq!(error.kendall_tau, Some(4.0 / 6.0));
-        assert_eq!(kendall_tau(&[(1.0, 1.0), (2.0, 1.0)]), None);
-        // Ties by scipy.stats.kendalltau([1, 2, 2, 3], [1, 3, 2, 4]).
-        let tied = kendall_tau(&[(1.0, 1.0), (2.0, 3.0), (2.0, 2.0), (3.0, 4.0)]).unwrap();
-        assert!((tied - 0.912_870_929_175_277).abs() < 1e-12);
     }
 }

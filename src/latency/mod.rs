@@ -32,7 +32,7 @@ mod thin;
 pub use checked::{CHECK_METHOD, CheckedNetwork, VERIFICATION_METHOD, checked_networks};
 pub use device::{DEVICES, Device, Reach, ReachKind};
 pub use error::LatencyError;
-pub use error_report::{ErrorFigures, error_of, kendall_tau, leave_out_error};
+pub use error_report::{ErrorFigures, error_of, leave_out_error};
 pub use fit::{NetworkTimes, fit_composition, fit_prior, fit_spread, fit_spread_of, spread_of_pairs};
 pub use fuse::Fuser;
 pub use key::{KeyKind, OperatorKey};

@@ -13,7 +13,7 @@ use super::check::{CheckReport, MAX_NETWORKS};
 use super::learning::{Learning, MoreTime};
 use super::plan::{MAX_OPERATORS, PlanOptions};
 use super::{Estimate, ProfileError, Runner, RunnerAbout, Target};
-use crate::latency::{CHECK_METHOD, Evidence, NewRun, OperatorKey, Precision, RunId, Setting, Store, TableError};
+use crate::latency::{CHECK_METHOD, Evidence, NewRun, OperatorKey, RunId, Setting, Store, TableError};
 
 /// Largest batch size that is measured.
 const MAX_BATCH_SIZE: u32 = 4096;
@@ -140,9 +140,11 @@ pub struct Outcome {
     pub more_time: Option<MoreTime>,
 }
 
-/// The setting that a runner's numbers belong to.
-pub fn local_setting(about: &RunnerAbout, batch_size: u32) -> Setting {
-    Setting::new(&about.device, about.runtime, Precision::Fp32, batch_size).with_threads(about.threads)
+/// The setting that a runner's numbers belong to. What an emulated machine measures is never filed
+/// under the device that it imitates.
+pub fn setting_of(about: &RunnerAbout, batch_size: u32) -> Setting {
+    let device = if about.emulated { format!("{}-emulated", about.device) } else { about.device.clone() };
+    Setting::new(&device, about.runtime, about.precision, batch_size).with_threads(about.threads)
 }
 
 /// Measures operators, then checks the table on whole networks. `interrupted` is asked between
@@ -173,7 +175,7 @@ fn measure_and_check(
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<Outcome, ProfileError> {
     let about = runner.about();
-    let setting = local_setting(&about, options.batch_size);
+    let setting = setting_of(&about, options.batch_size);
     if let Some(from) = options.adapt_from.as_ref().filter(|from| from.batch_size != setting.batch_size) {
         return Err(ProfileError::AdaptBatch { from: from.id(), to: setting.id() });
     }

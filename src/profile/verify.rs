@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::check::network_subject;
-use super::{Estimate, ProfileError, Runner, RunnerError, Target, local_setting, measure};
+use super::{Estimate, ProfileError, Runner, RunnerError, Target, measure, setting_of};
 use crate::latency::{EvidenceShares, Interval, NetworkCheck, NewRun, Predictor, Setting, Store, VERIFICATION_METHOD};
 use crate::net::{Graph, LowerOptions, Network};
 
@@ -50,7 +50,7 @@ pub fn verify(
     on_network: &mut dyn FnMut(&Verified),
 ) -> Result<Verification, ProfileError> {
     let about = runner.about();
-    let setting = local_setting(&about, batch_size);
+    let setting = setting_of(&about, batch_size);
     // Without a table there is still a time to measure.
     let predictor = Predictor::new(store, &setting).ok();
     let new_run = NewRun {

@@ -4,8 +4,9 @@
 //! Stored networks are predicted again with the table as it is now, which is what a user gets.
 //! `networks` collects them, `published` does the same for tables that were fitted on published
 //! figures, `figures` works out what they say, `breakdown` says where a network's time goes, `quality`
-//! is the short form that goes with every use of a table, `svg` draws. Not here: measuring (`profile`),
-//! predicting (`latency`), text for people (`cli`).
+//! is the short form that goes with every use of a table, `svg` draws. Beside it, `scores` puts given
+//! networks side by side. Not here: measuring (`profile`), predicting (`latency`), text for people
+//! (`cli`).
 
 mod breakdown;
 mod error;
@@ -13,6 +14,7 @@ mod figures;
 mod networks;
 mod published;
 mod quality;
+pub mod scores;
 mod svg;
 
 use serde::Serialize;

@@ -46,6 +46,18 @@ pub struct Evaluation {
     pub draws: u32,
 }
 
+/// An evaluation with what repeats it.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Scored {
+    pub proxy: &'static str,
+    #[serde(flatten)]
+    pub evaluation: Evaluation,
+    /// None for proxies that draw nothing.
+    pub seed: Option<u64>,
+    /// Images of a draw; none for proxies that draw nothing.
+    pub score_batch_size: Option<usize>,
+}
+
 /// Evaluates proxies, with working memory for each thread.
 #[derive(Debug)]
 pub struct Evaluator {
@@ -69,36 +81,101 @@ impl Evaluator {
         graph: &Graph,
         observe: &mut dyn FnMut(&Evaluation),
     ) -> Result<Evaluation, ScoreError> {
+        let mut trials = self.begin(proxy);
+        loop {
+            if let Some(evaluation) = self.advance(proxy, graph, &mut trials, observe)? {
+                return Ok(evaluation);
+            }
+        }
+    }
+
+    /// No trial yet, with the rule by which this evaluator stops; for callers that stop, pause or go
+    /// on by rules of their own.
+    pub fn begin(&self, proxy: &dyn Proxy) -> Trials {
         let Randomness::Drawn { batch_size, until } = proxy.randomness() else {
-            let score = proxy.score(graph, &Trial::NONE, &mut self.scratch[0])?;
-            return Ok(Evaluation { score, standard_error: None, draws: 1 });
+            return Trials { moments: Moments::default(), batch_size: 1, until: Until::Draws(1) };
         };
         let until = match (self.sampling.until, until) {
             (Some(Until::StandardError(_)), Until::Draws(own)) => Until::Draws(own),
             (asked, own) => asked.unwrap_or(own),
         };
-        let batch_size = self.sampling.batch_size.unwrap_or(batch_size);
+        Trials { moments: Moments::default(), batch_size: self.sampling.batch_size.unwrap_or(batch_size), until }
+    }
+
+    /// What the trials of a proxy say, with what repeats them; nothing before the first.
+    pub fn scored(&self, proxy: &dyn Proxy, trials: &Trials) -> Option<Scored> {
+        let drawn = proxy.randomness() != Randomness::None;
+        Some(Scored {
+            proxy: proxy.name(),
+            evaluation: trials.evaluation()?,
+            seed: drawn.then_some(self.sampling.seed),
+            score_batch_size: drawn.then_some(trials.batch_size),
+        })
+    }
+
+    /// One more trial on each thread, as far as the rule asks for them; the evaluation once it is met.
+    ///
+    /// # Errors
+    /// When a trial fails.
+    pub fn advance(
+        &mut self,
+        proxy: &dyn Proxy,
+        graph: &Graph,
+        trials: &mut Trials,
+        observe: &mut dyn FnMut(&Evaluation),
+    ) -> Result<Option<Evaluation>, ScoreError> {
+        if let Some(evaluation) = trials.evaluation().filter(|evaluation| enough(trials.until, evaluation)) {
+            return Ok(Some(evaluation));
+        }
+        if proxy.randomness() == Randomness::None {
+            trials.moments.add(proxy.score(graph, &Trial::NONE, &mut self.scratch[0])?);
+            return Ok(trials.evaluation());
+        }
+        let Trials { moments, batch_size, until } = trials;
+        let first = moments.count;
+        let ahead = match until {
+            Until::Draws(draws) => (*draws).max(1).saturating_sub(first),
+            Until::StandardError(_) => Sampling::MOST_DRAWS.saturating_sub(first),
+        };
+        let count = ahead.min(self.scratch.len() as u32);
         let Sampling { seed, compute, .. } = self.sampling;
-        let trial = |number| Trial { draw: Draw { seed, number }, batch_size, compute };
-        let mut moments = Moments::default();
-        loop {
-            let first = moments.count;
-            let ahead = match until {
-                Until::Draws(draws) => draws.max(1) - first,
-                Until::StandardError(_) => Sampling::MOST_DRAWS - first,
-            };
-            let count = ahead.min(self.scratch.len() as u32);
-            for score in
-                wave(&mut self.scratch[..count as usize], |i, scratch| proxy.score(graph, &trial(first + i), scratch))
-            {
-                moments.add(score?);
-                let evaluation = moments.evaluation();
-                observe(&evaluation);
-                if enough(until, &evaluation) {
-                    return Ok(evaluation);
-                }
+        let trial = |number| Trial { draw: Draw { seed, number }, batch_size: *batch_size, compute };
+        for score in
+            wave(&mut self.scratch[..count as usize], |i, scratch| proxy.score(graph, &trial(first + i), scratch))
+        {
+            moments.add(score?);
+            let evaluation = moments.evaluation();
+            observe(&evaluation);
+            if enough(*until, &evaluation) {
+                return Ok(Some(evaluation));
             }
         }
+        Ok(None)
+    }
+}
+
+/// The trials of one network so far.
+#[derive(Clone, Copy, Debug)]
+pub struct Trials {
+    moments: Moments,
+    batch_size: usize,
+    until: Until,
+}
+
+impl Trials {
+    /// What they say; nothing before the first.
+    pub fn evaluation(&self) -> Option<Evaluation> {
+        (self.moments.count > 0).then(|| self.moments.evaluation())
+    }
+
+    /// The rule that ends them.
+    pub fn until(&self) -> Until {
+        self.until
+    }
+
+    /// Replaces that rule; trials that were made stay.
+    pub fn set_until(&mut self, until: Until) {
+        self.until = until;
     }
 }
 
@@ -151,58 +228,4 @@ impl Moments {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::net::{LowerOptions, Network};
-
-    #[test]
-    fn moments_are_those_of_the_values() {
-        let mut moments = Moments::default();
-        [1.0, 2.0, 4.0, 9.0].into_iter().for_each(|value| moments.add(value));
-        let found = moments.evaluation();
-        assert_eq!((found.score, found.draws), (4.0, 4));
-        // Squared deviations 9, 4, 0, 25: variance 38 / 3 over 4 values.
-        assert!((found.standard_error.unwrap() - (38.0f64 / 3.0 / 4.0).sqrt()).abs() < 1e-12);
-    }
-
-    /// A normal variable with the given spread about 5.
-    #[derive(Debug)]
-    struct Noise(f64);
-
-    impl Proxy for Noise {
-        fn name(&self) -> &'static str {
-            "noise"
-        }
-        fn about(&self) -> &'static str {
-            "a test"
-        }
-        fn randomness(&self) -> Randomness {
-            Randomness::Drawn { batch_size: 1, until: Until::StandardError(0.3) }
-        }
-        fn score(&self, _: &Graph, trial: &Trial, _: &mut Scratch) -> Result<f64, ScoreError> {
-            let mut value = [0.0];
-            trial.draw.normal(crate::score::Purpose::Other(9), &mut value);
-            Ok(5.0 + self.0 * value[0] as f64)
-        }
-    }
-
-    #[test]
-    fn noise_decides_the_number_of_trials_and_threads_do_not() {
-        let network = Network::parse("SuperConvK3BNRELU(3,8,1,1)").unwrap();
-        let graph = network.lower(&LowerOptions::new(8, 10)).unwrap();
-        let evaluate = |spread, until, threads| {
-            let sampling = Sampling { until, threads, ..Sampling::default() };
-            Evaluator::new(sampling).evaluate(&Noise(spread), &graph, &mut |_| ()).unwrap()
-        };
-        let quiet = evaluate(0.1, None, 1);
-        assert_eq!(quiet.draws, Sampling::LEAST_DRAWS);
-        let loud = evaluate(3.0, None, 1);
-        assert!((60..160).contains(&loud.draws), "{loud:?}");
-        assert!(loud.standard_error.unwrap() <= 0.3 && (loud.score - 5.0).abs() < 1.0, "{loud:?}");
-        for threads in [2, 3, 7] {
-            assert_eq!(evaluate(3.0, None, threads), loud);
-        }
-        assert_eq!(evaluate(3.0, Some(Until::Draws(2)), 5).draws, 2);
-        assert_eq!(evaluate(1e9, None, 4).draws, Sampling::MOST_DRAWS);
-    }
-}
+mod tests;

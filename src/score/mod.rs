@@ -6,6 +6,7 @@
 //! implements [`Proxy`], and its line in [`PROXIES`].
 
 mod baseline;
+pub mod compare;
 mod compute;
 #[cfg(feature = "candle")]
 mod eigenvalues;
@@ -23,7 +24,7 @@ use crate::names::UnknownName;
 use crate::net::Graph;
 
 pub use compute::{Compute, ComputeError};
-pub use evaluate::{Evaluation, Evaluator, Sampling};
+pub use evaluate::{Evaluation, Evaluator, Sampling, Scored, Trials};
 pub use random::{Draw, Purpose};
 pub use zen::closed_form::Taps;
 
@@ -38,6 +39,13 @@ pub trait Proxy: Sync {
     /// What the score depends on beside the network.
     fn randomness(&self) -> Randomness {
         Randomness::None
+    }
+
+    /// Name of the proxy that decides among the best networks of a search by this one: the same score
+    /// with less noise or fewer simplifications. None where nothing is more precise; a proxy that
+    /// draws is made precise by drawing more often.
+    fn precise(&self) -> Option<&'static str> {
+        (self.randomness() != Randomness::None).then(|| self.name())
     }
 
     /// The score of a network; finite, the same for the same graph and trial, higher is better.

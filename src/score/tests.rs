@@ -15,6 +15,10 @@ fn contract() {
         let name = proxy.name();
         assert_eq!(proxy.about().lines().count(), 1, "{name}");
         assert_eq!(find(name).unwrap().name(), name);
+        // What is more precise is the end of it, and is built in or left out with a feature.
+        let precise = proxy.precise().and_then(|precise| find(precise).ok());
+        assert!(precise.is_none_or(|precise| precise.precise() == Some(precise.name())), "{name}");
+        assert!(precise.is_none_or(|precise| precise.randomness() != Randomness::None), "{name}");
         let mut scratch = Scratch::default();
         let batch_size = match proxy.randomness() {
             Randomness::None => 1,

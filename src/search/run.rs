@@ -4,26 +4,46 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{Checkpoint, Evolution, RunDirectory, SearchConfig, SearchError, StopReason, Winner};
+use super::{
+    Checkpoint, Evolution, FinalProgress, FinalRound, Finalist, RunDirectory, SearchConfig, SearchError, StopReason,
+    Winner,
+};
 use crate::latency::{Prediction, UNIT};
 use crate::net::Graph;
 use crate::onnx::{ExportOptions, ExportSummary, OnnxError, Weights, export};
+use crate::score::Scored;
 
 /// Time between checkpoints.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
 
-/// Runs a search to its end or until `stop`; every new best network is an event, and a killed
-/// process loses at most a few seconds.
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    pub reason: StopReason,
+    /// Best first; empty without a final round, and where it was interrupted.
+    pub finalists: Vec<Finalist>,
+}
+
+/// Where a run stands.
+pub enum Step<'s, 'c> {
+    /// After a batch of children.
+    Evolution(&'s Evolution<'c>),
+    Final(FinalProgress),
+}
+
+/// Runs a search and its final round to their end or until `stop`; every new best network is an
+/// event, and a killed process loses at most a few seconds of evolution.
 ///
 /// # Errors
 /// When the run directory cannot be written.
-pub fn run(
-    evolution: &mut Evolution<'_>,
+pub fn run<'c>(
+    evolution: &mut Evolution<'c>,
     config: &SearchConfig,
+    final_round: Option<&FinalRound>,
     directory: &mut RunDirectory,
     stop: &dyn Fn() -> bool,
-    observe: &mut dyn FnMut(&Evolution<'_>),
-) -> Result<StopReason, SearchError> {
+    observe: &mut dyn FnMut(Step<'_, 'c>),
+) -> Result<Outcome, SearchError> {
     let started = Instant::now();
     let first = evolution.iteration();
     let unix_s = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |t| t.as_secs());
@@ -35,6 +55,45 @@ pub fn run(
         "iterations": config.iterations,
         "threads": config.threads,
     }))?;
+    let mut outcome = Outcome { reason: evolve(evolution, directory, started, stop, observe)?, finalists: Vec::new() };
+    let evolution_s = seconds(started.elapsed());
+    if let (Some(round), StopReason::Finished) = (final_round, outcome.reason) {
+        // From here on only the final round is made again.
+        directory.save_checkpoint(&Checkpoint::of(evolution))?;
+        let ranked = evolution.population().ranked();
+        match round.run(&ranked, config, stop, &mut |progress| observe(Step::Final(progress)))? {
+            Some(finalists) => outcome.finalists = finalists,
+            None => outcome.reason = StopReason::Interrupted,
+        }
+        for finalist in &outcome.finalists {
+            directory.event(
+                &json!({ "event": "finalist", "elapsed_s": seconds(started.elapsed()), "finalist": finalist }),
+            )?;
+        }
+    }
+    match outcome.reason {
+        StopReason::Interrupted => directory.save_checkpoint(&Checkpoint::of(evolution))?,
+        StopReason::Finished => directory.remove_checkpoint()?,
+    }
+    directory.event(&json!({
+        "event": "end",
+        "reason": outcome.reason,
+        "iteration": evolution.iteration(),
+        "elapsed_s": seconds(started.elapsed()),
+        "iterations_per_s": ((evolution.iteration() - first) as f64 / evolution_s.max(1e-3)).round(),
+        "counts": evolution.counts(),
+    }))?;
+    Ok(outcome)
+}
+
+/// The evolution, with its events and checkpoints.
+fn evolve<'c>(
+    evolution: &mut Evolution<'c>,
+    directory: &mut RunDirectory,
+    started: Instant,
+    stop: &dyn Fn() -> bool,
+    observe: &mut dyn FnMut(Step<'_, 'c>),
+) -> Result<StopReason, SearchError> {
     let mut best = f64::NEG_INFINITY;
     let mut next_checkpoint = CHECKPOINT_EVERY;
     let mut failed = None;
@@ -62,25 +121,9 @@ pub fn run(
             failed = Some(error);
             failure.set(true);
         }
-        observe(evolution);
+        observe(Step::Evolution(evolution));
     });
-    if let Some(error) = failed {
-        return Err(error);
-    }
-    match reason {
-        StopReason::Interrupted => directory.save_checkpoint(&Checkpoint::of(evolution))?,
-        StopReason::Finished => directory.remove_checkpoint()?,
-    }
-    let elapsed_s = seconds(started.elapsed());
-    directory.event(&json!({
-        "event": "end",
-        "reason": reason,
-        "iteration": evolution.iteration(),
-        "elapsed_s": elapsed_s,
-        "iterations_per_s": ((evolution.iteration() - first) as f64 / elapsed_s.max(1e-3)).round(),
-        "counts": evolution.counts(),
-    }))?;
-    Ok(reason)
+    failed.map_or(Ok(reason), Err)
 }
 
 /// Seconds to the millisecond.
@@ -95,9 +138,15 @@ fn seconds(duration: Duration) -> f64 {
 pub fn write_results(directory: &RunDirectory, evolution: &Evolution<'_>, winner: &Winner) -> Result<(), SearchError> {
     directory.write_text("best.txt", &format!("{}\n", winner.structure))?;
     directory.write_json("best.json", winner)?;
-    let lines = evolution.population().ranked();
-    let lines: String = lines.iter().map(|member| format!("{}\n", member.network)).collect();
-    directory.write_text("population.txt", &format!("# best first, by {}\n{lines}", winner.proxy))
+    let finalists: Vec<_> = winner.finalists.iter().map(|finalist| &finalist.structure).collect();
+    let others = evolution.population().ranked().into_iter().map(|member| &member.network);
+    let others = others.filter(|network| !finalists.contains(network));
+    let lines: String = finalists.iter().copied().chain(others).map(|network| format!("{network}\n")).collect();
+    let order = match &winner.final_score {
+        Some(found) => format!("the first {} by {}, the others by {}", finalists.len(), found.proxy, winner.proxy),
+        None => format!("by {}", winner.proxy),
+    };
+    directory.write_text("population.txt", &format!("# best first, {order}\n{lines}"))
 }
 
 /// Writes `best.onnx` with random weights drawn from `seed`, checked in tract.
@@ -114,6 +163,12 @@ pub fn write_onnx(
         (format!("score_{}", winner.proxy), winner.score.to_string()),
         ("squeeze_excite".to_owned(), winner.squeeze_excite.to_string()),
     ];
+    if let Some(Scored { proxy, evaluation, .. }) = &winner.final_score {
+        metadata.push((format!("score_{proxy}"), evaluation.score.to_string()));
+        metadata.push((format!("score_{proxy}_draws"), evaluation.draws.to_string()));
+        let error = evaluation.standard_error.map(|error| (format!("score_{proxy}_standard_error"), error.to_string()));
+        metadata.extend(error);
+    }
     if let Some(prediction) = &winner.latency {
         metadata.extend(latency_metadata(prediction));
     }

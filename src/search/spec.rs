@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::budget::{ActivationMemory, Budget, Flops, Latency, Layers, Parameters};
-use super::{SearchConfig, SearchError};
+use super::{FinalRound, SearchConfig, SearchError};
 use crate::latency::{Predictor, Setting, Store};
 use crate::net::{LowerOptions, Network};
 use crate::score::{self, Sampling, Until};
@@ -32,9 +32,24 @@ pub struct RunSpec {
     pub seed: u64,
     pub iterations: u64,
     pub population: usize,
+    /// Draws for each child, by a proxy that draws.
+    #[serde(default = "one_draw")]
+    pub draws: u32,
+    /// Networks that the final round scores precisely; a run that knows nothing of it ends without.
+    #[serde(default)]
+    pub finalists: usize,
+    /// Standard error that the final round goes down to, in units of its score; the proxy's own if
+    /// absent.
+    pub standard_error: Option<f64>,
+    /// Images of a draw; the proxy's own number if absent.
+    pub score_batch_size: Option<u32>,
     /// Setting of the latency budget and of the reported latency.
     pub setting: Option<String>,
     pub budgets: Limits,
+}
+
+fn one_draw() -> u32 {
+    1
 }
 
 /// Upper limits; what is absent is not limited.
@@ -52,6 +67,9 @@ pub struct Limits {
 }
 
 impl RunSpec {
+    /// Networks in the final round unless the user says otherwise.
+    pub const DEFAULT_FINALISTS: usize = 16;
+
     /// The predictor for the setting, if the search names one.
     ///
     /// # Errors
@@ -84,7 +102,13 @@ impl RunSpec {
             initial: Network::parse(&self.initial)?,
             lower: self.lower_options(),
             proxy: score::find(&self.proxy)?,
-            sampling: Sampling { seed: self.seed, until: Some(Until::Draws(1)), ..Sampling::default() },
+            sampling: Sampling {
+                seed: self.seed,
+                until: Some(Until::Draws(self.draws.max(1))),
+                batch_size: self.batch_size(),
+                threads: 1,
+                ..Sampling::default()
+            },
             budgets,
             population_size: self.population,
             iterations: self.iterations,
@@ -94,8 +118,52 @@ impl RunSpec {
         })
     }
 
+    /// The final round of the search, if it has one; `config` is [`RunSpec::to_config`]'s.
+    pub fn final_round(&self, config: &SearchConfig) -> Option<FinalRound> {
+        FinalRound::of(config, self.finalists, self.standard_error.map(Until::StandardError), self.batch_size())
+    }
+
+    fn batch_size(&self) -> Option<usize> {
+        self.score_batch_size.map(|images| images as usize)
+    }
+
     /// How networks of this search are lowered.
     pub fn lower_options(&self) -> LowerOptions {
         LowerOptions { squeeze_excite: self.squeeze_excite, ..LowerOptions::new(self.resolution, self.classes) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As written before there was a final round.
+    const OLD: &str = r#"
+        format = 1
+        version = "0.1.0"
+        space = "xxbl"
+        initial = "SuperConvK3BNRELU(3,8,1,1)"
+        resolution = 32
+        classes = 10
+        squeeze_excite = false
+        proxy = "zen-closed"
+        draw = "uniform"
+        seed = 0
+        iterations = 100
+        population = 8
+        [budgets]
+        parameters = 1e6
+    "#;
+
+    #[test]
+    fn older_runs_open_and_end_as_they_would_have() {
+        let spec: RunSpec = toml::from_str(OLD).unwrap();
+        assert_eq!((spec.draws, spec.finalists, spec.standard_error, spec.score_batch_size), (1, 0, None, None));
+        let config = spec.to_config(None, 1).unwrap();
+        assert_eq!(config.sampling.until, Some(Until::Draws(1)));
+        assert!(spec.final_round(&config).is_none());
+        let written: RunSpec = toml::from_str(&toml::to_string(&spec).unwrap()).unwrap();
+        assert_eq!(written, spec);
+        assert!(toml::from_str::<RunSpec>(&OLD.replace("seed = 0", "seed = 0\nfinalist = 3")).is_err());
     }
 }

@@ -3,9 +3,11 @@
 use serde::Serialize;
 
 use super::budget::BudgetUse;
-use super::{Counts, Evolution, RunSpec, SearchConfig, SearchError, StopReason};
+use super::run::Outcome;
+use super::{Counts, Evolution, Finalist, Lead, RunSpec, SearchConfig, SearchError, StopReason, finalists};
 use crate::latency::{Prediction, Predictor};
 use crate::net::{Cost, Graph};
+use crate::score::Scored;
 
 /// The best network of a search with everything known about it.
 #[derive(Clone, Debug, Serialize)]
@@ -13,8 +15,15 @@ pub struct Winner {
     pub format: u32,
     pub version: &'static str,
     pub structure: String,
+    /// What the search ranked by.
     pub proxy: &'static str,
+    /// By that.
     pub score: f64,
+    /// The score that decided among the finalists; none without a final round.
+    #[serde(rename = "final")]
+    pub final_score: Option<Scored>,
+    /// How far it is ahead of the second.
+    pub lead: Option<Lead>,
     pub layers: u32,
     #[serde(flatten)]
     pub cost: Cost,
@@ -25,6 +34,8 @@ pub struct Winner {
     /// On the setting of the search, if it names one.
     pub latency: Option<Prediction>,
     pub search: SearchSummary,
+    /// The networks of the final round, best first.
+    pub finalists: Vec<Finalist>,
 }
 
 /// How the search went, without times.
@@ -49,22 +60,29 @@ impl Winner {
         config: &SearchConfig,
         spec: &RunSpec,
         predictor: Option<&Predictor>,
-        stop_reason: StopReason,
+        outcome: Outcome,
     ) -> Result<(Self, Graph), SearchError> {
         let best = evolution.population().best().ok_or(SearchError::ForeignCheckpoint)?;
-        let graph = best.network.lower(&config.lower)?;
+        let Outcome { reason: stop_reason, finalists } = outcome;
+        let (network, score, final_score) = match finalists.first() {
+            Some(first) => (&first.structure, first.score, first.final_score),
+            None => (&best.network, best.score, None),
+        };
+        let graph = network.lower(&config.lower)?;
         let winner = Self {
             format: spec.format,
             version: env!("CARGO_PKG_VERSION"),
-            structure: best.network.to_string(),
+            structure: network.to_string(),
             proxy: config.proxy.name(),
-            score: best.score,
-            layers: best.network.layers(),
+            score,
+            final_score,
+            lead: finalists::lead(&finalists),
+            layers: network.layers(),
             cost: graph.cost(),
             resolution: spec.resolution,
             classes: spec.classes,
             squeeze_excite: spec.squeeze_excite,
-            budgets: config.budget_uses(&best.network)?,
+            budgets: config.budget_uses(network)?,
             latency: predictor.map(|predictor| predictor.predict(&graph)),
             search: SearchSummary {
                 stop_reason,
@@ -75,6 +93,7 @@ impl Winner {
                 initial: evolution.initial().to_string(),
                 counts: evolution.counts().clone(),
             },
+            finalists,
         };
         Ok((winner, graph))
     }

@@ -2,7 +2,7 @@
 
 use crate::program::Place;
 
-const SEARCH: &str = "--max-params 1M --iterations 200 --no-onnx --quiet";
+const SEARCH: &str = "--max-params 1M --iterations 200 --finalists 0 --no-onnx --quiet";
 
 #[test]
 fn structures() {
@@ -56,13 +56,24 @@ fn numbers() {
         ("--iterations", &["0", "-1"]),
         ("--population", &["0", "-1"]),
         ("--threads", &["0", "-1"]),
+        ("--finalists", &["-1", "all"]),
+        ("--se", &["0", "-0.3", "nan"]),
+        ("--draws", &["0", "-1"]),
+        ("--score-batch-size", &["0", "-1"]),
     ] {
         for value in values {
             let ended = place.run("zen-search", &format!("--device t4 {flag} {value}"));
             assert_eq!(ended.code, 2, "{flag} {value}: {ended:?}");
             assert!(ended.stderr.contains(flag) && ended.stderr.contains(value), "{flag} {value}: {}", ended.stderr);
+            if ["--se", "--draws", "--score-batch-size", "--threads"].contains(&flag) {
+                let structure = "SuperConvK3BNRELU(3,8,1,1)";
+                place.fails("zen-score", &format!("{structure} {flag} {value}"), 2, &[flag, value]);
+            }
         }
     }
+    place.fails("zen-score", "SuperConvK3BNRELU(3,8,1,1) --draws 3 --se 1", 2, &["--draws", "--se"]);
+    place.fails("zen-score", "SuperConvK3BNRELU(3,8,1,1) --csv --json", 2, &["--csv", "--json"]);
+    place.fails("zen-search", "--resume run --finalists 3", 2, &["--resume", "--finalists"]);
     place.fails("zen-search", "--device t4", 2, &["at least one budget"]);
     place.fails("zen-search", "--latency-ms 5", 2, &["--device"]);
     place.fails("zen-search", &format!("{SEARCH} --resolution 1000000"), 3, &["resolution is 1000000", "4096"]);

@@ -53,3 +53,32 @@ fn structure_page_lists_every_block_type() {
     let families = zen_nas::net::block::FAMILIES;
     assert_eq!(families.len(), 4, "a new family needs its row in docs/reference/structure.md");
 }
+
+/// Every proxy has its row, with the images and draws that it takes by default, and its definition.
+#[cfg(feature = "candle")]
+#[test]
+fn proxies_page() {
+    use zen_nas::score::{Randomness, Until};
+    let page = std::fs::read_to_string("docs/reference/proxies.md").unwrap();
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .filter(|row: &Vec<&str>| row.len() == 4)
+        .collect();
+    assert_eq!(rows.len(), PROXIES.len());
+    for proxy in PROXIES {
+        let name = format!("`{}`", proxy.name());
+        let row = rows.iter().find(|row| row[0] == name).unwrap_or_else(|| panic!("{name} has no row"));
+        let (images, draws) = match proxy.randomness() {
+            Randomness::None => (String::new(), String::new()),
+            Randomness::Drawn { batch_size, until: Until::Draws(draws) } => (batch_size.to_string(), draws.to_string()),
+            Randomness::Drawn { batch_size, until: Until::StandardError(error) } => {
+                (batch_size.to_string(), format!("until the standard error is {error}"))
+            }
+        };
+        assert_eq!(row[2..], [images, draws], "{name}");
+        let defined = proxy.name().starts_with("zen-closed") || page.contains(&format!("**{name}**"));
+        assert!(defined, "{name} has no definition");
+    }
+}

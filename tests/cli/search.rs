@@ -11,7 +11,8 @@ const CIFAR: &str = "--max-params 1e6 --max-layers 18 --resolution 32 --classes 
 #[test]
 fn a_latency_budget_on_a_shipped_table() {
     let place = Place::new();
-    let ended = place.done("zen-search", "--latency-ms 5 --device t4 --iterations 3000 --json --quiet --out run");
+    let ended =
+        place.done("zen-search", "--latency-ms 5 --device t4 --iterations 3000 --finalists 0 --json --quiet --out run");
     assert_eq!(ended.stderr, "");
     let winner = ended.json();
     let latency = &winner["latency"];
@@ -40,6 +41,8 @@ fn a_latency_budget_on_a_shipped_table() {
     let bests: Vec<_> = events.iter().filter(|e| e["event"] == "best").map(|e| e["score"].as_f64().unwrap()).collect();
     assert!(bests.windows(2).all(|pair| pair[1] > pair[0]));
     assert_eq!(*bests.last().unwrap(), winner["score"].as_f64().unwrap());
+    assert!(winner["final"].is_null() && winner["lead"].is_null(), "{winner}");
+    assert_eq!(winner["finalists"], serde_json::json!([]));
     let config: toml::Table = place.text("run/config.toml").parse().unwrap();
     assert_eq!(config["setting"].as_str(), Some("t4/tensorrt/int8/b1"));
     assert_eq!(config["budgets"]["latency_ms"].as_float(), Some(5.0));
@@ -48,7 +51,8 @@ fn a_latency_budget_on_a_shipped_table() {
 #[test]
 fn the_text_names_what_a_latency_is() {
     let place = Place::new();
-    let ended = place.done("zen-search", "--ms-per-image 0.3 --device v100 --iterations 1000 --no-onnx --out run");
+    let ended = place
+        .done("zen-search", "--ms-per-image 0.3 --device v100 --iterations 1000 --finalists 0 --no-onnx --out run");
     for part in [
         "v100, runtime tensorrt, fp16, batch 64",
         "ms per image",
@@ -67,7 +71,10 @@ fn the_text_names_what_a_latency_is() {
 fn threads_and_repetition_give_the_same_bytes() {
     let place = Place::new();
     for (threads, out) in [(1, "a"), (2, "b"), (2, "c")] {
-        place.done("zen-search", &format!("{CIFAR} --iterations 6000 --seed 5 --threads {threads} --out {out}"));
+        place.done(
+            "zen-search",
+            &format!("{CIFAR} --iterations 6000 --finalists 4 --seed 5 --threads {threads} --out {out}"),
+        );
     }
     for file in ["best.json", "best.txt", "population.txt", "config.toml"] {
         assert_eq!(place.text(&format!("a/{file}")), place.text(&format!("b/{file}")), "{file}");
@@ -76,7 +83,7 @@ fn threads_and_repetition_give_the_same_bytes() {
     let onnx = |run: &str| std::fs::read(place.file(run).join("best.onnx")).unwrap();
     assert_eq!(onnx("a"), onnx("b"));
     // Another seed is another search.
-    place.done("zen-search", &format!("{CIFAR} --iterations 6000 --seed 6 --no-onnx --out d"));
+    place.done("zen-search", &format!("{CIFAR} --iterations 6000 --finalists 0 --seed 6 --no-onnx --out d"));
     assert_ne!(place.text("a/best.txt"), place.text("d/best.txt"));
 }
 
@@ -85,8 +92,10 @@ fn all_budgets_hold_at_once() {
     let place = Place::new();
     let budgets =
         "--latency-ms 60 --device pixel2 --max-flops 300M --max-params 5M --max-layers 12 --max-activation-bytes 4M";
-    let ended = place
-        .done("zen-search", &format!("--space idw {budgets} --iterations 4000 --json --quiet --no-onnx --out run"));
+    let ended = place.done(
+        "zen-search",
+        &format!("--space idw {budgets} --iterations 4000 --finalists 0 --json --quiet --no-onnx --out run"),
+    );
     let winner = ended.json();
     let uses = winner["budgets"].as_array().unwrap();
     let names: Vec<_> = uses.iter().map(|budget| budget["name"].as_str().unwrap()).collect();
@@ -100,7 +109,7 @@ fn all_budgets_hold_at_once() {
 #[test]
 fn an_interrupted_search_continues_to_the_same_end() {
     let place = Place::new();
-    let arguments = format!("{CIFAR} --iterations 400000 --seed 3 --no-onnx");
+    let arguments = format!("{CIFAR} --iterations 400000 --finalists 2 --seed 3 --no-onnx");
     place.done("zen-search", &format!("{arguments} --out whole"));
 
     let child = place.command("zen-search", &format!("{arguments} --threads 1 --out cut")).spawn().unwrap();
@@ -128,6 +137,116 @@ fn an_interrupted_search_continues_to_the_same_end() {
 #[test]
 fn starts_below_a_budget_the_initial_structure_breaks() {
     let place = Place::new();
-    let ended = place.done("zen-search", "--latency-ms 0.15 --device t4 --iterations 500 --no-onnx --out run");
+    let ended =
+        place.done("zen-search", "--latency-ms 0.15 --device t4 --iterations 500 --finalists 0 --no-onnx --out run");
     assert!(ended.stderr.contains("starts from a smaller one"), "{}", ended.stderr);
+}
+
+/// Networks that take milliseconds a draw.
+const TINY: &str = "--max-params 3e4 --max-layers 6 --resolution 12 --classes 10 --iterations 1500 --quiet";
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn the_final_round_decides_and_its_score_can_be_repeated() {
+    let place = Place::new();
+    let ended = place.done("zen-search", &format!("{TINY} --finalists 6 --seed 2 --out run"));
+    let winner = json(&place.text("run/best.json"));
+    let finalists = winner["finalists"].as_array().unwrap();
+    assert_eq!(finalists.len(), 6);
+    let number = |value: &serde_json::Value| value.as_f64().unwrap_or_else(|| panic!("{value}"));
+    assert!(finalists.windows(2).all(|two| number(&two[0]["final"]["score"]) >= number(&two[1]["final"]["score"])));
+    assert_eq!(winner["structure"], finalists[0]["structure"]);
+    assert_eq!(winner["final"], finalists[0]["final"]);
+    assert_eq!(winner["score"], finalists[0]["score"]);
+    assert_eq!((winner["proxy"].as_str(), winner["final"]["proxy"].as_str()), (Some("zen-closed"), Some("zen")));
+    assert!(number(&winner["final"]["standard_error"]) <= 0.3 && number(&winner["final"]["draws"]) >= 8.0);
+    let (difference, error) = (number(&winner["lead"]["difference"]), number(&winner["lead"]["standard_error"]));
+    assert_eq!(winner["lead"]["told_apart"].as_bool(), Some(difference >= 2.0 * error));
+    assert_eq!(ended.stdout.contains("cannot be told apart"), difference < 2.0 * error, "{}", ended.stdout);
+    for part in [" +- ", "(zen, mean of ", "the best of 6 finalists", "(zen-closed), what the search ranked by"] {
+        assert!(ended.stdout.contains(part), "no `{part}` in {}", ended.stdout);
+    }
+    // The finalists are those that the search ranked highest, and the files follow.
+    let structures: Vec<_> = finalists.iter().map(|finalist| finalist["structure"].as_str().unwrap()).collect();
+    let population = place.text("run/population.txt");
+    assert!(population.starts_with("# best first, the first 6 by zen, the others by zen-closed\n"), "{population}");
+    let listed: Vec<_> = population.lines().skip(1).collect();
+    assert_eq!(listed[..6], structures);
+    assert_eq!(place.text("run/best.txt").trim(), structures[0]);
+    let distinct: std::collections::BTreeSet<_> = listed.iter().collect();
+    assert_eq!(distinct.len(), listed.len());
+    let closed = place.done("zen-score", "run/population.txt --resolution 12 --classes 10 --json").json();
+    let closed: Vec<_> =
+        closed.as_array().unwrap().iter().map(|row| number(&row["scores"]["zen-closed"]["score"])).collect();
+    let least = closed[..6].iter().copied().fold(f64::INFINITY, f64::min);
+    assert!(closed[6..].iter().all(|score| *score <= least));
+    let events = place.text("run/events.jsonl");
+    assert_eq!(events.lines().filter(|line| json(line)["event"] == "finalist").count(), 6);
+    let onnx = std::fs::read(place.file("run/best.onnx")).unwrap();
+    for part in ["score_zen", "score_zen_standard_error", "score_zen_draws", "score_zen-closed"] {
+        assert!(onnx.windows(part.len()).any(|window| window == part.as_bytes()), "{part}");
+    }
+    // The same number again, from seed, draws and batch alone.
+    let found = &winner["final"];
+    let repeat = format!(
+        "run/best.txt --resolution 12 --classes 10 --proxy zen --seed {} --draws {} --score-batch-size {} --json",
+        found["seed"], found["draws"], found["score_batch_size"]
+    );
+    assert_eq!(place.done("zen-score", &repeat).json()[0]["scores"]["zen"], *found);
+    let config: toml::Table = place.text("run/config.toml").parse().unwrap();
+    assert_eq!((config["finalists"].as_integer(), config["draws"].as_integer()), (Some(6), Some(1)));
+}
+
+#[test]
+fn every_proxy_has_the_final_round_that_fits_it() {
+    let place = Place::new();
+    let run = |arguments: &str, out: &str| {
+        let tiny = TINY.replace("1500", "300");
+        place.done("zen-search", &format!("{tiny} --no-onnx --finalists 3 {arguments} --out {out}"));
+        json(&place.text(&format!("{out}/best.json")))
+    };
+    let sizes = run("--proxy params", "params");
+    assert!(sizes["final"].is_null() && sizes["finalists"].as_array().unwrap().is_empty());
+    let released = run("--proxy zen-closed-released", "released");
+    assert_eq!(released["final"]["proxy"], "zen-released");
+    // A proxy that draws goes on drawing, from a seed that did not choose the finalists.
+    let drawn = run("--proxy zen --draws 2 --score-batch-size 3 --se 2", "drawn");
+    assert_eq!((drawn["proxy"].as_str(), drawn["final"]["proxy"].as_str()), (Some("zen"), Some("zen")));
+    assert_ne!(drawn["final"]["seed"], drawn["search"]["seed"]);
+    assert_eq!(drawn["final"]["score_batch_size"], 3);
+    let config: toml::Table = place.text("drawn/config.toml").parse().unwrap();
+    assert_eq!((config["draws"].as_integer(), config["standard_error"].as_float()), (Some(2), Some(2.0)));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_final_round_is_made_on_resuming() {
+    let place = Place::new();
+    let arguments = format!("{TINY} --seed 3 --no-onnx");
+    place.done("zen-search", &format!("{arguments} --finalists 3 --se 1 --out whole"));
+    // A final round that takes long enough to be stopped.
+    let long = format!("{arguments} --finalists 256 --se 0.001 --threads 1 --out cut");
+    let child = place.command("zen-search", &long).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !place.file("cut/checkpoint.json").exists() {
+        assert!(Instant::now() < deadline, "the final round did not begin");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // SAFETY: sends a signal to a child that has not been waited for.
+    unsafe { libc::kill(child.id() as libc::pid_t, libc::SIGINT) };
+    let ended = Ended::of(child.wait_with_output().unwrap());
+    assert_eq!(ended.code, 130, "{ended:?}");
+    let best = json(&place.text("cut/best.json"));
+    assert_eq!(best["search"]["stop_reason"], "interrupted");
+    assert_eq!(best["search"]["iterations"], 1500, "the evolution was over");
+    assert!(best["final"].is_null() && place.file("cut/checkpoint.json").exists());
+
+    std::fs::copy(place.file("whole/config.toml"), place.file("cut/config.toml")).unwrap();
+    place.done("zen-search", "--resume cut --no-onnx --quiet");
+    assert_eq!(place.text("cut/best.json"), place.text("whole/best.json"));
+    assert_eq!(place.text("cut/population.txt"), place.text("whole/population.txt"));
+    assert!(!place.file("cut/checkpoint.json").exists());
 }

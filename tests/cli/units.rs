@@ -18,6 +18,7 @@ const OTHER: &str = "SuperConvK3BNRELU(3,16,2,1)SuperResIDWE4K5(16,24,2,16,1)";
 /// Fractional numbers in JSON that are no latencies.
 const NO_TIMES: &[&str] = &[
     // Shares and relative errors.
+    "accuracy",
     "bias",
     "calibration_mape",
     "chosen_bias",
@@ -27,9 +28,12 @@ const NO_TIMES: &[&str] = &[
     "fitted_count",
     "fitted_time",
     "found",
+    "high",
     "interpolated_count",
     "interpolated_time",
     "kendall_tau",
+    "kendall_tau_by_chance",
+    "low",
     "mape",
     "mape_after_twice",
     "mape_now",
@@ -44,10 +48,11 @@ const NO_TIMES: &[&str] = &[
     "within10",
     "within5",
     // Scores and costs.
+    "difference",
     "flops",
     "parameters",
     "score",
-    "zen-closed",
+    "standard_error",
     // How long a search took, and how fast it went.
     "elapsed_s",
     "iterations_per_s",
@@ -186,15 +191,20 @@ fn searches_scores_and_exports() {
     let place = Place::new();
     place.write("two.txt", format!("{SMALL}\n{OTHER}\n"));
     for (program, arguments) in [
-        ("zen-search", "--latency-ms 5 --device t4 --iterations 300 --no-onnx --out OUT"),
-        ("zen-search", "--ms-per-image 0.3 --device v100 --iterations 300 --no-onnx --out OUT-64"),
+        (
+            "zen-search",
+            "--latency-ms 0.5 --device t4 --iterations 300 --resolution 32 --finalists 3 --no-onnx --out OUT",
+        ),
+        ("zen-search", "--ms-per-image 0.3 --device v100 --iterations 300 --finalists 0 --no-onnx --out OUT-64"),
         ("zen-score", &format!("{SMALL} --device t4 --explain")),
         ("zen-score", "two.txt --device v100 --batch-size 64"),
+        ("zen-score", "two.txt --device v100 --proxy zen,params --draws 2 --resolution 32 --compare"),
         ("zen-export", &format!("{SMALL} --resolution 32 --device pixel2 -o OUT.onnx")),
     ] {
         check(&place, program, arguments, true);
     }
     check(&place, "zen-score", SMALL, false);
+    check(&place, "zen-score", "two.txt --compare --proxy random", false);
     let unmet = "--latency-ms 0.0001 --device t4 --iterations 10 --no-onnx --out none";
     let ended = place.fails("zen-search", unmet, 6, &["t4/tensorrt/int8/b1"]);
     assert!(check_text(unmet, &ended.stderr, &["predicted for"]), "{}", ended.stderr);

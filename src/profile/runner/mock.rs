@@ -2,6 +2,8 @@
 
 use zen_agent::Limits;
 
+use crate::latency::Precision;
+
 use super::{Parts, Runner, RunnerAbout, RunnerError, Subject};
 
 /// What the script answers: the samples of a block, given the subject and how many blocks were
@@ -36,7 +38,10 @@ impl Runner for Mock<'_> {
             device: "mock-device".to_owned(),
             host: "none".to_owned(),
             threads: 1,
+            precision: Precision::Fp32,
             clock: "scripted".to_owned(),
+            conditions: String::new(),
+            emulated: false,
         }
     }
 

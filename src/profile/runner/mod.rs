@@ -8,15 +8,18 @@ mod difference;
 pub(crate) mod mock;
 #[cfg_attr(not(feature = "onnxruntime"), path = "onnxruntime_absent.rs")]
 mod onnxruntime;
+mod remote;
 mod tract;
 
 use std::path::PathBuf;
 
 use zen_agent::{Limits, Machine, Scope};
 
+use crate::latency::Precision;
 use crate::names::UnknownName;
 
 pub use difference::Difference;
+pub use remote::{REMOTE_RUNNERS, RemoteEntry, RemoteOptions};
 
 /// Something to time.
 #[derive(Clone, Debug)]
@@ -50,8 +53,14 @@ pub struct RunnerAbout {
     /// Processor or machine, in its own words.
     pub host: String,
     pub threads: u32,
+    pub precision: Precision,
     /// What times are read from, e.g. `processor time of the thread`.
     pub clock: String,
+    /// What else decides how fast it is, in words: governor, clocks, temperature; empty where
+    /// nothing is known.
+    pub conditions: String,
+    /// Whether the machine imitates another processor; its times are nobody's.
+    pub emulated: bool,
 }
 
 impl RunnerAbout {
@@ -63,7 +72,10 @@ impl RunnerAbout {
             device: machine.device_name(),
             host: format!("{}, {} cores, {}", machine.cpu, machine.cores, machine.system),
             threads: 1,
+            precision: Precision::Fp32,
             clock,
+            conditions: String::new(),
+            emulated: false,
         }
     }
 }

@@ -7,6 +7,7 @@ use super::super::{RunnerError, Source, Subject, plan};
 use super::*;
 use crate::latency::Evidence;
 use crate::latency::Fuser;
+use crate::latency::Precision;
 use crate::net::{LowerOptions, Network};
 use crate::space::Space;
 
@@ -89,7 +90,7 @@ fn a_lost_device_ends_the_session_but_keeps_its_rows() {
     let mut mock = Mock::new(lose);
     let error = profile(&mut store, &mut mock, &options(20, 0), &|| false, &mut |_| {}).unwrap_err();
     assert!(matches!(&error, ProfileError::Lost(reason) if reason == "cable"), "{error}");
-    let setting = local_setting(&mock.about(), 1);
+    let setting = setting_of(&mock.about(), 1);
     assert_eq!(store.rows(&setting).unwrap().len(), 2);
 }
 

@@ -1,8 +1,8 @@
 //! Convolutions over all channels, as one matrix product for the whole batch.
 //!
-//! candle's own `conv2d` treats image by image, and its gradients for strides above 1 leave rows of
-//! the input out on some sizes; here the pixels under the kernel are laid out as a matrix ("im2col"),
-//! once forward and once backward instead of being kept in between.
+//! candle's own `conv2d` has the same gradients, but goes image by image. Here the pixels under
+//! the kernel are laid out as a matrix ("im2col"), once forward and once more backward instead of being
+//! kept in between.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, WithDType};

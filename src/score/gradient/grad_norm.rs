@@ -24,7 +24,7 @@ impl Proxy for GradNorm {
     }
 
     fn randomness(&self) -> Randomness {
-        Randomness::Drawn { batch_size: 16, until: Until::Draws(2) }
+        Randomness::Drawn { batch_size: 8, until: Until::Draws(2) }
     }
 
     fn score(&self, graph: &Graph, trial: &Trial, _: &mut Scratch) -> Result<f64, ScoreError> {

@@ -23,6 +23,14 @@ pub enum Variant {
 }
 
 impl Variant {
+    /// Name of the proxy that evaluates this variant exactly.
+    pub(crate) fn exact_name(self) -> &'static str {
+        match self {
+            Self::Paper => "zen",
+            Self::Released => "zen-released",
+        }
+    }
+
     /// The variance that enters the score for a layer whose batch variance is `variance`.
     pub fn scored_variance(self, variance: f64) -> f64 {
         match self {

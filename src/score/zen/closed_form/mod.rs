@@ -53,6 +53,10 @@ impl Proxy for Form1 {
         }
     }
 
+    fn precise(&self) -> Option<&'static str> {
+        Some(self.variant.exact_name())
+    }
+
     fn score(&self, graph: &Graph, _: &Trial, scratch: &mut Scratch) -> Result<f64, ScoreError> {
         ScoreError::finite(self.name(), scalars::score1(graph, self.variant, &mut scratch.taps))
     }
@@ -79,6 +83,10 @@ impl Proxy for Form2 {
             }
             Variant::Released => "Zen-score as the published code computes it, closed form 2",
         }
+    }
+
+    fn precise(&self) -> Option<&'static str> {
+        Some(self.variant.exact_name())
     }
 
     fn score(&self, graph: &Graph, _: &Trial, _: &mut Scratch) -> Result<f64, ScoreError> {

@@ -1,120 +1,21 @@
 //! `zen-search`: evolutionary search for a network within budgets.
 
+mod args;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
-use zen_nas::cli::{
-    self, CompletionArgs, ComputeArgs, DatabaseArgs, Exit, LoweringArgs, OutputArgs, Progress, SettingArgs, count,
-    large_number, positive,
-};
+use zen_nas::cli::{self, Exit, Progress};
 use zen_nas::latency::{Device, Store, resolve};
 use zen_nas::report::Quality;
-use zen_nas::score::PROXIES;
-use zen_nas::search::run::{run, write_onnx, write_results};
-use zen_nas::search::{Evolution, Limits, RUN_FORMAT, RunDirectory, RunSpec, SearchConfig, StopReason, Winner};
-use zen_nas::space::{Draw, SPACES, Space};
+use zen_nas::search::run::{Step, run, write_onnx, write_results};
+use zen_nas::search::{Evolution, Finalist, Lead, Limits, RUN_FORMAT, RunDirectory, RunSpec, StopReason, Winner};
+use zen_nas::space::{Draw, Space};
 
-/// Searches for the network with the highest Zen-score within your budgets, in seconds and without
-/// training, and writes it as ONNX.
-///
-/// Budgets are upper limits; give any number of them. A latency is predicted from a table of
-/// operators on the device (`zen-profile list` shows the tables, `zen-profile --device cpu` makes
-/// one for this machine).
-#[derive(Parser)]
-#[command(name = "zen-search", version, after_help = examples(), after_long_help = format!("{}\n\n{}\n\n{}", examples(), names(), cli::exit_help()))]
-struct Args {
-    /// Latency budget: milliseconds of one inference call with the whole batch
-    #[arg(long, value_name = "MS", value_parser = positive, requires = "device", conflicts_with = "ms_per_image", allow_negative_numbers = true)]
-    latency_ms: Option<f64>,
-    /// Latency budget as papers give it: milliseconds per image, at batch 64 unless --batch-size says otherwise
-    #[arg(long, value_name = "MS", value_parser = positive, requires = "device", allow_negative_numbers = true)]
-    ms_per_image: Option<f64>,
-    /// Budget of trainable parameters, e.g. 1M or 1e6
-    #[arg(long, value_name = "N", value_parser = large_number, allow_hyphen_values = true)]
-    max_params: Option<f64>,
-    /// Budget of FLOPs, counted as multiply-adds for one image, e.g. 400M
-    #[arg(long, value_name = "N", value_parser = large_number, allow_hyphen_values = true)]
-    max_flops: Option<f64>,
-    /// Budget of peak float32 activations of one image, in bytes
-    #[arg(long, value_name = "BYTES", value_parser = large_number, allow_hyphen_values = true)]
-    max_activation_bytes: Option<f64>,
-    /// Budget of layers, counted as the sum of sub-layers; `none` for no limit [default: the space's]
-    #[arg(long, value_name = "N", value_parser = layers, allow_negative_numbers = true)]
-    max_layers: Option<LayerLimit>,
-    #[command(flatten)]
-    setting: SettingArgs,
-    /// Search space
-    #[arg(long, value_name = "NAME", default_value = "xxbl")]
-    space: String,
-    #[command(flatten)]
-    lowering: LoweringArgs,
-    /// What ranks networks
-    #[arg(long, value_name = "NAME", default_value = "zen-closed")]
-    proxy: String,
-    #[command(flatten)]
-    compute: ComputeArgs,
-    /// Initial structure, or a file with it [default: the published one for the space and resolution]
-    #[arg(long, value_name = "STRUCTURE|FILE")]
-    initial: Option<String>,
-    /// Children to make
-    #[arg(long, value_name = "N", default_value_t = SearchConfig::DEFAULT_ITERATIONS as f64, value_parser = large_number, allow_hyphen_values = true, hide_default_value = true)]
-    iterations: f64,
-    /// Networks kept
-    #[arg(long, value_name = "N", default_value_t = SearchConfig::DEFAULT_POPULATION as u32, value_parser = count, allow_negative_numbers = true)]
-    population: u32,
-    /// Draw block types with the unequal weights of the published implementation
-    #[arg(long)]
-    published_draw: bool,
-    /// Seed of the search and of the exported weights; the same seed gives the same result
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
-    /// Threads; no influence on the result [default: all cores]
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
-    threads: Option<u32>,
-    /// Run directory to make [default: zen-runs/DEVICE-BUDGET-TIME]
-    #[arg(long, short, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Continue an interrupted run in its directory; everything else is read from there
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "latency_ms", "ms_per_image", "max_params", "max_flops", "max_layers", "max_activation_bytes", "initial", "device"])]
-    resume: Option<PathBuf>,
-    /// Write no ONNX file
-    #[arg(long)]
-    no_onnx: bool,
-    #[command(flatten)]
-    database: DatabaseArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    completions: CompletionArgs,
-}
-
-fn examples() -> &'static str {
-    "Examples:
-  zen-search --latency-ms 5 --device t4
-  zen-search --ms-per-image 0.2 --device v100 --runtime published --max-layers 13
-  zen-search --space idw --max-flops 400M --squeeze-excite --latency-ms 90 --device pixel2
-  zen-search --resolution 32 --classes 10 --max-params 1e6 --max-layers 18"
-}
-
-fn names() -> String {
-    let spaces = SPACES.iter().map(|space| format!("  {:<24} {}", space.name, space.about));
-    let proxies = PROXIES.iter().map(|proxy| format!("  {:<24} {}", proxy.name(), proxy.about()));
-    let (spaces, proxies) = (spaces.collect::<Vec<_>>().join("\n"), proxies.collect::<Vec<_>>().join("\n"));
-    format!("Search spaces:\n{spaces}\n\nProxies:\n{proxies}")
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct LayerLimit(Option<u32>);
-
-fn layers(text: &str) -> Result<LayerLimit, String> {
-    match text {
-        "none" => Ok(LayerLimit(None)),
-        _ => count(text).map(|limit| LayerLimit(Some(limit))).map_err(|reason| format!("{reason}, or `none`")),
-    }
-}
+use args::Args;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -141,8 +42,7 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
         }
         None => (spec(args, &store)?, None),
     };
-    let threads =
-        args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()), |n| n as usize);
+    let threads = cli::threads(args.threads);
     let predictor = spec.predictor(&store)?;
     let quality = predictor.as_ref().map(|predictor| Quality::of(&store, predictor.setting())).transpose()?;
     if let (Some(predictor), Some(quality)) = (&predictor, &quality) {
@@ -163,15 +63,42 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
     if evolution.initial().to_string() != spec.initial && evolution.iteration() == 0 {
         args.output.note("note: the initial structure is over a budget; the search starts from a smaller one");
     }
+    let final_round = spec.final_round(&config);
+    if spec.finalists > 0 && final_round.is_none() {
+        args.output.note(format!("no final round: nothing in this program is more precise than {}", spec.proxy));
+    }
     let started = Instant::now();
     let mut progress = Progress::new("search", config.iterations, args.output.quiet);
-    let reason = run(&mut evolution, &config, &mut directory, &cli::interrupted, &mut |evolution| {
-        let best = evolution.population().best().map_or(f64::NAN, |member| member.score);
-        progress.set(evolution.iteration(), || format!("best {best:.2}"));
-    })?;
+    let mut elapsed = None;
+    let outcome =
+        run(
+            &mut evolution,
+            &config,
+            final_round.as_ref(),
+            &mut directory,
+            &cli::interrupted,
+            &mut |step| match step {
+                Step::Evolution(evolution) => {
+                    let best = evolution.population().best().map_or(f64::NAN, |member| member.score);
+                    progress.set(evolution.iteration(), || format!("best {best:.2}"));
+                }
+                Step::Final(found) => {
+                    if elapsed.is_none() {
+                        elapsed = Some(started.elapsed());
+                        progress.finish();
+                        progress = Progress::shares("finalists", args.output.quiet);
+                    }
+                    let share = f64::from(found.draws) / f64::from(found.expected);
+                    progress
+                        .set_share(share, || format!("{} draws, best {}", found.draws, cli::with_error(&found.best)));
+                }
+            },
+        )?;
     progress.finish();
-    let elapsed = started.elapsed();
-    let (winner, graph) = Winner::of(&evolution, &config, &spec, predictor.as_deref(), reason)?;
+    let whole = started.elapsed();
+    let elapsed = elapsed.unwrap_or(whole);
+    let reason = outcome.reason;
+    let (winner, graph) = Winner::of(&evolution, &config, &spec, predictor.as_deref(), outcome)?;
     write_results(&directory, &evolution, &winner)?;
     if !args.no_onnx && reason == StopReason::Finished {
         // float32 weights; batch norms fold away.
@@ -196,6 +123,15 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
         counts.not_better + counts.too_small,
         counts.over_budget.iter().sum::<u64>()
     ));
+    if !winner.finalists.is_empty() {
+        let draws = |finalist: &Finalist| finalist.final_score.map_or(0, |found| found.evaluation.draws);
+        args.output.note(format!(
+            "{} finalists in {:.2} s: {} draws",
+            winner.finalists.len(),
+            (whole - elapsed).as_secs_f64(),
+            winner.finalists.iter().map(draws).sum::<u32>()
+        ));
+    }
     if is_this_machine(&winner) {
         // A search finds what its table takes for too fast.
         args.output.note(format!(
@@ -247,6 +183,10 @@ fn spec(args: &Args, store: &Store) -> anyhow::Result<RunSpec> {
         seed: args.seed,
         iterations: args.iterations as u64,
         population: args.population as usize,
+        draws: args.draws,
+        finalists: args.finalists as usize,
+        standard_error: args.se,
+        score_batch_size: args.score_batch_size,
         budgets: Limits {
             layers: args.max_layers.map_or(Some(space.default_max_layers), |limit| limit.0),
             parameters: args.max_params,
@@ -270,8 +210,8 @@ fn default_directory(args: &Args, spec: &RunSpec) -> PathBuf {
 }
 
 fn report(winner: &Winner, quality: Option<&Quality>, directory: &Path, no_onnx: bool) -> String {
-    let mut lines =
-        vec![("structure", winner.structure.clone()), ("score", format!("{:.3} ({})", winner.score, winner.proxy))];
+    let mut lines = vec![("structure", winner.structure.clone())];
+    lines.extend(score_lines(winner));
     lines.extend(cli::cost_lines(winner.layers, &winner.cost));
     if let (Some(prediction), Some(quality)) = (&winner.latency, quality) {
         lines.extend(cli::describe_latency(prediction, quality));
@@ -286,4 +226,25 @@ fn report(winner: &Winner, quality: Option<&Quality>, directory: &Path, no_onnx:
     });
     lines.push(("written to", file.display().to_string()));
     cli::table(&lines)
+}
+
+/// The scores of the winner, and how far it is ahead.
+fn score_lines(winner: &Winner) -> Vec<(&'static str, String)> {
+    let of_search = format!("{:.3} ({})", winner.score, winner.proxy);
+    let Some(found) = &winner.final_score else { return vec![("score", of_search)] };
+    let draws = found.evaluation.draws;
+    let mean = cli::with_error(&found.evaluation);
+    let finalists = winner.finalists.len();
+    let mut lines = vec![
+        ("score", format!("{mean} ({}, mean of {draws} draws), the best of {finalists} finalists", found.proxy)),
+        ("", format!("{of_search}, what the search ranked by")),
+    ];
+    if let Some(Lead { difference, standard_error, told_apart }) = winner.lead {
+        let verdict = match told_apart {
+            true => String::new(),
+            false => format!(": the two cannot be told apart (below {} standard errors)", Lead::TOLD_APART),
+        };
+        lines.push(("", format!("{difference:.2} +- {standard_error:.2} ahead of the second{verdict}")));
+    }
+    lines
 }

@@ -1,0 +1,94 @@
+//! The options of `zen-score`.
+
+use clap::Parser;
+use zen_nas::cli::{
+    self, CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, OutputArgs, SettingArgs, count, positive,
+    proxies_help,
+};
+use zen_nas::score::{ComputeError, Sampling, Until};
+
+/// Prints scores, costs and predicted latency of structures, and compares scores with each other.
+///
+/// A structure is a string such as 'SuperConvK3BNRELU(3,16,2,1)SuperResIDWE1K7(16,40,2,40,1)'. A file holds
+/// one on each line, or is CSV with a header: a column `structure`, and as far as there are columns
+/// `name`, `dataset`, `resolution`, `classes`, `se` (or `squeeze_excite`) and an accuracy. What a row says replaces the
+/// options --resolution, --classes and --squeeze-excite for that network. One bad structure does not
+/// stop the others.
+///
+/// Proxies that draw weights are repeated until the standard error of their mean is small; scores are
+/// printed as mean +- standard error. The same seed gives the same numbers on any number of threads.
+#[derive(Parser)]
+#[command(name = "zen-score", version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}\n\n{}\n\n{}", proxies_help(), cli::SCORE_ADVICE, cli::exit_help()))]
+pub struct Args {
+    /// A structure, a file with structures or CSV, or - for stdin
+    #[arg(value_name = "STRUCTURE|FILE", required_unless_present = "completions")]
+    pub structures: Vec<String>,
+    /// Proxies to print, separated by commas [default: zen-closed; with --compare all that draw nothing, and zen]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub proxy: Vec<String>,
+    /// Compare the orders that proxies put the networks in, with each other, with parameters and FLOPs, and
+    /// with accuracy where the input has it: Kendall's tau within each data set
+    #[arg(long)]
+    pub compare: bool,
+    /// Column with the accuracy [default: top1_published, accuracy or top1]
+    #[arg(long, value_name = "NAME")]
+    pub accuracy_column: Option<String>,
+    /// Draws for each score, by proxies that draw, instead of as many as the standard error needs
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, conflicts_with = "se")]
+    pub draws: Option<u32>,
+    /// Standard error to draw down to, in units of the score [default: the proxy's, 0.3 for zen]
+    #[arg(long, value_name = "X", value_parser = positive, allow_negative_numbers = true)]
+    pub se: Option<f64>,
+    /// Images of a draw [default: the proxy's]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub score_batch_size: Option<u32>,
+    /// Seed of what is drawn
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Threads; no influence on the result [default: all cores]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub threads: Option<u32>,
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+    #[command(flatten)]
+    pub setting: SettingArgs,
+    #[command(flatten)]
+    pub lowering: LoweringArgs,
+    /// Leave the residual links out (the network that the Zen-score looks at)
+    #[arg(long)]
+    pub no_residual: bool,
+    /// With one structure and a device: the most expensive operators and how each time is known
+    #[arg(long, requires = "device")]
+    pub explain: bool,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Print the result as CSV on stdout; with --compare, one line for each pair of figures
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+    #[command(flatten)]
+    pub completions: CompletionArgs,
+}
+
+const EXAMPLES: &str = "Examples:
+  zen-score zen-runs/t4-5ms-1795519895/best.txt --device t4
+  zen-score networks.txt --proxy zen,params,flops --resolution 32 --classes 10 --csv
+  zen-score networks.csv --compare --accuracy-column top1
+  zen-search --max-flops 400M --json | jq -r .structure | zen-score - --device pixel2";
+
+impl Args {
+    /// How proxies that draw are repeated.
+    ///
+    /// # Errors
+    /// When what is to compute cannot be opened.
+    pub fn sampling(&self) -> Result<Sampling, ComputeError> {
+        Ok(Sampling {
+            seed: self.seed,
+            batch_size: self.score_batch_size.map(|images| images as usize),
+            until: self.draws.map(Until::Draws).or(self.se.map(Until::StandardError)),
+            threads: cli::threads(self.threads),
+            compute: self.compute.open()?,
+        })
+    }
+}

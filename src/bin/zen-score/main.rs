@@ -1,0 +1,118 @@
+//! `zen-score`: scores, costs and predicted latency of given structures, and how scores agree.
+
+mod args;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use serde_json::json;
+use zen_nas::cli::{self, Exit, OpenTable, Progress};
+use zen_nas::report::scores::{Board, Step, Subject, Work, compared, compared_names};
+use zen_nas::report::scores::{comparison_to_csv, networks_to_csv};
+use zen_nas::score::{Proxy, compare, find};
+
+use args::Args;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if args.completions.print::<Args>() {
+        return Exit::Done.into();
+    }
+    cli::finish(score(&args))
+}
+
+fn score(args: &Args) -> anyhow::Result<Exit> {
+    cli::interrupted();
+    let mut proxies = match (&args.proxy[..], args.compare) {
+        ([], true) => compare::default_proxies(),
+        ([], false) => vec![find("zen-closed")?],
+        (names, _) => names.iter().map(|name| find(name)).collect::<Result<Vec<_>, _>>()?,
+    };
+    // Each once, in the order given.
+    let mut known = Vec::new();
+    proxies.retain(|proxy| {
+        !known.contains(&proxy.name()) && {
+            known.push(proxy.name());
+            true
+        }
+    });
+    let opened = cli::open_table(&args.setting, &args.database)?;
+    let subjects = read(args)?;
+    let work = Work {
+        proxies: &proxies,
+        sampling: args.sampling()?,
+        predictor: opened.as_ref().map(|table| &table.predictor),
+    };
+    let mut progress = Progress::shares("score", args.output.quiet);
+    let board = work.run(&subjects, &cli::interrupted, &mut |step| match step {
+        Step::Missing(subject, missing) => eprintln!("error: {}{missing}", subject.prefix()),
+        Step::Progress { share, proxy, evaluation, network } => progress.set_share(share, || {
+            let (mean, draws) = (cli::with_error(&evaluation), evaluation.draws);
+            format!("network {network} of {}: {proxy} {mean} after {draws} draws", subjects.len())
+        }),
+    });
+    progress.finish();
+    print(args, &board, &proxies, opened.as_ref())?;
+    if board.interrupted {
+        let done = board.networks.len();
+        args.output.note(format!("interrupted: {done} of {} networks are done", subjects.len()));
+        return Ok(Exit::Interrupted);
+    }
+    Ok(match board.missing {
+        0 => Exit::Done,
+        _ if board.networks.iter().all(|network| network.scores.iter().all(|(_, score)| score.is_none())) => {
+            Exit::BadInput
+        }
+        _ => Exit::Partial,
+    })
+}
+
+/// All networks that were named.
+fn read(args: &Args) -> anyhow::Result<Vec<Subject>> {
+    let mut options = args.lowering.options();
+    options.residual = !args.no_residual;
+    let mut subjects = Vec::new();
+    for argument in &args.structures {
+        let networks = cli::read_networks(argument, options, args.accuracy_column.as_deref())?;
+        if !networks.instead_of_options.is_empty() {
+            let columns = networks.instead_of_options.join(", ");
+            args.output.note(format!("note: {argument} says {columns} for each network; options do not change it"));
+        }
+        if let (true, Some(column)) = (args.compare, &networks.accuracy_column) {
+            args.output.note(format!("note: accuracies are from the column {column} of {argument}"));
+        }
+        subjects.extend(networks.subjects);
+    }
+    Ok(subjects)
+}
+
+fn print(args: &Args, board: &Board, proxies: &[&dyn Proxy], opened: Option<&OpenTable>) -> anyhow::Result<()> {
+    let networks = &board.networks;
+    let names: Vec<_> = proxies.iter().map(|proxy| proxy.name()).collect();
+    let comparison = args.compare.then(|| {
+        let names = compared_names(networks, &names);
+        (compare::compare(&names, &compared(networks, &names)), names)
+    });
+    if args.output.json {
+        let value = match &comparison {
+            Some((groups, _)) => json!({ "networks": networks, "comparison": groups }),
+            None => json!(networks),
+        };
+        cli::print(&serde_json::to_string_pretty(&value)?);
+        return Ok(());
+    }
+    if networks.is_empty() {
+        return Ok(());
+    }
+    match (comparison, &networks[..]) {
+        (Some((groups, _)), _) if args.csv => cli::print(&comparison_to_csv(&groups)),
+        (None, _) if args.csv => cli::print(&networks_to_csv(networks, &names)),
+        (Some((groups, names)), _) => {
+            let (table, text) = (cli::score_table(networks, opened), cli::describe_comparison(&groups, &names));
+            cli::print(&format!("{table}\n\n{text}"));
+        }
+        (None, [network]) => cli::print(&cli::describe_scored(network, opened, args.explain)),
+        (None, _) => cli::print(&cli::score_table(networks, opened)),
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! Scored networks and comparisons as CSV. Columns only ever come after those that are there; an
+//! unknown value is an empty field. What `zen-score` writes it also reads.
+
+use super::ScoredNetwork;
+use crate::latency::Prediction;
+use crate::score::compare::GroupComparison;
+
+/// Columns of every network, before those of the scores.
+const NETWORK: [&str; 11] = [
+    "name",
+    "structure",
+    "resolution",
+    "classes",
+    "squeeze_excite",
+    "dataset",
+    "accuracy",
+    "layers",
+    "parameters",
+    "flops",
+    "peak_activation_bytes",
+];
+
+/// Columns of a predicted latency, after those of the scores.
+const LATENCY: [&str; 8] = [
+    "latency_setting",
+    "latency_evidence",
+    "latency_ms",
+    "latency_ms_per_image",
+    "latency_low_ms",
+    "latency_high_ms",
+    "latency_error",
+    "latency_extrapolated_share",
+];
+
+/// Columns of a comparison, one line for each pair of figures.
+const COMPARISON: [&str; 10] =
+    ["dataset", "resolution", "classes", "a", "b", "networks", "kendall_tau", "low", "high", "kendall_tau_by_chance"];
+
+/// One line for each network: what it is and costs, then for each proxy its score, `<proxy>_standard_error`
+/// and `<proxy>_draws`, then the latency where one was predicted.
+pub fn networks_to_csv(networks: &[ScoredNetwork], proxies: &[&str]) -> String {
+    let latency = networks.iter().any(|network| network.latency.is_some());
+    let mut header: Vec<String> = NETWORK.map(str::to_owned).to_vec();
+    for proxy in proxies {
+        header.extend([(*proxy).to_owned(), format!("{proxy}_standard_error"), format!("{proxy}_draws")]);
+    }
+    if latency {
+        header.extend(LATENCY.map(str::to_owned));
+    }
+    let lines = networks.iter().map(|network| {
+        let mut fields = vec![
+            text(network.name.as_ref()),
+            network.structure.clone(),
+            network.resolution.to_string(),
+            network.classes.to_string(),
+            network.squeeze_excite.to_string(),
+            text(network.dataset.as_ref()),
+            text(network.accuracy),
+            network.layers.to_string(),
+            network.cost.parameters.to_string(),
+            network.cost.flops.to_string(),
+            network.cost.peak_activation_bytes.to_string(),
+        ];
+        for proxy in proxies {
+            let found = network.scores.iter().find(|(name, _)| name == proxy);
+            let found = found.and_then(|(_, scored)| *scored).map(|scored| scored.evaluation);
+            fields.push(text(found.map(|found| found.score)));
+            fields.push(text(found.and_then(|found| found.standard_error)));
+            fields.push(text(found.map(|found| found.draws)));
+        }
+        if let Some(prediction) = &network.latency {
+            fields.extend(latency_fields(prediction));
+        }
+        fields
+    });
+    to_text(header, lines)
+}
+
+fn latency_fields(prediction: &Prediction) -> [String; LATENCY.len()] {
+    let interval = prediction.interval;
+    [
+        prediction.setting.id(),
+        prediction.evidence.to_string(),
+        prediction.ms.to_string(),
+        prediction.ms_per_image.to_string(),
+        text(interval.map(|interval| interval.low_ms)),
+        text(interval.map(|interval| interval.high_ms)),
+        text(prediction.error),
+        prediction.extrapolated_share.to_string(),
+    ]
+}
+
+/// One line for each pair of figures in each group.
+pub fn comparison_to_csv(groups: &[GroupComparison]) -> String {
+    let lines = groups.iter().flat_map(|group| {
+        group.agreements.iter().map(|agreement| {
+            vec![
+                text(group.group.dataset.as_ref()),
+                group.group.resolution.to_string(),
+                group.group.classes.to_string(),
+                agreement.a.clone(),
+                agreement.b.clone(),
+                agreement.networks.to_string(),
+                text(agreement.kendall_tau),
+                text(agreement.low),
+                text(agreement.high),
+                text(agreement.kendall_tau_by_chance),
+            ]
+        })
+    });
+    to_text(COMPARISON.map(str::to_owned).to_vec(), lines)
+}
+
+fn text(value: Option<impl ToString>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}
+
+/// Lines with their header, without a newline at the end.
+fn to_text(header: Vec<String>, lines: impl Iterator<Item = Vec<String>>) -> String {
+    let quoted = |fields: Vec<String>| {
+        let fields = fields.into_iter().map(|field| match field.contains([',', '"', '\n', '\r']) {
+            true => format!("\"{}\"", field.replace('"', "\"\"")),
+            false => field,
+        });
+        fields.collect::<Vec<_>>().join(",")
+    };
+    std::iter::once(header).chain(lines).map(quoted).collect::<Vec<_>>().join("\n")
+}
