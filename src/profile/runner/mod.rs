@@ -3,6 +3,7 @@
 //! Adding one: write `x.rs`, list it in [`RUNNERS`]. Not here: how often something is timed and
 //! what the samples mean (`bench`).
 
+mod agent;
 mod difference;
 #[cfg(test)]
 pub(crate) mod mock;
