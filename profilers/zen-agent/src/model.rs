@@ -98,7 +98,7 @@ pub struct PartsBlock {
 /// Most nodes of a model that are timed one by one.
 pub const MAX_NODES: usize = 4096;
 /// Most samples of single nodes in a block: each node has one per call.
-const MAX_NODE_SAMPLES: u32 = 200;
+const MAX_NODE_SAMPLES: u32 = 100;
 
 /// Samples of every node of one freshly loaded, running model, each the milliseconds of one call;
 /// the n-th samples of all lists are of the same call.
@@ -184,7 +184,7 @@ impl Model {
         guarded("running the model", || self.owned(&owners, count, limits))
     }
 
-    /// Times a call node by node, with at most 200 samples.
+    /// Times a call node by node, with at most 100 samples.
     ///
     /// # Errors
     /// As [`Model::parts`], and for a model of more than [`MAX_NODES`] nodes.

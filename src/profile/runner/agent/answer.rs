@@ -13,6 +13,9 @@ use crate::profile::transport::{Line, printable};
 /// A target's wall clock may run ahead of ours by this share and these milliseconds.
 const AHEAD: (f64, f64) = (1.05, 50.0);
 
+/// Longest greeting in bytes: it is read as a tree first, which takes many times its size.
+const MAX_GREETING_BYTES: usize = 64 << 10;
+
 /// What was asked for.
 pub(super) struct Asked<'a> {
     /// Name of the model, and whether its parts are wanted; none for a greeting only.
@@ -142,6 +145,9 @@ fn unreadable(line: &str, error: &serde_json::Error) -> Problem {
 
 /// The greeting; its protocol is looked at first, as another one may have other fields.
 fn greeting(line: &str) -> Result<Greeting, Problem> {
+    if line.len() > MAX_GREETING_BYTES {
+        return nonsense(format!("the greeting is longer than {MAX_GREETING_BYTES} bytes"));
+    }
     let value: serde_json::Value = serde_json::from_str(line).map_err(|error| unreadable(line, &error))?;
     match value.get("protocol").and_then(serde_json::Value::as_u64) {
         Some(protocol) if protocol == u64::from(PROTOCOL) => {}

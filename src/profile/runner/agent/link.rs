@@ -18,7 +18,7 @@ const SUBJECT_LIMIT: Duration = Duration::from_secs(180);
 /// takes longer.
 const GRACE: Duration = Duration::from_secs(30);
 /// Longest line of an answer: every node of a model with its name and samples.
-const LINE_BYTES: usize = 16 << 20;
+const LINE_BYTES: usize = 8 << 20;
 
 pub(super) const MODEL_FILE: &str = "model.onnx";
 const JOB_FILE: &str = "job.json";

@@ -37,6 +37,8 @@ pub(super) struct Scripted {
     pub seen: Rc<RefCell<Seen>>,
     /// Copies that arrive damaged.
     pub damaged: usize,
+    /// Files that fit on the device.
+    pub room: usize,
     /// Answer to `uname -sm`.
     pub uname: &'static str,
 }
@@ -69,6 +71,10 @@ impl Transport for Scripted {
     }
 
     fn put(&mut self, name: &str, content: &[u8], _: FileMode) -> Result<String, TransportError> {
+        if self.seen.borrow().puts.len() == self.room {
+            let problem = "no space left on device".to_owned();
+            return Err(TransportError::Put { target: "script".to_owned(), name: name.to_owned(), problem });
+        }
         let mut content = content.to_vec();
         if self.damaged > 0 {
             self.damaged -= 1;

@@ -50,7 +50,7 @@ fn options() -> RemoteOptions {
 
 fn scripted(runs: Vec<Run>) -> (Scripted, Rc<RefCell<Seen>>) {
     let seen = Rc::new(RefCell::new(Seen::default()));
-    (Scripted { runs: runs.into(), seen: seen.clone(), damaged: 0, uname: "Linux toaster" }, seen)
+    (Scripted { runs: runs.into(), seen: seen.clone(), damaged: 0, room: usize::MAX, uname: "Linux toaster" }, seen)
 }
 
 /// An open agent whose runs after the greeting are these.
@@ -182,7 +182,7 @@ fn a_damaged_copy_is_replaced_once() {
 
 #[test]
 fn answers_that_make_no_sense_cost_one_subject() {
-    let long = format!("{}{}", &BLOCK[..20], " ".repeat(17 << 20));
+    let long = format!("{}{}", &BLOCK[..20], " ".repeat(8 << 20));
     let other = BLOCK.replace("conv", "dense");
     let many = BLOCK.replace("[1.5,1.25]", &format!("[{}1]", "1,".repeat(100)));
     let uneven = BLOCK.replace("[1.5,1.5]", "[1.5,1.5,1.5]");
@@ -208,6 +208,8 @@ fn answers_that_make_no_sense_cost_one_subject() {
         let reason = failure(vec![answer(&lines, DONE)]);
         assert!(reason.contains(word), "{word}: {reason}");
     }
+    let endless = Run { lines: vec![format!("{{{}", "[".repeat(1 << 20))], end: DONE };
+    assert!(failure(vec![endless]).contains("the greeting is longer than"));
     let reason = failure(vec![Run { lines: vec![BLOCK.to_owned()], end: DONE }]);
     assert!(reason.contains("does not begin with a greeting"), "{reason}");
 }
@@ -263,6 +265,20 @@ fn a_lost_connection_and_an_exchanged_machine_end_it() {
     let (mut exchanged, _) = agent(vec![other]);
     let error = block(&mut exchanged).unwrap_err();
     assert!(matches!(&error, RunnerError::Lost(reason) if reason.contains("another machine")), "{error}");
+}
+
+#[test]
+fn a_full_device_ends_it_with_the_reason() {
+    let runs = || vec![answer(&[END], DONE)];
+    for room in 0..2 {
+        let transport = Scripted { room, ..scripted(runs()).0 };
+        let Err(error) = Agent::open(Box::new(transport), &options()) else { panic!("room for {room} is enough") };
+        assert!(matches!(&error, RunnerError::Lost(reason) if reason.contains("no space left")), "{error}");
+    }
+    let transport = Scripted { room: 2, ..scripted(runs()).0 };
+    let mut agent = Agent::open(Box::new(transport), &options()).unwrap();
+    let error = block(&mut agent).unwrap_err();
+    assert!(matches!(&error, RunnerError::Lost(reason) if reason.contains("model.onnx")), "{error}");
 }
 
 #[test]
