@@ -75,6 +75,13 @@ impl Agent {
         check(options)?;
         let mut link = Link::open(transport, options)?;
         let greeting = greet(&mut link)?;
+        if greeting.cores != options.cores {
+            let stays = greeting.cores.as_deref().map_or_else(|| "all cores".to_owned(), printable);
+            return Err(RunnerError::Lost(format!(
+                "the zen-agent on {} stays on {stays} in spite of its job",
+                link.target()
+            )));
+        }
         Ok(Self { link, device: options.device.clone(), greeting })
     }
 

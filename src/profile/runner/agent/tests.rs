@@ -144,12 +144,14 @@ fn an_agent_of_another_protocol_is_refused_with_both_versions() {
 
 #[test]
 fn a_target_that_cannot_be_used_is_refused_at_once() {
-    let greeting = answer(&[END], DONE).lines.join("").replace("\"tract\"", "\"other\"");
-    let reason = open_error(vec![Run { lines: vec![greeting], end: DONE }], &options());
-    assert!(reason.contains("a line is no record") || reason.contains("other"), "{reason}");
+    let other = Run { lines: vec![hello(false).replace("\"tract\"", "\"other\"")], end: DONE };
+    let reason = open_error(vec![other], &options());
+    assert!(reason.contains("it runs other, not tract"), "{reason}");
     let gone = || Run { lines: vec![], end: End::Exit(Exit::Code(126), "sh: zen-agent: Exec format error") };
     let reason = open_error(vec![gone(), gone()], &options());
     assert!(reason.contains("Exec format error. If the agent does not run there, build it"), "{reason}");
+    let reason = open_error(vec![answer(&[END], DONE)], &RemoteOptions { cores: None, ..options() });
+    assert!(reason.contains("stays on f0 in spite of its job"), "{reason}");
     let unnamed = RemoteOptions { agent: None, ..options() };
     let reason = open_error(vec![], &unnamed);
     assert!(
