@@ -95,32 +95,9 @@ pub struct PartsBlock {
     pub whole_ms: Vec<f64>,
 }
 
-/// Most nodes of a model that are timed one by one.
-pub const MAX_NODES: usize = 4096;
-/// Most samples of single nodes in a block: each node has one per call.
-const MAX_NODE_SAMPLES: u32 = 100;
-
-/// Samples of every node of one freshly loaded, running model, each the milliseconds of one call;
-/// the n-th samples of all lists are of the same call.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct NodesBlock {
-    /// In the order of execution.
-    pub nodes: Vec<NodeSamples>,
-    /// The whole call, with what timing its nodes adds.
-    pub whole_ms: Vec<f64>,
-}
-
-/// Samples of one node by the clock of [`crate::CLOCK`].
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct NodeSamples {
-    /// As the runtime calls it after optimisation.
-    pub name: String,
-    pub ms: Vec<f64>,
-}
-
 /// A model ready to run on one thread, with inputs of fixed values.
 pub struct Model {
-    plan: Arc<TypedRunnableModel>,
+    pub(crate) plan: Arc<TypedRunnableModel>,
     inputs: TVec<TValue>,
 }
 
@@ -184,37 +161,8 @@ impl Model {
         guarded("running the model", || self.owned(&owners, count, limits))
     }
 
-    /// Times a call node by node, with at most 100 samples.
-    ///
-    /// # Errors
-    /// As [`Model::parts`], and for a model of more than [`MAX_NODES`] nodes.
-    pub fn node_times(&self, limits: &Limits) -> Result<NodesBlock, AgentError> {
-        limits.check()?;
-        let limits = Limits {
-            min_samples: limits.min_samples.min(MAX_NODE_SAMPLES),
-            max_samples: limits.max_samples.min(MAX_NODE_SAMPLES),
-            ..limits.clone()
-        };
-        let mut names = Vec::new();
-        let mut place = |name: &str, operator: &str| {
-            (!matches!(operator, "Const" | "Source")).then(|| {
-                names.push(name.to_owned());
-                names.len() - 1
-            })
-        };
-        let owners: Vec<Option<usize>> =
-            self.plan.model().nodes.iter().map(|node| place(&node.name, &node.op.name())).collect();
-        if names.len() > MAX_NODES {
-            return Err(AgentError::TooManyNodes { nodes: names.len(), limit: MAX_NODES });
-        }
-        let block = guarded("running the model", || self.owned(&owners, names.len(), &limits))?;
-        // Nanoseconds are as fine as the clock: more digits only make lines longer.
-        let round = |samples: Vec<f64>| samples.into_iter().map(|ms| (ms * 1e6).round() / 1e6).collect::<Vec<_>>();
-        let nodes = names.into_iter().zip(block.parts_ms).map(|(name, ms)| NodeSamples { name, ms: round(ms) });
-        Ok(NodesBlock { nodes: nodes.collect(), whole_ms: round(block.whole_ms) })
-    }
-
-    fn owned(&self, owners: &[Option<usize>], count: usize, limits: &Limits) -> TractResult<PartsBlock> {
+    /// Times a call by the owners of its nodes, by their number.
+    pub(crate) fn owned(&self, owners: &[Option<usize>], count: usize, limits: &Limits) -> TractResult<PartsBlock> {
         let mut state = self.plan.spawn()?;
         let cost = reading_cost();
         let mut block = PartsBlock { parts_ms: vec![Vec::new(); count], ..PartsBlock::default() };
@@ -309,7 +257,7 @@ fn tract(doing: &'static str, error: &TractError) -> AgentError {
 }
 
 /// Runs tract behind a boundary that turns its panics into errors.
-fn guarded<T>(doing: &'static str, work: impl FnOnce() -> TractResult<T>) -> Result<T, AgentError> {
+pub(crate) fn guarded<T>(doing: &'static str, work: impl FnOnce() -> TractResult<T>) -> Result<T, AgentError> {
     // What a panic leaves behind is dropped here, never used again.
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(result) => result.map_err(|error| tract(doing, &error)),

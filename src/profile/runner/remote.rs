@@ -46,7 +46,7 @@ impl RemoteOptions {
     }
 }
 
-/// Starts a runner on the machine that a transport reaches.
+/// Starts a runner on a machine.
 pub type OpenRemote = fn(Box<dyn Transport>, &RemoteOptions) -> Result<Box<dyn Runner>, RunnerError>;
 
 /// A runner for other machines that can be chosen.
