@@ -97,7 +97,7 @@ pub struct PartsBlock {
 
 /// A model ready to run on one thread, with inputs of fixed values.
 pub struct Model {
-    plan: Arc<TypedRunnableModel>,
+    pub(crate) plan: Arc<TypedRunnableModel>,
     inputs: TVec<TValue>,
 }
 
@@ -161,7 +161,8 @@ impl Model {
         guarded("running the model", || self.owned(&owners, count, limits))
     }
 
-    fn owned(&self, owners: &[Option<usize>], count: usize, limits: &Limits) -> TractResult<PartsBlock> {
+    /// Times a call by the owners of its nodes, by their number.
+    pub(crate) fn owned(&self, owners: &[Option<usize>], count: usize, limits: &Limits) -> TractResult<PartsBlock> {
         let mut state = self.plan.spawn()?;
         let cost = reading_cost();
         let mut block = PartsBlock { parts_ms: vec![Vec::new(); count], ..PartsBlock::default() };
@@ -256,7 +257,7 @@ fn tract(doing: &'static str, error: &TractError) -> AgentError {
 }
 
 /// Runs tract behind a boundary that turns its panics into errors.
-fn guarded<T>(doing: &'static str, work: impl FnOnce() -> TractResult<T>) -> Result<T, AgentError> {
+pub(crate) fn guarded<T>(doing: &'static str, work: impl FnOnce() -> TractResult<T>) -> Result<T, AgentError> {
     // What a panic leaves behind is dropped here, never used again.
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(result) => result.map_err(|error| tract(doing, &error)),
