@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::check::{CheckReport, MAX_NETWORKS};
+use super::drift::{DriftOptions, DriftReport, Watch};
 use super::learning::{Learning, MoreTime};
 use super::plan::{MAX_OPERATORS, PlanOptions};
-use super::{Estimate, ProfileError, Runner, RunnerAbout, Target};
-use crate::latency::{CHECK_METHOD, Evidence, NewRun, OperatorKey, RunId, Setting, Store, TableError};
+use super::{Estimate, ProfileError, Runner, RunnerAbout, Settled, Target};
+use crate::latency::{CHECK_METHOD, Evidence, NewRun, OperatorKey, RunId, Setting, Store, TableChoice, TableError};
 
 /// Largest batch size that is measured.
 const MAX_BATCH_SIZE: u32 = 4096;
@@ -36,6 +37,8 @@ pub struct SessionOptions {
     pub only_check: bool,
     pub operator_target: Target,
     pub network_target: Target,
+    /// How the steadiness of the machine is watched; none for not at all.
+    pub drift: Option<DriftOptions>,
 }
 
 impl SessionOptions {
@@ -138,6 +141,12 @@ pub struct Outcome {
     pub chosen_bias: Option<f64>,
     /// What measuring on would buy; none where too little is known to say.
     pub more_time: Option<MoreTime>,
+    /// Operators and whole networks that were timed until their median was known well enough, ...
+    pub settled: usize,
+    /// ... and those for which a limit on blocks or time came first.
+    pub unsettled: usize,
+    /// How much the machine moved; none where nobody watched.
+    pub drift: Option<DriftReport>,
 }
 
 /// The setting that a runner's numbers belong to. What an emulated machine measures is never filed
@@ -161,9 +170,10 @@ pub fn profile(
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<Outcome, ProfileError> {
     options.check()?;
-    store.read_only_own_runs(!options.only_check);
+    let measured = TableChoice::Own { host: runner.about().host };
+    let before = store.choose_tables(if options.only_check { TableChoice::Best } else { measured });
     let outcome = measure_and_check(store, runner, options, interrupted, on_event);
-    store.read_only_own_runs(false);
+    store.choose_tables(before);
     outcome
 }
 
@@ -206,9 +216,14 @@ fn measure_and_check(
         check: None,
         chosen_bias: None,
         more_time: None,
+        settled: 0,
+        unsettled: 0,
+        drift: None,
     };
     let start = Instant::now();
-    let mut session = Session { store, runner, options, interrupted, on_event, setting, run, start, outcome };
+    let watch = Watch::default();
+    let mut session = Session { store, runner, options, interrupted, on_event, setting, run, start, outcome, watch };
+    session.look(true, true)?;
     let mut error = None;
     match &options.adapt_from {
         _ if options.only_check => session.check_held_out(0)?,
@@ -227,7 +242,11 @@ fn measure_and_check(
             }
         }
     }
-    let Session { store, mut outcome, .. } = session;
+    if session.outcome.ending != Ending::Interrupted {
+        session.look(true, false)?;
+    }
+    let Session { store, mut outcome, watch, .. } = session;
+    outcome.drift = watch.report();
     if outcome.ending != Ending::Interrupted {
         outcome.left_out = error.clone();
         let checked = outcome.check.as_ref().map(|check| &check.error);
@@ -280,6 +299,7 @@ pub(super) struct Session<'s> {
     pub run: RunId,
     pub start: Instant,
     pub outcome: Outcome,
+    pub watch: Watch,
 }
 
 impl Session<'_> {
@@ -290,6 +310,15 @@ impl Session<'_> {
         }
         let limit = self.options.time_limit?.saturating_sub(reserve);
         (self.start.elapsed() >= limit).then_some(Ending::TimeLimit)
+    }
+
+    /// Counts a time as known well enough or not.
+    pub fn count(&mut self, estimate: &Estimate) {
+        let counter = match estimate.settled {
+            Settled::Stable => &mut self.outcome.settled,
+            Settled::BlockLimit | Settled::TimeLimit => &mut self.outcome.unsettled,
+        };
+        *counter += 1;
     }
 
     pub fn fail(&mut self, subject: String, reason: String) {
