@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::print::columns;
 use crate::latency::{Device, DeviceSource, LatencyError, ReachKind, Setting, Store, TableSource};
 
 /// One device.
@@ -73,11 +72,15 @@ fn summarise(store: &Store, settings: &[Setting], device: Device) -> Result<Devi
 
 /// A line each, and how to add one.
 pub fn describe_devices(devices: &[DeviceSummary], directory: Option<&std::path::Path>) -> String {
-    let mut lines =
-        vec![["device", "what it is", "reached by", "default setting", "tables", "file"].map(str::to_owned)];
-    lines.extend(devices.iter().map(DeviceSummary::cells));
-    let lines: Vec<Vec<String>> = lines.into_iter().map(Vec::from).collect();
-    let mut text = columns(&lines);
+    let header = ["device", "what it is", "reached by", "default setting", "tables", "file"].map(str::to_owned);
+    let lines: Vec<[String; 6]> = std::iter::once(header).chain(devices.iter().map(DeviceSummary::cells)).collect();
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..6).map(width).collect();
+    let text = |line: &[String; 6]| {
+        let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let mut text = lines.iter().map(text).collect::<Vec<_>>().join("\n");
     if let Some(directory) = directory {
         text.push_str(&format!("\nyour own devices: {}/NAME.toml", directory.display()));
     }
