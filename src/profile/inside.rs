@@ -209,7 +209,14 @@ impl Session<'_> {
             let (measured_ms, stderr_ms) = match turn {
                 Turn::Fresh => {
                     let target = self.options.network_target.quick();
-                    let estimate = measure(self.runner, &subject, &target).map_err(failed)?;
+                    let estimate = match measure(self.runner, &subject, &target) {
+                        Ok(estimate) => estimate,
+                        Err(error) => {
+                            // The operators are finished, whatever became of the whole.
+                            self.store.insert_observations(self.run, &observed, None)?;
+                            return Err(failed(error));
+                        }
+                    };
                     self.count(&estimate);
                     let times = NetworkTimes {
                         measured_ms: estimate.median_ms,

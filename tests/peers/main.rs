@@ -1,6 +1,8 @@
 //! Other programs judge what this one writes. Each theme is skipped, loudly, where its peer is
 //! not installed; `.ci/run` installs them all.
 
+#[cfg(feature = "ssh")]
+mod agent;
 mod contract;
 mod local;
 mod onnx;

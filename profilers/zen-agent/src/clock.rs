@@ -5,6 +5,8 @@
 
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 /// The clock behind `cpu_ms`.
 pub const CLOCK: &str = if cfg!(unix) { "thread-cpu" } else { "wall" };
 
@@ -41,6 +43,77 @@ impl Stamp {
     }
 }
 
+/// How steady a machine's clocks are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClockCheck {
+    /// How far the clocks disagreed meanwhile, in milliseconds; see [`ClockWatch`].
+    pub jump_ms: f64,
+    /// Half the spread (quartile to quartile) of the same work done again and again, over its median.
+    pub work_spread: f64,
+}
+
+impl ClockCheck {
+    /// Does the same work some times, in about 10 ms.
+    pub fn now() -> Self {
+        let watch = ClockWatch::start();
+        let mut times: Vec<f64> = (0..16)
+            .map(|_| {
+                let stamp = Stamp::now();
+                let work = (0..200_000u64)
+                    .fold(1, |state: u64, i| std::hint::black_box(state.wrapping_mul(0x2545_f491).wrapping_add(i)));
+                std::hint::black_box(work);
+                stamp.elapsed().cpu_ms
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        let work_spread = 0.5 * (times[12] - times[4]) / times[8].max(1e-9);
+        Self { jump_ms: watch.jump_ms(), work_spread }
+    }
+}
+
+/// Share by which clocks may run apart without a jump: what time servers correct, several times over.
+const DRIFT: f64 = 2e-3;
+
+/// Several clocks of the machine, side by side, to see whether one of them jumps.
+///
+/// The processor time of a thread can never pass the wall time; the clock that time servers
+/// correct can never be far from the one that they do not; a clock that goes on while the machine
+/// sleeps shows that it slept.
+pub struct ClockWatch {
+    stamp: Stamp,
+    others_ms: [f64; 2],
+}
+
+impl ClockWatch {
+    pub fn start() -> Self {
+        Self { others_ms: other_clocks_ms(), stamp: Stamp::now() }
+    }
+
+    /// The largest disagreement since the start in milliseconds; 0 where there is none.
+    pub fn jump_ms(&self) -> f64 {
+        let elapsed = self.stamp.elapsed();
+        let allowed_ms = DRIFT * elapsed.wall_ms;
+        let others = other_clocks_ms().into_iter().zip(self.others_ms);
+        let apart = others.map(|(now, then)| (now - then - elapsed.wall_ms).abs());
+        let largest_ms = apart.fold(elapsed.cpu_ms - elapsed.wall_ms, f64::max);
+        (largest_ms - allowed_ms).max(0.0)
+    }
+}
+
+/// Wall clocks beside the one of [`Instant`]: uncorrected, and going on in sleep.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn other_clocks_ms() -> [f64; 2] {
+    [libc::CLOCK_MONOTONIC_RAW, libc::CLOCK_BOOTTIME].map(|clock| clock_ns(clock) as f64 * 1e-6)
+}
+
+/// None: the wall clock itself.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn other_clocks_ms() -> [f64; 2] {
+    use std::sync::OnceLock;
+    static START: OnceLock<Instant> = OnceLock::new();
+    [START.get_or_init(Instant::now).elapsed().as_secs_f64() * 1e3; 2]
+}
+
 /// Time that a pair of readings itself adds, in milliseconds: the median of many empty ones.
 pub(crate) fn reading_cost() -> Elapsed {
     let mut empty: Vec<_> = (0..101).map(|_| Stamp::now().elapsed()).collect();
@@ -52,9 +125,14 @@ pub(crate) fn reading_cost() -> Elapsed {
 
 #[cfg(unix)]
 fn thread_cpu_ns(_: Instant) -> u64 {
+    clock_ns(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
+#[cfg(unix)]
+fn clock_ns(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the pointer is to a live timespec, which the call only writes.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    unsafe { libc::clock_gettime(clock, &mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
@@ -68,6 +146,17 @@ fn thread_cpu_ns(wall: Instant) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clocks_agree_and_a_jump_is_seen() {
+        let check = ClockCheck::now();
+        assert!(check.work_spread >= 0.0 && check.work_spread.is_finite(), "{check:?}");
+        let mut watch = ClockWatch::start();
+        assert!(watch.jump_ms() < 1000.0);
+        // A clock that was ten seconds behind.
+        watch.others_ms[1] -= 10_000.0;
+        assert!(watch.jump_ms() > 9000.0, "{}", watch.jump_ms());
+    }
 
     #[test]
     fn sleeping_takes_no_processor_time() {

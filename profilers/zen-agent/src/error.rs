@@ -19,6 +19,10 @@ pub enum AgentError {
     Panic { doing: &'static str, reason: String },
     #[error("no node of the optimised model has a name that starts with `{prefix}`")]
     NoNodes { prefix: String },
+    #[error("staying on the processors {mask}: {reason}")]
+    Cores { mask: String, reason: String },
+    #[error("the model runs {nodes} nodes, single ones are timed of at most {limit}")]
+    TooManyNodes { nodes: usize, limit: usize },
     #[error("limits: {reason}")]
     Limits { reason: String },
     #[error("reading {path}: {source}")]

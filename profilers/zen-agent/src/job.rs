@@ -5,9 +5,10 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::emulation::is_emulated;
 use crate::{
-    AgentError, Job, JobModel, MAX_BLOCKS, MAX_MODEL_BYTES, Machine, Model, PROTOCOL, RUNTIME, RUNTIME_VERSION, Record,
-    VERSION,
+    AgentError, ClockCheck, ClockWatch, Greeting, Job, JobModel, MAX_BLOCKS, MAX_MODEL_BYTES, Machine, Model, PROTOCOL,
+    RUNTIME, RUNTIME_VERSION, Record, Scope, VERSION, stay_on,
 };
 
 /// Largest job file that is read.
@@ -25,6 +26,8 @@ pub enum ExitCode {
     Usage = 2,
     /// The job cannot be read or is of another protocol.
     BadJob = 3,
+    /// The processors that were asked for cannot be had; nothing was measured.
+    Cores = 4,
     /// Some models failed or the time limit came first; the records say which.
     PartlyMeasured = 5,
 }
@@ -54,15 +57,19 @@ pub(crate) fn read_job(path: &Path) -> Result<Job, AgentError> {
             model.name, model.blocks
         )));
     }
+    if let Some(model) = job.models.iter().find(|model| model.parts && model.scope != Scope::Whole) {
+        return Err(bad(format!("model `{}` wants parts and a scope; parts are of the whole model", model.name)));
+    }
     Ok(job)
 }
 
-/// Runs the job in a file and writes its records, each flushed as it is known.
+/// Runs the job in a file and writes its records, each flushed as it is known. `cores` goes before
+/// the job's own.
 ///
 /// # Errors
 /// When the output cannot be written. Everything else is told in the records, or, where the job
 /// itself cannot be read, on stderr.
-pub fn run_job(path: &Path, out: &mut impl Write) -> io::Result<ExitCode> {
+pub fn run_job(path: &Path, cores: Option<&str>, out: &mut impl Write) -> io::Result<ExitCode> {
     let job = match read_job(path) {
         Ok(job) => job,
         Err(error) => {
@@ -71,7 +78,14 @@ pub fn run_job(path: &Path, out: &mut impl Write) -> io::Result<ExitCode> {
         }
     };
     let deadline = Instant::now() + Duration::from_secs_f64(job.time_limit_s);
-    write(out, &hello())?;
+    let cores = cores.or(job.cores.as_deref());
+    // Asked before it is told where to stay: the machine has more cores than that.
+    let machine = Machine::here();
+    if let Some(Err(error)) = cores.map(stay_on) {
+        eprintln!("zen-agent: {error}");
+        return Ok(ExitCode::Cores);
+    }
+    write(out, &hello(machine, cores))?;
     let directory = path.parent().unwrap_or(Path::new("."));
     let (mut measured, mut failed, mut time_limit_reached) = (0, 0, false);
     'models: for model in &job.models {
@@ -80,8 +94,8 @@ pub fn run_job(path: &Path, out: &mut impl Write) -> io::Result<ExitCode> {
                 time_limit_reached = true;
                 break 'models;
             }
-            match time_block(&job, model, directory) {
-                Ok(samples) => write(out, &Record::Block { model: model.name.clone(), block, samples })?,
+            match time_block(&job, model, block, directory) {
+                Ok(record) => write(out, &record)?,
                 Err(error) => {
                     failed += 1;
                     write(out, &Record::Failure { model: model.name.clone(), reason: error.to_string() })?;
@@ -96,20 +110,31 @@ pub fn run_job(path: &Path, out: &mut impl Write) -> io::Result<ExitCode> {
 }
 
 /// The greeting.
-fn hello() -> Record {
-    Record::Hello {
+fn hello(machine: Machine, cores: Option<&str>) -> Record {
+    Record::Hello(Greeting {
         protocol: PROTOCOL,
         agent_version: VERSION.to_owned(),
         runtime: RUNTIME.to_owned(),
         runtime_version: RUNTIME_VERSION.to_owned(),
-        machine: Machine::here(),
+        machine,
         clock: crate::CLOCK.to_owned(),
-    }
+        clock_check: ClockCheck::now(),
+        emulated: is_emulated(),
+        cores: cores.map(str::to_owned),
+    })
 }
 
-fn time_block(job: &Job, model: &JobModel, directory: &Path) -> Result<crate::Block, AgentError> {
-    let bytes = read_bounded(&directory.join(&model.path), MAX_MODEL_BYTES)?;
-    Model::load(&bytes)?.block(&model.scope, &job.limits)
+fn time_block(job: &Job, asked: &JobModel, block: u32, directory: &Path) -> Result<Record, AgentError> {
+    let bytes = read_bounded(&directory.join(&asked.path), MAX_MODEL_BYTES)?;
+    let model = Model::load(&bytes)?;
+    let (name, watch) = (asked.name.clone(), ClockWatch::start());
+    Ok(if asked.parts {
+        let samples = model.node_times(&job.limits)?;
+        Record::Parts { model: name, block, samples, clock_jump_ms: watch.jump_ms() }
+    } else {
+        let samples = model.block(&asked.scope, &job.limits)?;
+        Record::Block { model: name, block, samples, clock_jump_ms: watch.jump_ms() }
+    })
 }
 
 fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, AgentError> {

@@ -6,6 +6,8 @@
 //! what their samples mean.
 
 mod clock;
+mod cores;
+mod emulation;
 mod error;
 mod job;
 mod machine;
@@ -14,12 +16,13 @@ mod protocol;
 mod sampling;
 mod validate;
 
-pub use clock::{CLOCK, CLOCK_WORDS, Elapsed, Stamp};
+pub use clock::{CLOCK, CLOCK_WORDS, ClockCheck, ClockWatch, Elapsed, Stamp};
+pub use cores::{parse_mask, stay_on};
 pub use error::AgentError;
 pub use job::{ExitCode, MAX_JOB_BYTES, run_job};
 pub use machine::Machine;
-pub use model::{Block, Limits, Model, PartsBlock, Scope};
-pub use protocol::{Job, JobModel, MAX_BLOCKS, PROTOCOL, Record};
+pub use model::{Block, Limits, MAX_NODES, Model, NodeSamples, NodesBlock, PartsBlock, Scope};
+pub use protocol::{Greeting, Job, JobModel, MAX_BLOCKS, PROTOCOL, Record};
 pub use sampling::{calls_per_sample, input_values, time_calls};
 pub use validate::MAX_MODEL_BYTES;
 

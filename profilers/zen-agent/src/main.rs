@@ -1,5 +1,6 @@
-//! `zen-agent JOB`: times the models of a job file and answers with JSON lines on stdout.
+//! `zen-agent [--cores MASK] JOB`: times the models of a job file and answers with JSON lines on stdout.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 use std::process;
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use zen_agent::{ExitCode, Job, PROTOCOL, RUNTIME, RUNTIME_VERSION, VERSION, run_job};
 
-const USAGE: &str = "usage: zen-agent JOB.json | zen-agent --version";
+const USAGE: &str = "usage: zen-agent [--cores MASK] JOB.json | zen-agent --version";
 
 /// A call that hangs inside the runtime is given this long beyond the job's time limit.
 const GRACE: Duration = Duration::from_secs(10);
@@ -19,7 +20,10 @@ fn main() {
             println!("zen-agent {VERSION}, protocol {PROTOCOL}, {RUNTIME} {RUNTIME_VERSION}");
             ExitCode::Done
         }
-        [job] if !job.to_string_lossy().starts_with('-') => run(Path::new(job)),
+        [job] if is_plain(job) => run(Path::new(job), None),
+        [option, mask, job] if option == "--cores" && is_plain(job) => {
+            run(Path::new(job), Some(&mask.to_string_lossy()))
+        }
         _ => {
             eprintln!("{USAGE}");
             ExitCode::Usage
@@ -28,9 +32,13 @@ fn main() {
     process::exit(code as i32);
 }
 
-fn run(path: &Path) -> ExitCode {
+fn is_plain(argument: &OsStr) -> bool {
+    !argument.to_string_lossy().starts_with('-')
+}
+
+fn run(path: &Path, cores: Option<&str>) -> ExitCode {
     watch(path);
-    run_job(path, &mut io::stdout().lock()).unwrap_or_else(|error| {
+    run_job(path, cores, &mut io::stdout().lock()).unwrap_or_else(|error| {
         eprintln!("zen-agent: writing the records: {error}");
         ExitCode::Unexpected
     })

@@ -3,6 +3,7 @@
 //! Adding one: write `x.rs`, list it in [`RUNNERS`]. Not here: how often something is timed and
 //! what the samples mean (`bench`).
 
+mod agent;
 mod difference;
 #[cfg(test)]
 pub(crate) mod mock;
@@ -19,7 +20,7 @@ use crate::latency::Precision;
 use crate::names::UnknownName;
 
 pub use difference::Difference;
-pub use remote::{REMOTE_RUNNERS, RemoteEntry, RemoteOptions};
+pub use remote::{OpenRemote, REMOTE_RUNNERS, RemoteEntry, RemoteOptions};
 
 /// Something to time.
 #[derive(Clone, Debug)]

@@ -1,5 +1,7 @@
 //! Sessions against a scripted runner: no clock, so whole tables compare exactly.
 
+mod lost;
+
 use std::cell::Cell;
 
 use super::super::runner::mock::Mock;

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use error::TransportError;
+pub(crate) use lines::printable;
 
 /// An open way to a machine, with a private folder there (mode 700) that lives as long as it does.
 pub trait Transport {
