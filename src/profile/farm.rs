@@ -38,12 +38,13 @@ impl Farm {
                 what: "members".to_owned(),
             });
         };
-        let about = runner.about();
+        let mut about = runner.about();
         for (address, runner) in &members[1..] {
             if let Some(what) = difference(&about, &runner.about()) {
                 return Err(ProfileError::Farm { a: first.clone(), b: address.clone(), what });
             }
         }
+        about.host = format!("{}, a farm", machine(&about.host));
         let members = members.into_iter().map(|(address, runner)| Member { address, runner, lost: None }).collect();
         Ok(Self { members, about, next: 0, current: None })
     }
@@ -94,7 +95,7 @@ fn difference(a: &RunnerAbout, b: &RunnerAbout) -> Option<String> {
             ("runtime", about.runtime.to_owned()),
             ("runtime version", about.runtime_version.clone()),
             ("device", about.device.clone()),
-            ("processor", about.host.clone()),
+            ("processor", machine(&about.host).to_owned()),
             ("threads", about.threads.to_string()),
             ("precision", about.precision.to_string()),
             ("clock", about.clock.clone()),
@@ -103,6 +104,11 @@ fn difference(a: &RunnerAbout, b: &RunnerAbout) -> Option<String> {
     };
     let pairs = parts(a).into_iter().zip(parts(b));
     pairs.into_iter().find(|(a, b)| a != b).map(|((what, a), (_, b))| format!("{what} ({a} and {b})"))
+}
+
+/// A machine without where it is reached, which runners add after `, at `.
+fn machine(host: &str) -> &str {
+    host.rsplit_once(", at ").map_or(host, |(machine, _)| machine)
 }
 
 impl Runner for Farm {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::farm::Farm;
-use super::transport::{self, OpenOptions, TransportError, TransportKind};
+use super::transport::{self, AskPassphrase, OpenOptions, TransportError, TransportKind};
 use super::{ProfileError, RemoteEntry, RemoteOptions, Runner, RunnerEntry, RunnerOptions};
 use crate::latency::{Device, Precision, ReachKind, Store, Tools, is_address};
 
@@ -30,7 +30,7 @@ pub struct ReachOptions<'a> {
     /// The ssh configuration file to use instead of the user's.
     pub ssh_config: Option<PathBuf>,
     /// Asks for the passphrase of a key file; none gives up on that key.
-    pub passphrase: Option<&'a mut (dyn FnMut(&Path) -> Option<String> + 'a)>,
+    pub passphrase: Option<AskPassphrase<'a>>,
 }
 
 /// A device that can be measured.

@@ -5,16 +5,20 @@
 //! error of the table (`check`). Everything is stored as it arrives: an interrupted session is
 //! continued by the next one with the same runtime.
 
+mod outcome;
+#[cfg(test)]
+mod tests;
+
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
-use super::check::{CheckReport, MAX_NETWORKS};
-use super::drift::{DriftOptions, DriftReport, Watch};
-use super::learning::{Learning, MoreTime};
+use super::check::MAX_NETWORKS;
+use super::drift::{DriftOptions, Watch};
+use super::learning::Learning;
 use super::plan::{MAX_OPERATORS, PlanOptions};
 use super::{Estimate, ProfileError, Runner, RunnerAbout, Settled, Target};
-use crate::latency::{CHECK_METHOD, Evidence, NewRun, OperatorKey, RunId, Setting, Store, TableChoice, TableError};
+use crate::latency::{CHECK_METHOD, Evidence, NewRun, OperatorKey, RunId, Setting, Store, TableChoice};
+
+pub use outcome::{Ending, Failure, Outcome};
 
 /// Largest batch size that is measured.
 const MAX_BATCH_SIZE: u32 = 4096;
@@ -90,63 +94,6 @@ pub enum Event<'e> {
     Check { measurements: usize },
     /// A whole network was measured for the check.
     Network { structure: &'e str, estimate: &'e Estimate },
-}
-
-/// Why a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ending {
-    /// The plan is done.
-    Complete,
-    /// Fresh networks are predicted as well as was asked for.
-    TargetMet,
-    /// The time limit came first.
-    TimeLimit,
-    /// The user interrupted.
-    Interrupted,
-}
-
-/// Something that could not be timed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Failure {
-    /// An operator or a structure.
-    pub subject: String,
-    pub reason: String,
-}
-
-/// What a session did.
-#[derive(Clone, Debug, Serialize)]
-pub struct Outcome {
-    pub setting: Setting,
-    /// Of the table that predicts: whether its operators were timed on the device or fitted to another's.
-    pub evidence: Evidence,
-    #[serde(skip)]
-    pub run: RunId,
-    pub ending: Ending,
-    /// Operators measured by this session.
-    pub measured: usize,
-    /// Operators of the plan that earlier sessions had measured.
-    pub stored: usize,
-    /// Operators of the plan without a time yet, except the failed ones.
-    pub remaining: usize,
-    /// Networks inside which operators were measured by this session.
-    pub inside_networks: usize,
-    pub failed: Vec<Failure>,
-    /// Of an adapted table: the error of each network predicted by a fit to the others.
-    pub left_out: Option<TableError>,
-    /// None when no networks were wanted or there was no time for at least two.
-    pub check: Option<CheckReport>,
-    /// Mean signed relative error, as a share, of networks that small searches chose towards the end, each
-    /// before it was measured: below 0 a search's choice takes longer than predicted.
-    pub chosen_bias: Option<f64>,
-    /// What measuring on would buy; none where too little is known to say.
-    pub more_time: Option<MoreTime>,
-    /// Operators and whole networks that were timed until their median was known well enough, ...
-    pub settled: usize,
-    /// ... and those for which a limit on blocks or time came first.
-    pub unsettled: usize,
-    /// How much the machine moved; none where nobody watched.
-    pub drift: Option<DriftReport>,
 }
 
 /// The setting that a runner's numbers belong to. What an emulated machine measures is never filed
@@ -325,6 +272,3 @@ impl Session<'_> {
         self.outcome.failed.push(Failure { subject, reason });
     }
 }
-
-#[cfg(test)]
-mod tests;

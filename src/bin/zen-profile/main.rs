@@ -1,6 +1,7 @@
 //! `zen-profile`: latency tables, measured, listed and exported.
 
 mod args;
+mod remote;
 mod tables;
 
 use std::path::{Path, PathBuf};
@@ -15,7 +16,8 @@ use zen_nas::profile::{DriftOptions, PlanOptions, SessionOptions, Source, Target
 use zen_nas::report::ReportOptions;
 use zen_nas::space::{SPACES, Space};
 
-use self::args::{Args, Command, MeasureArgs, RuntimeArgs};
+use self::args::{Args, Command, MeasureArgs};
+use self::remote::RuntimeArgs;
 
 /// Where the networks come from whose operators are measured.
 fn sources(spaces: &[String], lowering: &LoweringArgs) -> anyhow::Result<Vec<Source>> {

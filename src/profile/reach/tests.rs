@@ -58,7 +58,10 @@ static ENTRY: RemoteEntry = RemoteEntry {
             runtime: "tract",
             runtime_version: "1".to_owned(),
             device: options.device.clone(),
-            host: if address.contains("other") { "another processor" } else { "a processor" }.to_owned(),
+            host: format!(
+                "{}, at {address}",
+                if address.contains("other") { "another processor" } else { "a processor" }
+            ),
             threads: options.threads,
             precision: options.precision,
             clock: "scripted".to_owned(),
@@ -137,6 +140,7 @@ fn a_farm_shares_subjects_and_survives_a_lost_member() {
     }
     let asked: Vec<String> = ASKED.take().into_iter().map(|(who, what)| format!("{who} {what}")).collect();
     assert_eq!(asked, ["a x", "a x", "dying y", "b y", "b y", "a z"]);
+    assert_eq!(farm.about().host, "a processor, a farm");
     assert!(farm.about().conditions.contains("dying: lost (cable)"), "{}", farm.about().conditions);
     let (runner, _) = open(&["dying1", "dying2"]);
     let error = runner.unwrap().block(&subject("x"), &Limits::default()).unwrap_err();
