@@ -3,11 +3,13 @@
 //! No decisions here: options become library types, results become text.
 
 mod board;
+mod devices;
 mod exit;
 mod interrupt;
 mod networks;
 mod number;
 mod options;
+mod passphrase;
 mod print;
 mod profile;
 mod progress;
@@ -16,14 +18,16 @@ mod scores;
 mod tables;
 
 pub use board::{describe_comparison, describe_scored, score_table};
+pub use devices::{DeviceSummary, DeviceTable, all_devices, describe_devices};
 pub use exit::{Exit, exit_help, exit_of, finish};
 pub use interrupt::interrupted;
 pub use networks::{InputError, Networks, read_networks};
 pub use number::{count, count_or_none, large_number, positive, threads};
 pub use options::{
     CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, NamedStructure, OpenTable, OutputArgs, SettingArgs,
-    TableArgs, open_store, open_table, read_structures,
+    TableArgs, choose_shipped, open_store, open_table, read_structures,
 };
+pub use passphrase::Passphrases;
 pub use print::{columns, cost_lines, describe_latency, human, print, table};
 pub use profile::{SessionProgress, describe_session, describe_verification, profile_exit, verification_exit};
 pub use progress::Progress;

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::networks::{InputError, read_text};
 use super::number::count;
-use crate::latency::{LatencyError, Precision, Predictor, Setting, SettingQuery, Store, resolve};
+use crate::latency::{LatencyError, Precision, Predictor, Setting, SettingQuery, Store, TableChoice, resolve};
 use crate::net::{LowerOptions, MAX_STRUCTURE_BYTES};
 use crate::report::Quality;
 use crate::score::{Compute, ComputeError};
@@ -29,6 +29,9 @@ pub struct SettingArgs {
     /// Threads of the runtime, for tables of processors
     #[arg(long, value_name = "N", value_parser = count, requires = "device", allow_negative_numbers = true)]
     pub runtime_threads: Option<u32>,
+    /// The shipped (or imported) table, not one of your own
+    #[arg(long, requires = "device")]
+    pub shipped: bool,
 }
 
 impl SettingArgs {
@@ -41,6 +44,7 @@ impl SettingArgs {
             batch_size: self.batch_size,
             threads: self.runtime_threads,
             preferred_batch_size: None,
+            shipped: self.shipped,
         })
     }
 }
@@ -63,6 +67,9 @@ pub struct TableArgs {
     /// Threads of the runtime, for tables of processors
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub runtime_threads: Option<u32>,
+    /// The shipped (or imported) table, not one of your own
+    #[arg(long)]
+    pub shipped: bool,
 }
 
 impl TableArgs {
@@ -78,6 +85,7 @@ impl TableArgs {
             batch_size: self.batch_size,
             threads: self.runtime_threads,
             preferred_batch_size: None,
+            shipped: self.shipped,
         };
         if self.table.contains('/') {
             let named: Setting = self.table.parse()?;
@@ -92,6 +100,7 @@ impl TableArgs {
                 batch_size: Some(named.batch_size),
                 threads: Some(named.threads),
                 preferred_batch_size: None,
+                shipped: self.shipped,
             };
         }
         Ok(query)
@@ -196,6 +205,13 @@ pub fn open_store(args: &DatabaseArgs) -> Result<Store, LatencyError> {
     }
 }
 
+/// From now on reads the shipped tables, if they are asked for.
+pub fn choose_shipped(store: &mut Store, shipped: bool) {
+    if shipped {
+        store.choose_tables(TableChoice::Shipped);
+    }
+}
+
 /// A predictor with how good its table is.
 #[derive(Debug)]
 pub struct OpenTable {
@@ -209,8 +225,9 @@ pub struct OpenTable {
 /// When the database cannot be opened, or no table fits.
 pub fn open_table(setting: &SettingArgs, database: &DatabaseArgs) -> Result<Option<OpenTable>, LatencyError> {
     let Some(query) = setting.query() else { return Ok(None) };
-    let store = open_store(database)?;
+    let mut store = open_store(database)?;
     let setting = resolve(&store, &query)?;
+    choose_shipped(&mut store, query.shipped);
     Ok(Some(OpenTable { predictor: Predictor::new(&store, &setting)?, quality: Quality::of(&store, &setting)? }))
 }
 

@@ -76,6 +76,7 @@ pub fn describe_latency(prediction: &Prediction, quality: &Quality) -> Vec<(&'st
         latency.push_str(&format!(" ({:.4} ms per image)", prediction.ms_per_image));
     }
     let mut lines = vec![("latency", latency), ("", describe_setting(setting))];
+    lines.extend(quality.source().map(|source| ("table", source)));
     // The error is the mean over networks; the interval says how far off single ones are.
     if let Some(Interval { low_ms, high_ms, coverage }) = prediction.interval {
         let percent = coverage * 100.0;

@@ -2,7 +2,9 @@
 
 use super::{Exit, Progress, columns, table};
 use crate::latency::{Interval, Store};
-use crate::profile::{CheckReport, Ending, Event, Learning, MoreTime, Outcome, Recent, Settled, Verification};
+use crate::profile::{
+    CheckReport, DriftReport, Ending, Event, Learning, MoreTime, Outcome, Recent, Settled, Verification,
+};
 
 /// Follows a session with a progress bar and notes on stderr.
 pub struct SessionProgress {
@@ -110,7 +112,7 @@ pub fn profile_exit(outcome: &Outcome) -> Exit {
 
 /// The summary for people.
 pub fn describe_session(outcome: &Outcome, store: &Store) -> String {
-    let Outcome { setting, measured, stored, remaining, inside_networks, failed, .. } = outcome;
+    let Outcome { setting, measured, stored, remaining, inside_networks, failed, settled, unsettled, .. } = outcome;
     let mut operators = format!("{measured} measured now, {stored} earlier, {} failed", failed.len());
     if *remaining > 0 {
         operators.push_str(&format!(", {remaining} not yet"));
@@ -148,6 +150,17 @@ pub fn describe_session(outcome: &Outcome, store: &Store) -> String {
             ),
         ));
     }
+    if *unsettled > 0 {
+        lines.push((
+            "certainty",
+            format!(
+                "{unsettled} of {} times came to a limit before their standard error was as small as aimed for (2% of \
+                 an operator's median, 1% of a network's)",
+                settled + unsettled
+            ),
+        ));
+    }
+    lines.extend(outcome.drift.as_ref().map(|drift| ("steadiness", steadiness(drift))));
     lines.push(("database", store.path().display().to_string()));
     match outcome.ending {
         Ending::Complete => {}
@@ -160,6 +173,23 @@ pub fn describe_session(outcome: &Outcome, store: &Store) -> String {
         }
     }
     table(&lines)
+}
+
+/// How much the machine moved.
+fn steadiness(drift: &DriftReport) -> String {
+    let DriftReport { readings, moved, trend, jumps, repeated, kept, .. } = drift;
+    let mut text = format!(
+        "a reference network measured {readings} times was off its median by {:.1}% at most, {:+.1}% from first to last",
+        moved * 100.0,
+        trend * 100.0
+    );
+    if *jumps > 0 {
+        text.push_str(&format!("; {jumps} jumps, {repeated} operators' times measured again"));
+    }
+    if *kept > 0 {
+        text.push_str(&format!(", after {kept} of them nothing was, to save time"));
+    }
+    text
 }
 
 /// What one measurement says about another.

@@ -21,6 +21,7 @@ pub fn describe_report(report: &Report) -> String {
     if !report.runtime_version.is_empty() {
         lines.push(("", format!("{} version: {}", report.setting.runtime, report.runtime_version)));
     }
+    lines.extend(report.table.as_ref().map(|table| ("table", table.to_string())));
     lines.push(("unit", report.unit.to_owned()));
     let measured = match report.comparison {
         Comparison::LeaveOneOut => "published",
@@ -28,7 +29,7 @@ pub fn describe_report(report: &Report) -> String {
     };
     lines.push(("networks", report.method.clone()));
     let (Some(figures), Some(evidence)) = (&report.figures, &report.evidence) else {
-        let quality = Quality { error: report.stated.clone(), noise_floor: None };
+        let quality = Quality { error: report.stated.clone(), noise_floor: None, ..Quality::default() };
         lines.push(("stated error", quality.to_string()));
         return table(&lines);
     };

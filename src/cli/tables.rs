@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::print::table;
-use crate::latency::{Device, Evidence, IMPORTED, Imported, LatencyError, Setting, SettingSummary, Store, UNIT};
+use crate::latency::{
+    Device, Evidence, IMPORTED, Imported, LatencyError, Setting, SettingSummary, Store, TableSource, UNIT,
+};
 use crate::report::Quality;
 
 /// The table of one setting.
@@ -129,11 +131,16 @@ impl TableSummary {
         let error = self.quality.brief();
         let operators = self.measured + self.fitted + self.interpolated;
         let what = if operators == 0 { "formula".to_owned() } else { format!("{operators} operators") };
-        let source = match self.runs.iter().find(|run| run.counts).map(|run| &run.shipped) {
-            Some(Some(name)) if name.starts_with(IMPORTED) => "imported",
-            Some(Some(_)) => "shipped",
-            _ => "own",
+        let mut source = match &self.quality.table {
+            Some(TableSource::Imported { .. }) => "imported".to_owned(),
+            Some(TableSource::Shipped { .. }) => "shipped".to_owned(),
+            Some(TableSource::Own { host }) if !host.is_empty() => format!("own, on {host}"),
+            Some(TableSource::Own { .. }) | None => "own".to_owned(),
         };
+        match self.quality.other_tables.len() {
+            0 => {}
+            others => source.push_str(&format!(" ({others} more, not read)")),
+        }
         format!("{:40} {:12} {what:16} {error:68} {source}", self.setting.id(), self.evidence)
     }
 
@@ -151,6 +158,7 @@ impl TableSummary {
                 ),
             ),
         ];
+        lines.extend(self.quality.source().map(|source| ("table", source)));
         lines.push(("table error", self.quality.to_string()));
         for run in &self.runs {
             let state = match (&run.shipped, run.finished) {

@@ -40,14 +40,17 @@ fn identity(check: &NetworkCheck) -> Identity {
 pub fn checked_networks(store: &Store, setting: &Setting) -> Result<Vec<CheckedNetwork>, LatencyError> {
     let counting = store.counting_runs(setting)?;
     let mut runs = store.runs(setting)?;
+    let own_counts = runs.iter().any(|run| run.shipped.is_none() && counting.contains(&run.id));
     // Shipped before own, oldest first: later ones replace earlier ones.
     runs.sort_by_key(|run| (run.shipped.is_none(), run.id));
     let mut calibration = BTreeSet::new();
     let mut networks: BTreeMap<Identity, (usize, CheckedNetwork)> = BTreeMap::new();
     let mut order = 0;
     for run in runs {
-        // A table of another machine with a processor of the same name has no say any more.
-        let relevant = run.shipped.is_none() || counting.contains(&run.id);
+        // A table of another machine of the same name has no say; what was measured before there was an
+        // own table does.
+        let first_own = run.shipped.is_none() && !own_counts && store.own_may_count();
+        let relevant = first_own || counting.contains(&run.id);
         for check in store.checks(run.id)? {
             if check.calibration {
                 calibration.insert(identity(&check));

@@ -30,7 +30,8 @@ mod table;
 mod thin;
 
 pub use checked::{CHECK_METHOD, CheckedNetwork, VERIFICATION_METHOD, checked_networks};
-pub use device::{DEVICES, Device, Reach, ReachKind};
+pub(crate) use device::is_address;
+pub use device::{CONFIGURATION_VARIABLE, DEVICES, Device, DeviceSource, Reach, ReachKind, Tools, user_directory};
 pub use error::LatencyError;
 pub use error_report::{ErrorFigures, error_of, leave_out_error};
 pub use fit::{NetworkTimes, fit_composition, fit_prior, fit_spread, fit_spread_of, spread_of_pairs};
@@ -43,6 +44,7 @@ pub use resolve::{SettingQuery, resolve};
 pub use scale::scaled_table;
 pub use setting::{Evidence, Precision, Setting};
 pub use store::{
-    CheckId, DATABASE_VARIABLE, NetworkCheck, NewRun, Row, Run, RunId, SHIPPED, SettingSummary, Store, TableError, UNIT,
+    CheckId, DATABASE_VARIABLE, DriftReading, Mark, NetworkCheck, NewRun, Row, Run, RunId, SHIPPED, SettingSummary,
+    SettingTable, Store, TableChoice, TableError, TableSource, UNIT,
 };
 pub use table::{IMPORTED, Imported, Table, export_table, import_table_file, table_file_help, table_of};

@@ -1,7 +1,9 @@
 //! From what a user names (a device, perhaps a runtime, precision or batch) to one setting that
 //! has a table.
 
-use super::{Device, LatencyError, Precision, ReachKind, Setting, Store};
+use std::collections::BTreeSet;
+
+use super::{Device, LatencyError, Precision, ReachKind, Setting, Store, TableSource};
 
 /// What a user says about the setting; everything but the device may be left open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,6 +15,8 @@ pub struct SettingQuery {
     pub threads: Option<u32>,
     /// Batch to prefer when none is named, e.g. 64 for milliseconds per image.
     pub preferred_batch_size: Option<u32>,
+    /// Only tables that are shipped or imported; otherwise the user's own come first.
+    pub shipped: bool,
 }
 
 impl SettingQuery {
@@ -55,7 +59,19 @@ pub fn resolve(store: &Store, query: &SettingQuery) -> Result<Setting, LatencyEr
             available: format!("nothing has been measured on {} yet: run `{}` first", query.device, measuring(query)),
         });
     }
-    of_device.retain(|setting| query.matches(setting));
+    // Settings whose table is the user's own; with `shipped`, those that have another one.
+    let mut own = BTreeSet::new();
+    let mut others = BTreeSet::new();
+    for setting in &of_device {
+        for table in store.tables(setting)? {
+            match table.source {
+                TableSource::Own { .. } if table.finished => own.insert(setting.id()),
+                TableSource::Own { .. } => false,
+                TableSource::Imported { .. } | TableSource::Shipped { .. } => others.insert(setting.id()),
+            };
+        }
+    }
+    of_device.retain(|setting| query.matches(setting) && (!query.shipped || others.contains(&setting.id())));
     // Tables of other processors have the names of these, and the defaults of this one.
     let processor = || name.starts_with("cpu-").then(|| Device::find("cpu").ok()).flatten();
     let default = device.ok().or_else(processor).map(|device| device.default_setting);
@@ -64,8 +80,11 @@ pub fn resolve(store: &Store, query: &SettingQuery) -> Result<Setting, LatencyEr
     let distance = |setting: &Setting| {
         let off = |same: Option<bool>| u32::from(same == Some(false));
         let default = default.as_ref();
+        let other_images = query.preferred_batch_size.is_some_and(|images| images != setting.batch_size);
         (
-            off(default.map(|default| default.runtime == setting.runtime)) * 4
+            u32::from(other_images) * 16
+                + u32::from(query.shipped || !own.contains(&setting.id())) * 8
+                + off(default.map(|default| default.runtime == setting.runtime)) * 4
                 + u32::from(setting.batch_size != batch_size) * 2
                 + off(default.map(|default| default.precision == setting.precision)),
             setting.id(),
@@ -80,6 +99,7 @@ pub fn resolve(store: &Store, query: &SettingQuery) -> Result<Setting, LatencyEr
             wanted.extend(query.precision.map(|precision| precision.to_string()));
             wanted.extend(query.batch_size.map(|batch_size| format!("batch {batch_size}")));
             wanted.extend(query.threads.map(|threads| format!("{threads} threads")));
+            wanted.extend(query.shipped.then(|| "shipped".to_owned()));
             // This machine can be measured with another runtime.
             let hint = if local && query.runtime.is_some() {
                 format!("; `{}` measures one", measuring(query))

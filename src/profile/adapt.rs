@@ -9,7 +9,7 @@ use super::draw::Drawer;
 use super::session::{Event, Session};
 use super::{Ending, ProfileError};
 use crate::latency::{
-    Evidence, NetworkCheck, NetworkTimes, Predictor, Setting, TableError, fit_composition, fit_spread_of,
+    Evidence, NetworkCheck, NetworkTimes, Predictor, Setting, TableChoice, TableError, fit_composition, fit_spread_of,
     leave_out_error, scaled_table,
 };
 
@@ -25,9 +25,9 @@ impl Session<'_> {
     /// of networks and the error of each predicted by the others.
     pub(super) fn adapt(&mut self, from: &Setting) -> Result<(usize, Option<TableError>), ProfileError> {
         // The other table is read whole, the user's or a shipped one.
-        self.store.read_only_own_runs(false);
+        let own = self.store.choose_tables(TableChoice::Best);
         let source = self.store.rows(from).and_then(|rows| Ok((rows, Predictor::new(self.store, from)?)));
-        self.store.read_only_own_runs(true);
+        self.store.choose_tables(own);
         let (rows, predictor) = source?;
         (self.on_event)(Event::Check { measurements: ADAPT_NETWORKS });
         let plan = &self.options.plan;

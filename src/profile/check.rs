@@ -141,9 +141,11 @@ impl Session<'_> {
             self.outcome.ending = ending;
             return Ok(None);
         }
+        self.look(false, false)?;
         let subject = network_subject(&drawn.network, &drawn.graph, self.setting.batch_size, self.options.plan.seed)?;
         match measure(self.runner, &subject, &self.options.network_target) {
             Ok(estimate) => {
+                self.count(&estimate);
                 (self.on_event)(Event::Network { structure: &subject.name, estimate: &estimate });
                 Ok(Some((estimate.median_ms, estimate.stderr_ms)))
             }

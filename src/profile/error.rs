@@ -32,15 +32,18 @@ pub enum ProfileError {
     AdaptNetworks { measured: usize, needed: usize },
     #[error("measuring the network {structure}: {reason}")]
     Network { structure: String, reason: String },
-    #[error(
-        "{device} is not reachable: connecting it takes {connect}, and this version measures the machine it runs on \
-         (run zen-profile --device cpu there){meanwhile}"
-    )]
-    NotReachable { device: String, connect: String, meanwhile: String },
+    #[error("{device} is not reachable: {problem}; connecting it takes {connect}{meanwhile}")]
+    NotReachable { device: String, problem: String, connect: String, meanwhile: String },
+    #[error("{device} is reached by kind = \"{kind}\", so {option} says nothing about it; see zen-profile devices")]
+    WrongWay { device: String, option: &'static str, kind: &'static str },
+    #[error("{option} `{address}` is no address: it has blanks, or begins with `-`")]
+    BadAddress { option: &'static str, address: String },
+    #[error("{a} and {b} cannot fill one table together, they differ in their {what}; measure them one by one")]
+    Farm { a: String, b: String, what: String },
     #[error(transparent)]
     UnknownRuntime(#[from] UnknownName),
     #[error("{runtime} cannot be used: {reason}")]
-    NoRuntime { runtime: &'static str, reason: String },
+    NoRuntime { runtime: String, reason: String },
     #[error("the device is lost: {0}; what was measured is stored, run the same command again to go on")]
     Lost(String),
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use super::check::network_subject;
 use super::chosen::choose;
 use super::draw::{Drawer, Drawn};
+use super::drift::Look;
 use super::learning::Learning;
 use super::session::{Event, Session};
 use super::{Ending, Parts, ProfileError, RunnerError, measure};
@@ -90,6 +91,8 @@ impl Session<'_> {
         }
         let (mut turns, mut failures) = (0, 0);
         let mut network_time = Duration::ZERO;
+        // As it was when the machine was last known to be steady.
+        let mut steady = (learning.clone(), operators.clone(), networks);
         while operators.len() < self.options.plan.operators {
             let reserve = self.reserve(network_time);
             if let Some(ending) = self.stop(reserve) {
@@ -137,6 +140,16 @@ impl Session<'_> {
             failures = 0;
             networks += 1;
             self.outcome.inside_networks += 1;
+            match self.look(false, true)? {
+                Look::NotDue => {}
+                Look::Steady => steady = (learning.clone(), operators.clone(), networks),
+                Look::TakenBack => {
+                    self.outcome.inside_networks -= networks - steady.2;
+                    (learning, operators, networks) = steady.clone();
+                    // Made from what is no more.
+                    table = Table { predictor: None, fitted_at: 0, read_at: 0 };
+                }
+            }
             self.outcome.measured = operators.len() - self.outcome.stored;
             let elapsed = self.start.elapsed();
             (self.on_event)(Event::Learned { learning: &learning, operators: operators.len(), elapsed });
@@ -204,6 +217,7 @@ impl Session<'_> {
                             return Err(failed(error));
                         }
                     };
+                    self.count(&estimate);
                     let times = NetworkTimes {
                         measured_ms: estimate.median_ms,
                         // What is cold in a network is in the times of operators inside networks already, as

@@ -3,14 +3,16 @@
 //! Random networks (`draw`) -> the operators inside them, timed by a runner (`runner`) while the network
 //! runs (`inside`), or one by one (`plan`, `operators`) until their estimate is stable (`bench`) ->
 //! rows stored as they arrive (`session`) -> whole networks predicted and measured (`check`). How a
-//! machine is reached is `transport`. Not here: looking a latency up (`latency`).
+//! machine is reached is `transport`; whether it stays the same meanwhile is `drift`. Not here: looking a latency up (`latency`).
 
 mod adapt;
 mod bench;
 mod check;
 mod chosen;
 mod draw;
+mod drift;
 mod error;
+mod farm;
 mod inside;
 mod learning;
 mod operators;
@@ -25,10 +27,11 @@ pub use adapt::ADAPT_NETWORKS;
 pub use bench::{Estimate, Settled, Target, measure};
 pub use check::{CheckReport, MAX_NETWORKS};
 pub use draw::{Drawer, Drawn, Source, draw_networks};
+pub use drift::{DriftOptions, DriftReport, REFERENCE};
 pub use error::ProfileError;
 pub use learning::{Learning, MoreTime, Recent};
 pub use plan::{MAX_OPERATORS, Plan, PlanOptions, plan};
-pub use reach::open_runner;
+pub use reach::{ReachOptions, Reached, open_runner};
 pub use runner::{
     Difference, OpenRemote, Parts, REMOTE_RUNNERS, RUNNERS, RemoteEntry, RemoteOptions, Runner, RunnerAbout,
     RunnerEntry, RunnerError, RunnerOptions, Subject, Without,

@@ -1,10 +1,11 @@
 //! Operators measured each by itself, as planned: for runtimes that time a model's own nodes or the
 //! model as a whole, but not the nodes of a network.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use zen_agent::Scope;
 
+use super::drift::Look;
 use super::learning::Learning;
 use super::session::{Event, Session};
 use super::{Estimate, ProfileError, RunnerError, Subject, measure, plan};
@@ -30,12 +31,31 @@ impl Session<'_> {
             networks: self.options.networks,
         });
         let reserve = self.options.time_limit.unwrap_or_default().mul_f64(NETWORK_TIME_SHARE);
-        for key in &missing {
-            if let Some(ending) = self.stop(reserve) {
+        let mut queue: VecDeque<OperatorKey> = missing.into();
+        // Measured since the machine was last known to be steady, and failures until then.
+        let (mut recent, mut failures) = (Vec::new(), 0);
+        loop {
+            // The last ones are looked at, too, before the queue is done.
+            match self.look(queue.is_empty() && !recent.is_empty(), true)? {
+                Look::NotDue => {}
+                Look::Steady => {
+                    recent.clear();
+                    failures = self.outcome.failed.len();
+                }
+                Look::TakenBack => {
+                    self.outcome.measured -= recent.len() - (self.outcome.failed.len() - failures);
+                    self.outcome.remaining += recent.len();
+                    self.outcome.failed.truncate(failures);
+                    queue.extend(recent.drain(..));
+                }
+            }
+            if let Some(ending) = self.stop(reserve).filter(|_| !queue.is_empty()) {
                 self.outcome.ending = ending;
                 break;
             }
-            self.operator(key)?;
+            let Some(key) = queue.pop_front() else { break };
+            self.operator(&key)?;
+            recent.push(key);
         }
         Ok(Learning::default())
     }
@@ -52,6 +72,7 @@ impl Session<'_> {
                 let Estimate { median_ms, stderr_ms, samples_ms, .. } = &estimate;
                 let evidence = Evidence::Measured;
                 self.store.insert_measurement(self.run, key, *median_ms, *stderr_ms, evidence, samples_ms)?;
+                self.count(&estimate);
                 self.outcome.measured += 1;
                 (self.on_event)(Event::Operator { key, result: Ok(&estimate) });
             }
@@ -65,11 +86,12 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Operators that the user's earlier runs measured by the same runtime and method.
+    /// Operators that the user's earlier runs measured on this machine by the same runtime and method.
     fn known_keys(&self, new_run: &NewRun) -> Result<BTreeSet<OperatorKey>, ProfileError> {
         let mut known = BTreeSet::new();
         for run in self.store.runs(&self.setting)? {
-            let same = run.about.runtime_version == new_run.runtime_version && run.about.method == new_run.method;
+            let runtime = run.about.runtime_version == new_run.runtime_version && run.about.method == new_run.method;
+            let same = runtime && run.about.host == new_run.host;
             if run.shipped.is_none() && same {
                 known.extend(self.store.measured_keys(run.id)?);
             }

@@ -1,33 +1,185 @@
-//! From a device's name to a runner that times models on it.
+//! From a device's name to a runner that times models on it: here, or over a transport.
 
-use super::{ProfileError, Runner, RunnerEntry, RunnerOptions};
-use crate::latency::{Device, ReachKind, Store};
+use std::path::{Path, PathBuf};
 
-/// A runner for a device; `runtime` is the device file's where none is named.
+use super::farm::Farm;
+use super::transport::{self, AskPassphrase, OpenOptions, TransportError, TransportKind};
+use super::{ProfileError, RemoteEntry, RemoteOptions, Runner, RunnerEntry, RunnerOptions};
+use crate::latency::{Device, Precision, ReachKind, Store, Tools, is_address};
+
+/// Regimes that are known from publications and that no runner here is.
+const NOT_MEASURABLE: [&str; 2] = ["published", "tflite"];
+/// What measures where the device's own runtime cannot be.
+const FALLBACK: &str = "tract";
+
+/// What a user says about the way to a device and about what runs there; the device's file says
+/// the rest.
+#[derive(Default)]
+pub struct ReachOptions<'a> {
+    pub runtime: Option<String>,
+    /// The shared library of a runtime on this machine.
+    pub library: Option<PathBuf>,
+    pub precision: Option<Precision>,
+    /// Threads of one inference on another machine.
+    pub threads: Option<u32>,
+    /// `[user@]host[:port]`; several are equal machines that share the work.
+    pub hosts: Vec<String>,
+    /// Serial numbers of phones, likewise.
+    pub serials: Vec<String>,
+    pub tools: Tools,
+    /// The ssh configuration file to use instead of the user's.
+    pub ssh_config: Option<PathBuf>,
+    /// Asks for the passphrase of a key file; none gives up on that key.
+    pub passphrase: Option<AskPassphrase<'a>>,
+}
+
+/// A device that can be measured.
+pub struct Reached {
+    pub runner: Box<dyn Runner>,
+    /// What the user should know about the choices that were made, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// A runner for a device; what is left open follows its file.
 ///
 /// # Errors
 /// For an unknown device or runtime (lists the known ones), for a runtime that cannot be used
-/// here, and for a device that cannot be reached: says what to connect, and which tables exist
+/// there, and for a device that cannot be reached: says what to connect, and which tables exist
 /// meanwhile.
-pub fn open_runner(
-    store: &Store,
-    name: &str,
-    runtime: Option<&str>,
-    options: &RunnerOptions,
-) -> Result<Box<dyn Runner>, ProfileError> {
+pub fn open_runner(store: &Store, name: &str, options: &mut ReachOptions<'_>) -> Result<Reached, ProfileError> {
     let device = Device::find(name).or_else(|error| {
         // This machine may be called by the name of its tables, too.
-        let local = Device::all()?.into_iter().find(|device| device.table_name() == name);
-        local.filter(|device| device.reach.kind == ReachKind::Local).ok_or(error)
+        let cpu = Device::find("cpu")?;
+        Some(cpu).filter(|cpu| cpu.table_name() == name).ok_or(error)
     })?;
-    if device.reach.kind != ReachKind::Local {
-        return Err(not_reachable(store, &device)?);
+    let mut notes: Vec<String> = device.note().into_iter().collect();
+    let given = addresses(&device, options)?;
+    if device.reach.kind == ReachKind::Local {
+        let entry = RunnerEntry::find(options.runtime.as_deref().unwrap_or(&device.default_setting.runtime))?;
+        let local = RunnerOptions { library: options.library.clone() };
+        let runner = (entry.open)(&local)
+            .map_err(|reason| ProfileError::NoRuntime { runtime: entry.name.to_owned(), reason })?;
+        return Ok(Reached { runner, notes });
     }
-    let entry = RunnerEntry::find(runtime.unwrap_or(&device.default_setting.runtime))?;
-    (entry.open)(options).map_err(|reason| ProfileError::NoRuntime { runtime: entry.name, reason })
+    if given.is_empty() {
+        let problem = match device.reach.kind {
+            ReachKind::Ssh => "no host is named (--host [user@]host[:port], or hosts in a device file of your own)",
+            _ => "no phone is named (--serial, or serials in a device file of your own)",
+        };
+        return Err(not_reachable(store, &device, problem)?);
+    }
+    let kind = match transport::find(device.reach.kind.name()) {
+        Ok(kind) => kind,
+        Err(error) => return Err(not_reachable(store, &device, &error.to_string())?),
+    };
+    let entry = RemoteEntry::find(&remote_runtime(&device, options, &mut notes))?;
+    let runner = open_members(store, &device, kind, entry, &given, options, &mut notes)?;
+    Ok(Reached { runner, notes })
 }
 
-fn not_reachable(store: &Store, device: &Device) -> Result<ProfileError, ProfileError> {
+/// The addresses that were given, else those of the device's file.
+fn addresses(device: &Device, options: &ReachOptions<'_>) -> Result<Vec<String>, ProfileError> {
+    let kind = device.reach.kind;
+    for (option, given, of) in
+        [("--host", &options.hosts, ReachKind::Ssh), ("--serial", &options.serials, ReachKind::Adb)]
+    {
+        if !given.is_empty() && kind != of {
+            let device = device.name.clone();
+            return Err(ProfileError::WrongWay { device, option, kind: kind.name() });
+        }
+        if let Some(bad) = given.iter().find(|address| !is_address(address)) {
+            return Err(ProfileError::BadAddress { option, address: bad.escape_debug().to_string() });
+        }
+    }
+    let given = if kind == ReachKind::Ssh { &options.hosts } else { &options.serials };
+    let mut all = if given.is_empty() { device.addresses().to_vec() } else { given.clone() };
+    if all.is_empty() && kind == ReachKind::Adb {
+        // The only phone that is connected needs no name.
+        all.push(std::env::var("ANDROID_SERIAL").ok().filter(|serial| is_address(serial)).unwrap_or_default());
+    }
+    Ok(all)
+}
+
+/// The runtime that was asked for, else the device's; where nobody can measure that one, another.
+fn remote_runtime(device: &Device, options: &ReachOptions<'_>, notes: &mut Vec<String>) -> String {
+    let usual = &device.default_setting.runtime;
+    if let Some(runtime) = &options.runtime {
+        return runtime.clone();
+    }
+    if NOT_MEASURABLE.contains(&usual.as_str()) {
+        notes.push(format!(
+            "note: the {usual} regime of {} cannot be measured from here; measuring with {FALLBACK}, whose table is \
+             one of its own (--runtime names another)",
+            device.name
+        ));
+        return FALLBACK.to_owned();
+    }
+    usual.clone()
+}
+
+fn remote_options(device: &Device, runtime: &str, options: &ReachOptions<'_>) -> RemoteOptions {
+    let usual = &device.default_setting;
+    // What the file says about precision and threads is said about its own runtime.
+    let own = usual.runtime == runtime;
+    let precision = options.precision.unwrap_or(if own { usual.precision } else { Precision::Fp32 });
+    let plain = RemoteOptions::new(&device.name, precision);
+    let (asked, file) = (&options.tools, &device.tools);
+    RemoteOptions {
+        threads: options.threads.unwrap_or(if own { usual.threads } else { plain.threads }),
+        cores: asked.cores.clone().or_else(|| file.cores.clone()),
+        provider: asked.provider.clone().or_else(|| file.provider.clone()),
+        agent: asked.agent.clone().or_else(|| file.agent.clone()),
+        python: asked.python.clone().or_else(|| file.python.clone()).unwrap_or(plain.python.clone()),
+        trtexec: asked.trtexec.clone().or_else(|| file.trtexec.clone()).unwrap_or(plain.trtexec.clone()),
+        ..plain
+    }
+}
+
+/// Opens every machine; those that cannot be reached are left out with a note while others can.
+fn open_members(
+    store: &Store,
+    device: &Device,
+    kind: &TransportKind,
+    entry: &RemoteEntry,
+    addresses: &[String],
+    options: &mut ReachOptions<'_>,
+    notes: &mut Vec<String>,
+) -> Result<Box<dyn Runner>, ProfileError> {
+    let remote = remote_options(device, entry.name, options);
+    let mut members = Vec::with_capacity(addresses.len());
+    let mut failure: Option<TransportError> = None;
+    for address in addresses {
+        let mut open = OpenOptions { ssh_config: options.ssh_config.clone(), passphrase: None };
+        let mut ask = options.passphrase.as_mut();
+        let mut forward = |path: &Path| ask.as_mut().and_then(|ask| ask(path));
+        open.passphrase = Some(&mut forward);
+        match (kind.open)(address, open) {
+            Ok(transport) => {
+                let no_runtime = |error: super::RunnerError| ProfileError::NoRuntime {
+                    runtime: entry.name.to_owned(),
+                    reason: error.to_string(),
+                };
+                members.push((address.clone(), (entry.open)(transport, &remote).map_err(no_runtime)?));
+            }
+            Err(error) => {
+                if addresses.len() > 1 {
+                    notes.push(format!("note: {address} is left out: {error}"));
+                }
+                failure.get_or_insert(error);
+            }
+        }
+    }
+    match (members.len(), failure) {
+        (0, Some(error)) => Err(not_reachable(store, device, &error.to_string())?),
+        (1, _) => match members.pop() {
+            Some((_, runner)) => Ok(runner),
+            None => Err(not_reachable(store, device, "no machine is named")?),
+        },
+        _ => Ok(Box::new(Farm::new(members)?)),
+    }
+}
+
+fn not_reachable(store: &Store, device: &Device, problem: &str) -> Result<ProfileError, ProfileError> {
     let mut tables = Vec::new();
     for setting in store.settings()?.into_iter().filter(|setting| setting.device == device.table_name()) {
         tables.push(setting.id());
@@ -38,5 +190,13 @@ fn not_reachable(store: &Store, device: &Device) -> Result<ProfileError, Profile
             format!("; meanwhile these tables of it exist: {} (`zen-profile show {}`)", tables.join(", "), device.name)
         }
     };
-    Ok(ProfileError::NotReachable { device: device.name.clone(), connect: device.reach.connect.clone(), meanwhile })
+    Ok(ProfileError::NotReachable {
+        device: device.name.clone(),
+        problem: problem.to_owned(),
+        connect: device.reach.connect.clone(),
+        meanwhile,
+    })
 }
+
+#[cfg(test)]
+mod tests;

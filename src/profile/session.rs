@@ -5,15 +5,20 @@
 //! error of the table (`check`). Everything is stored as it arrives: an interrupted session is
 //! continued by the next one with the same runtime.
 
+mod outcome;
+#[cfg(test)]
+mod tests;
+
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
-use super::check::{CheckReport, MAX_NETWORKS};
-use super::learning::{Learning, MoreTime};
+use super::check::MAX_NETWORKS;
+use super::drift::{DriftOptions, Watch};
+use super::learning::Learning;
 use super::plan::{MAX_OPERATORS, PlanOptions};
-use super::{Estimate, ProfileError, Runner, RunnerAbout, Target};
-use crate::latency::{CHECK_METHOD, Evidence, NewRun, OperatorKey, RunId, Setting, Store, TableError};
+use super::{Estimate, ProfileError, Runner, RunnerAbout, Settled, Target};
+use crate::latency::{CHECK_METHOD, Evidence, NewRun, OperatorKey, RunId, Setting, Store, TableChoice};
+
+pub use outcome::{Ending, Failure, Outcome};
 
 /// Largest batch size that is measured.
 const MAX_BATCH_SIZE: u32 = 4096;
@@ -36,6 +41,8 @@ pub struct SessionOptions {
     pub only_check: bool,
     pub operator_target: Target,
     pub network_target: Target,
+    /// How the steadiness of the machine is watched; none for not at all.
+    pub drift: Option<DriftOptions>,
 }
 
 impl SessionOptions {
@@ -89,57 +96,6 @@ pub enum Event<'e> {
     Network { structure: &'e str, estimate: &'e Estimate },
 }
 
-/// Why a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ending {
-    /// The plan is done.
-    Complete,
-    /// Fresh networks are predicted as well as was asked for.
-    TargetMet,
-    /// The time limit came first.
-    TimeLimit,
-    /// The user interrupted.
-    Interrupted,
-}
-
-/// Something that could not be timed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Failure {
-    /// An operator or a structure.
-    pub subject: String,
-    pub reason: String,
-}
-
-/// What a session did.
-#[derive(Clone, Debug, Serialize)]
-pub struct Outcome {
-    pub setting: Setting,
-    /// Of the table that predicts: whether its operators were timed on the device or fitted to another's.
-    pub evidence: Evidence,
-    #[serde(skip)]
-    pub run: RunId,
-    pub ending: Ending,
-    /// Operators measured by this session.
-    pub measured: usize,
-    /// Operators of the plan that earlier sessions had measured.
-    pub stored: usize,
-    /// Operators of the plan without a time yet, except the failed ones.
-    pub remaining: usize,
-    /// Networks inside which operators were measured by this session.
-    pub inside_networks: usize,
-    pub failed: Vec<Failure>,
-    /// Of an adapted table: the error of each network predicted by a fit to the others.
-    pub left_out: Option<TableError>,
-    /// None when no networks were wanted or there was no time for at least two.
-    pub check: Option<CheckReport>,
-    /// Mean signed relative error, as a share, of networks that small searches chose towards the end, each
-    /// before it was measured: below 0 a search's choice takes longer than predicted.
-    pub chosen_bias: Option<f64>,
-    /// What measuring on would buy; none where too little is known to say.
-    pub more_time: Option<MoreTime>,
-}
-
 /// The setting that a runner's numbers belong to. What an emulated machine measures is never filed
 /// under the device that it imitates.
 pub fn setting_of(about: &RunnerAbout, batch_size: u32) -> Setting {
@@ -161,9 +117,10 @@ pub fn profile(
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<Outcome, ProfileError> {
     options.check()?;
-    store.read_only_own_runs(!options.only_check);
+    let measured = TableChoice::Own { host: runner.about().host };
+    let before = store.choose_tables(if options.only_check { TableChoice::Best } else { measured });
     let outcome = measure_and_check(store, runner, options, interrupted, on_event);
-    store.read_only_own_runs(false);
+    store.choose_tables(before);
     outcome
 }
 
@@ -206,9 +163,14 @@ fn measure_and_check(
         check: None,
         chosen_bias: None,
         more_time: None,
+        settled: 0,
+        unsettled: 0,
+        drift: None,
     };
     let start = Instant::now();
-    let mut session = Session { store, runner, options, interrupted, on_event, setting, run, start, outcome };
+    let watch = Watch::default();
+    let mut session = Session { store, runner, options, interrupted, on_event, setting, run, start, outcome, watch };
+    session.look(true, true)?;
     let mut error = None;
     match &options.adapt_from {
         _ if options.only_check => session.check_held_out(0)?,
@@ -227,7 +189,11 @@ fn measure_and_check(
             }
         }
     }
-    let Session { store, mut outcome, .. } = session;
+    if session.outcome.ending != Ending::Interrupted {
+        session.look(true, false)?;
+    }
+    let Session { store, mut outcome, watch, .. } = session;
+    outcome.drift = watch.report();
     if outcome.ending != Ending::Interrupted {
         outcome.left_out = error.clone();
         let checked = outcome.check.as_ref().map(|check| &check.error);
@@ -280,6 +246,7 @@ pub(super) struct Session<'s> {
     pub run: RunId,
     pub start: Instant,
     pub outcome: Outcome,
+    pub watch: Watch,
 }
 
 impl Session<'_> {
@@ -292,10 +259,16 @@ impl Session<'_> {
         (self.start.elapsed() >= limit).then_some(Ending::TimeLimit)
     }
 
+    /// Counts a time as known well enough or not.
+    pub fn count(&mut self, estimate: &Estimate) {
+        let counter = match estimate.settled {
+            Settled::Stable => &mut self.outcome.settled,
+            Settled::BlockLimit | Settled::TimeLimit => &mut self.outcome.unsettled,
+        };
+        *counter += 1;
+    }
+
     pub fn fail(&mut self, subject: String, reason: String) {
         self.outcome.failed.push(Failure { subject, reason });
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -19,7 +19,7 @@ mod svg;
 
 use serde::Serialize;
 
-use crate::latency::{ErrorFigures, EvidenceShares, Interval, Setting, Store, TableError, UNIT};
+use crate::latency::{ErrorFigures, EvidenceShares, Interval, Setting, Store, TableError, TableSource, UNIT};
 
 pub use breakdown::{Breakdown, KindTime, OperatorTime};
 pub use error::ReportError;
@@ -66,6 +66,8 @@ pub struct Report {
     /// Of every time in the report.
     pub unit: &'static str,
     pub runtime_version: String,
+    /// Which of the setting's tables is reported on; none without one.
+    pub table: Option<TableSource>,
     pub comparison: Comparison,
     /// The comparison for people.
     pub method: String,
@@ -192,6 +194,7 @@ impl Found {
             setting: setting.clone(),
             unit: UNIT,
             runtime_version: run.map(|run| run.about.runtime_version).unwrap_or_default(),
+            table: store.tables(setting)?.into_iter().find(|table| table.counts).map(|table| table.source),
             comparison: self.comparison,
             method: self.method,
             evidence: None,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::latency::{ErrorFigures, LatencyError, Setting, Store, TableError, checked_networks};
+use crate::latency::{ErrorFigures, LatencyError, Setting, Store, TableError, TableSource, checked_networks};
 
 /// How good a table is, as it states it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -13,6 +13,10 @@ pub struct Quality {
     pub error: Option<TableError>,
     /// One measurement of a network against another, later one; none where none was repeated.
     pub noise_floor: Option<ErrorFigures>,
+    /// Which table it is; none where nothing counts.
+    pub table: Option<TableSource>,
+    /// Tables of the same setting that are not read.
+    pub other_tables: Vec<TableSource>,
 }
 
 impl Quality {
@@ -24,7 +28,32 @@ impl Quality {
         let checked = checked_networks(store, setting)?;
         let held_out = checked.iter().map(|network| &network.check).filter(|check| !check.calibration);
         let repeated: Vec<_> = held_out.filter_map(|check| Some((check.repeat_ms?, check.measured_ms))).collect();
-        Ok(Self { error: store.table_error(setting)?, noise_floor: ErrorFigures::of(&repeated) })
+        let (counting, others): (Vec<_>, Vec<_>) = store.tables(setting)?.into_iter().partition(|table| table.counts);
+        Ok(Self {
+            error: store.table_error(setting)?,
+            noise_floor: ErrorFigures::of(&repeated),
+            table: counting.into_iter().next().map(|table| table.source),
+            other_tables: others.into_iter().map(|table| table.source).collect(),
+        })
+    }
+
+    /// Which table it is and which others there are, for people; none where there is no choice to
+    /// speak of: a shipped table alone.
+    pub fn source(&self) -> Option<String> {
+        let table = self.table.as_ref()?;
+        if matches!(table, TableSource::Shipped { .. }) && self.other_tables.is_empty() {
+            return None;
+        }
+        let others: Vec<String> = self.other_tables.iter().map(ToString::to_string).collect();
+        let shipped = self.other_tables.iter().any(|other| !matches!(other, TableSource::Own { .. }));
+        let hint = match table {
+            TableSource::Own { .. } if shipped => " (--shipped takes it)",
+            _ => "",
+        };
+        Some(match others.as_slice() {
+            [] => table.to_string(),
+            others => format!("{table}; not {}{hint}", others.join(", nor ")),
+        })
     }
 
     /// Without method and noise floor, for lists.

@@ -45,6 +45,9 @@ pub struct RunSpec {
     pub score_batch_size: Option<u32>,
     /// Setting of the latency budget and of the reported latency.
     pub setting: Option<String>,
+    /// Whether the setting's shipped table is read and not the user's own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shipped_table: bool,
     pub budgets: Limits,
 }
 

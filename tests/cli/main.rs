@@ -2,6 +2,7 @@
 
 mod agent;
 mod bad_input;
+mod devices;
 mod export;
 mod profile;
 mod program;

@@ -15,7 +15,7 @@ fn devices_out_of_reach_have_their_own_code() {
     for (device, connect) in [("t4", "trtexec"), ("v100", "trtexec"), ("pixel2", "USB debugging")] {
         let meanwhile = format!(" {device}/");
         let ended =
-            place.fails("zen-profile", &format!("--device {device}"), 4, &[connect, "--device cpu", &meanwhile]);
+            place.fails("zen-profile", &format!("--device {device}"), 4, &["not reachable", connect, &meanwhile]);
         assert_eq!(ended.stdout, "");
     }
 }
@@ -37,6 +37,10 @@ fn bad_input_is_refused_with_a_hint() {
         ("--device cpu --runtime onnxruntim", 3, "known are tract, onnxruntime; did you mean onnxruntime?"),
         ("verify SuperConvK3BNRELU(3,8,2,1) --runtime trakt", 3, "did you mean tract?"),
         ("--device cpu --runtime-library x.so", 2, "--runtime"),
+        ("--device ssh-host", 4, "--host"),
+        ("--device pixel2 --host me@box", 3, "--host"),
+        ("--device t4 --host=-oProxyCommand=x", 3, "no address"),
+        ("--device t4 --host a --serial b", 2, "--serial"),
         ("--device cpu --minutes -1", 2, "positive"),
         ("--device cpu --minutes nan", 2, "positive"),
         ("--device cpu --networks -1", 2, "--networks"),

@@ -50,6 +50,7 @@ impl Place {
         let mut command = Command::new(path);
         command.args(arguments.split_whitespace()).current_dir(self.path());
         command.env("ZEN_NAS_DB", self.file("tables.sqlite")).stdin(Stdio::null());
+        command.env("ZEN_NAS_CONFIG", self.file("configuration"));
         command
     }
 

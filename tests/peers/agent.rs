@@ -64,6 +64,7 @@ fn options() -> SessionOptions {
         only_check: false,
         operator_target: target(Target::operator()),
         network_target: target(Target::network()),
+        drift: None,
     }
 }
 

@@ -6,10 +6,12 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use zen_nas::cli::{self, CompletionArgs, DatabaseArgs, LoweringArgs, OutputArgs, TableArgs, count, positive};
 use zen_nas::latency::evaluate::DRAWS;
-use zen_nas::latency::{Store, table_file_help};
-use zen_nas::profile::{ProfileError, RUNNERS, Runner, RunnerOptions, open_runner};
+use zen_nas::latency::table_file_help;
+use zen_nas::profile::{REMOTE_RUNNERS, RUNNERS};
 use zen_nas::report::ReportOptions;
 use zen_nas::space::SPACES;
+
+use crate::remote::RuntimeArgs;
 
 /// Measures the operators of a search space on a device, and says how far predictions from them
 /// are from whole networks.
@@ -46,6 +48,13 @@ pub enum Command {
         /// Images in one inference call
         #[arg(long, value_name = "N", default_value = "1", value_parser = count, allow_negative_numbers = true)]
         batch_size: u32,
+        #[command(flatten)]
+        database: DatabaseArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// List every device that can be named: shipped ones and your own, with their tables
+    Devices {
         #[command(flatten)]
         database: DatabaseArgs,
         #[command(flatten)]
@@ -138,28 +147,9 @@ pub enum Command {
     },
 }
 
-/// What runs the models.
-#[derive(clap::Args)]
-pub struct RuntimeArgs {
-    /// Runtime to measure with, e.g. tract or onnxruntime [default: the device's]
-    #[arg(long, value_name = "NAME")]
-    pub runtime: Option<String>,
-    /// Shared library of onnxruntime [default: $ORT_DYLIB_PATH, or that of the installed Python
-    /// package]
-    #[arg(long, value_name = "FILE", requires = "runtime")]
-    pub runtime_library: Option<PathBuf>,
-}
-
-impl RuntimeArgs {
-    pub fn open(&self, store: &Store, device: &str) -> Result<Box<dyn Runner>, ProfileError> {
-        let options = RunnerOptions { library: self.runtime_library.clone() };
-        open_runner(store, device, self.runtime.as_deref(), &options)
-    }
-}
-
 #[derive(clap::Args)]
 pub struct MeasureArgs {
-    /// Device to measure; `cpu` is this machine
+    /// Device to measure; `cpu` is this machine, `zen-profile devices` lists all
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
     #[command(flatten)]
@@ -207,6 +197,8 @@ fn examples() -> &'static str {
   zen-profile --device cpu --minutes 15
   zen-profile --device cpu --runtime onnxruntime
   zen-profile --device cpu --adapt-from cpu-amd-epyc
+  zen-profile --device ssh-host --host me@board.local --agent zen-agent-aarch64
+  zen-profile devices
   zen-profile --device cpu --space idw --squeeze-excite --resolution 192
   zen-profile verify best.txt
   zen-profile list
@@ -219,6 +211,9 @@ fn examples() -> &'static str {
 fn names() -> String {
     let spaces = SPACES.iter().map(|space| format!("  {:<24} {}", space.name, space.about));
     let runners = RUNNERS.iter().map(|runner| format!("  {:<24} {}", runner.name, runner.about));
+    let remote =
+        REMOTE_RUNNERS.iter().map(|runner| format!("  {:<24} on another machine: {}", runner.name, runner.about));
+    let runners = runners.chain(remote);
     let (spaces, runners) = (spaces.collect::<Vec<_>>().join("\n"), runners.collect::<Vec<_>>().join("\n"));
     format!("Search spaces:\n{spaces}\n\nRunners:\n{runners}")
 }

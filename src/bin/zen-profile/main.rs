@@ -1,6 +1,7 @@
 //! `zen-profile`: latency tables, measured, listed and exported.
 
 mod args;
+mod remote;
 mod tables;
 
 use std::path::{Path, PathBuf};
@@ -11,11 +12,12 @@ use clap::{CommandFactory, Parser};
 use zen_nas::cli::{self, DatabaseArgs, Exit, LoweringArgs, OutputArgs, Progress, SessionProgress};
 use zen_nas::latency::{LatencyError, Precision, Setting, SettingQuery, Store, resolve};
 use zen_nas::net::{LowerOptions, Network};
-use zen_nas::profile::{PlanOptions, SessionOptions, Source, Target, profile, verify};
+use zen_nas::profile::{DriftOptions, PlanOptions, SessionOptions, Source, Target, profile, verify};
 use zen_nas::report::ReportOptions;
 use zen_nas::space::{SPACES, Space};
 
-use self::args::{Args, Command, MeasureArgs, RuntimeArgs};
+use self::args::{Args, Command, MeasureArgs};
+use self::remote::RuntimeArgs;
 
 /// Where the networks come from whose operators are measured.
 fn sources(spaces: &[String], lowering: &LoweringArgs) -> anyhow::Result<Vec<Source>> {
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Some(Command::Verify { structures, device, runtime, lowering, batch_size, database, output }) => {
             verify_networks(structures, device, runtime, lowering, *batch_size, database, output)
         }
+        Some(Command::Devices { database, output }) => tables::devices(database, output),
         Some(Command::List { database, output }) => tables::list(database, output),
         Some(Command::Show { device, database, output }) => tables::show(device, database, output),
         Some(Command::Report { table, space, worst, svg, database, output }) => {
@@ -89,7 +92,7 @@ fn import(paths: &[PathBuf], out: Option<&Path>, database: &DatabaseArgs, output
 fn measure(device: &str, args: &MeasureArgs) -> anyhow::Result<Exit> {
     let sources = sources(&args.space, &args.lowering)?;
     let mut store = cli::open_store(&args.database)?;
-    let mut runner = args.runtime.open(&store, device)?;
+    let mut runner = args.runtime.open(&store, device, &args.output)?;
     let adapt_from = match &args.adapt_from {
         Some(table) => Some(adaptable(&store, table, args.batch_size)?),
         None => None,
@@ -104,6 +107,7 @@ fn measure(device: &str, args: &MeasureArgs) -> anyhow::Result<Exit> {
         target_within10: Some(args.target_within10),
         operator_target: Target::operator(),
         network_target: Target::network(),
+        drift: Some(DriftOptions::default()),
     };
     let mut progress = SessionProgress::new(args.output.quiet);
     cli::interrupted();
@@ -149,7 +153,7 @@ fn verify_networks(
         }
     }
     let mut store = cli::open_store(database)?;
-    let mut runner = runtime.open(&store, device)?;
+    let mut runner = runtime.open(&store, device, output)?;
     cli::interrupted();
     let mut progress = Progress::new("verify", networks.len() as u64, output.quiet);
     let mut done = 0;

@@ -6,8 +6,18 @@ use anyhow::Context;
 use zen_nas::cli::{self, DatabaseArgs, Exit, OutputArgs, Progress, TableArgs, TableSummary};
 use zen_nas::files;
 use zen_nas::latency::evaluate::{STEPS as EVALUATION_STEPS, evaluate};
-use zen_nas::latency::{LatencyError, derive, import_table_file, published, resolve, table_of};
+use zen_nas::latency::{LatencyError, derive, import_table_file, published, resolve, table_of, user_directory};
 use zen_nas::report::{ReportOptions, report as report_of, to_svg};
+
+pub fn devices(database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
+    let devices = cli::all_devices(&cli::open_store(database)?)?;
+    if output.json {
+        cli::print(&serde_json::to_string_pretty(&devices)?);
+    } else {
+        cli::print(&cli::describe_devices(&devices, user_directory().as_deref()));
+    }
+    Ok(Exit::Done)
+}
 
 pub fn list(database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
     print_tables(&cli::all_tables(&cli::open_store(database)?)?, output, TableSummary::line, "\n")
@@ -24,8 +34,10 @@ pub fn report(
     database: &DatabaseArgs,
     output: &OutputArgs,
 ) -> anyhow::Result<Exit> {
-    let store = cli::open_store(database)?;
-    let report = report_of(&store, &resolve(&store, &table.query()?)?, options)?;
+    let mut store = cli::open_store(database)?;
+    let setting = resolve(&store, &table.query()?)?;
+    cli::choose_shipped(&mut store, table.shipped);
+    let report = report_of(&store, &setting, options)?;
     match (svg, to_svg(&report)) {
         (Some(path), Some(svg)) => {
             files::write(path, svg.as_bytes()).with_context(|| format!("writing {}", path.display()))?;

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
 
 fn search(args: &Args) -> anyhow::Result<Exit> {
     cli::interrupted();
-    let store = cli::open_store(&args.database)?;
+    let mut store = cli::open_store(&args.database)?;
     let (spec, resumed) = match &args.resume {
         Some(path) => {
             let (directory, spec, checkpoint) = RunDirectory::open(path)?;
@@ -43,11 +43,15 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
         None => (spec(args, &store)?, None),
     };
     let threads = cli::threads(args.threads);
+    cli::choose_shipped(&mut store, spec.shipped_table);
     let predictor = spec.predictor(&store)?;
     let quality = predictor.as_ref().map(|predictor| Quality::of(&store, predictor.setting())).transpose()?;
     if let (Some(predictor), Some(quality)) = (&predictor, &quality) {
         args.output
             .note(format!("latencies are predicted, ms per call on {}; table error {quality}", predictor.setting()));
+        if let Some(source) = quality.source() {
+            args.output.note(format!("note: {} is predicted by {source}", predictor.setting()));
+        }
     }
     let mut config = spec.to_config(predictor.as_ref(), threads)?;
     config.sampling.compute = args.compute.open()?;
@@ -108,6 +112,7 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
     }
     if args.output.json {
         let mut value = serde_json::to_value(&winner)?;
+        value["table"] = serde_json::to_value(quality.as_ref().and_then(|quality| quality.table.as_ref()))?;
         value["directory"] = directory.path().display().to_string().into();
         cli::print(&serde_json::to_string_pretty(&value)?);
     } else {
@@ -195,6 +200,7 @@ fn spec(args: &Args, store: &Store) -> anyhow::Result<RunSpec> {
             latency_ms: args.latency_ms.or_else(|| args.ms_per_image.and_then(per_call)),
         },
         setting: setting.map(|setting| setting.id()),
+        shipped_table: args.setting.shipped,
     })
 }
 

@@ -94,4 +94,16 @@ pub const MIGRATIONS: &[&str] = &[
     ALTER TABLE network_check ADD COLUMN stderr_ms REAL NOT NULL DEFAULT 0;         -- of measured_ms, 0 where not known
     ALTER TABLE network_check ADD COLUMN repeat_ms REAL;                            -- measured once more, later
     ",
+    // 3: how steady the machine was, by one small network that is measured again and again.
+    "
+    CREATE TABLE drift (
+        id INTEGER PRIMARY KEY,
+        run_id INTEGER NOT NULL REFERENCES run (id) ON DELETE CASCADE,
+        at TEXT NOT NULL,                   -- UTC, ISO 8601
+        reference_ms REAL NOT NULL,
+        jump INTEGER NOT NULL,              -- 1: far from the readings before; what was measured since was repeated
+        conditions TEXT NOT NULL            -- clocks, temperature, battery, in the runner's words
+    ) STRICT;
+    CREATE INDEX drift_run ON drift (run_id);
+    ",
 ];

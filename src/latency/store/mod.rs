@@ -1,10 +1,11 @@
 //! The store: one SQLite file per user with every latency and where it came from.
 //!
-//! Nothing is overwritten: measuring again adds rows, and reading takes the strongest evidence,
-//! then the user's own rows before shipped ones, then the newest. A file that cannot be used is
-//! left as it is. Not here: predictions (`predict`), the text form of tables (`table`).
+//! Nothing is overwritten: measuring again adds rows. Reading takes one table of a setting (`choice`),
+//! and in it the strongest evidence, then the newest. A file that cannot be used is left as it is. Not here: predictions (`predict`), the text form of tables (`table`).
 
 mod checks;
+mod choice;
+mod drift;
 mod migrations;
 mod read;
 mod shipped;
@@ -20,6 +21,8 @@ use rusqlite::{Connection, OptionalExtension};
 use self::migrations::{APPLICATION_ID, MIGRATIONS};
 use super::{Evidence, LatencyError, OperatorKey, Setting};
 
+pub use choice::{SettingTable, TableChoice, TableSource};
+pub use drift::{DriftReading, Mark};
 pub use shipped::SHIPPED;
 pub(super) use write::{activation_from_name, activation_name};
 
@@ -34,8 +37,8 @@ pub const UNIT: &str = "ms per inference call";
 pub struct Store {
     connection: Connection,
     path: PathBuf,
-    /// Whether only the user's own runs are read, see [`Store::read_only_own_runs`].
-    only_own: bool,
+    /// Which of a setting's tables is read.
+    choice: TableChoice,
 }
 
 /// A run in the database.
@@ -172,7 +175,7 @@ impl Store {
             reason: format!("cannot be opened as a database ({error})"),
         };
         let connection = Connection::open(path).map_err(unusable)?;
-        let mut store = Self { connection, path: path.to_owned(), only_own: false };
+        let mut store = Self { connection, path: path.to_owned(), choice: TableChoice::Best };
         store.migrate()?;
         store.import_shipped()?;
         Ok(store)
@@ -199,7 +202,7 @@ impl Store {
             doing: "creating it",
             source,
         })?;
-        let mut store = Self { connection, path, only_own: false };
+        let mut store = Self { connection, path, choice: TableChoice::Best };
         store.migrate()?;
         Ok(store)
     }

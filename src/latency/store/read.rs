@@ -13,25 +13,17 @@ use crate::stats::median_and_stderr;
 type Stored = (Result<OperatorKey, String>, f64, f64, i64, i64);
 
 impl Store {
-    /// From now on reads own runs alone, finished or not: what a session that measures wants.
-    pub(crate) fn read_only_own_runs(&mut self, only_own: bool) {
-        self.only_own = only_own;
-    }
-
-    fn counts(&self) -> &'static str {
-        if self.only_own { OWN } else { COUNTS }
-    }
-
     /// One row per operator that has a time on a setting, sorted by key: the strongest evidence,
-    /// the newest run, in which several measurements count by their median; the user's own once
-    /// they have finished measuring the setting, shipped before.
+    /// the newest run, in which several measurements count by their median; all from the table that
+    /// counts, see [`TableChoice`](super::TableChoice).
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn rows(&self, setting: &Setting) -> Result<Vec<Row>, LatencyError> {
         // Weakest first, so that later ones replace earlier ones.
         let mut rows: BTreeMap<OperatorKey, (i64, Vec<Row>)> = BTreeMap::new();
-        for (row, run) in self.measurements(setting, &format!("median_ms IS NOT NULL AND {}", self.counts()))? {
+        let condition = format!("median_ms IS NOT NULL AND m.run_id IN {}", self.counting_list(setting)?);
+        for (row, run) in self.measurements(setting, &condition)? {
             let (newest, same) = rows.entry(row.key).or_default();
             if *newest != run || same.last().is_some_and(|last| last.evidence != row.evidence) {
                 *newest = run;
@@ -123,13 +115,13 @@ impl Store {
     /// When the database cannot be read or the model in it is not complete.
     pub fn model(&self, setting: &Setting) -> Result<Option<LatencyModel>, LatencyError> {
         const DOING: &str = "reading the latency model";
+        let counting = self.counting_list(setting)?;
         let read = || -> rusqlite::Result<BTreeMap<String, f64>> {
             let mut statement = self.connection.prepare(&format!(
                 "SELECT name, value FROM coefficient WHERE run_id = (
                      SELECT r.id FROM run r JOIN setting s ON s.id = r.setting_id
-                     WHERE s.text = ?1 AND EXISTS (SELECT 1 FROM coefficient c WHERE c.run_id = r.id) AND {}
-                     ORDER BY r.shipped IS NULL DESC, r.id DESC LIMIT 1)",
-                self.counts()
+                     WHERE s.text = ?1 AND EXISTS (SELECT 1 FROM coefficient c WHERE c.run_id = r.id) AND r.id IN {counting}
+                     ORDER BY r.id DESC LIMIT 1)"
             ))?;
             statement.query_map([setting.id()], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
         };
@@ -148,23 +140,6 @@ impl Store {
         let counting = self.counting_runs(setting)?;
         let runs = self.runs(setting)?;
         Ok(runs.into_iter().filter(|run| counting.contains(&run.id)).find_map(|run| run.error))
-    }
-
-    /// The runs whose rows, model and error predictions are made from: the user's own once they have
-    /// finished measuring the setting, shipped and imported ones before.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn counting_runs(&self, setting: &Setting) -> Result<Vec<RunId>, LatencyError> {
-        let condition = format!(
-            "SELECT r.id FROM run r JOIN setting s ON s.id = r.setting_id WHERE s.text = ?1 AND {}",
-            self.counts()
-        );
-        let read = || -> rusqlite::Result<Vec<RunId>> {
-            let mut statement = self.connection.prepare(&condition)?;
-            statement.query_map([setting.id()], |row| row.get(0).map(RunId))?.collect()
-        };
-        read().map_err(|source| self.failed("reading which runs count", source))
     }
 
     /// Runs on a setting, newest first.
@@ -283,18 +258,6 @@ fn combined(rows: Vec<Row>) -> Option<Row> {
     let last = rows.last()?;
     Some(Row { ms, stderr_ms: if rows.len() == 1 { last.stderr_ms } else { stderr_ms }, ..last.clone() })
 }
-
-/// Whether a run `r` counts. A shipped table may stand for another machine with a processor of the
-/// same name, so the two never mix: it counts until the user has finished measuring the setting,
-/// from then on the user's own runs do.
-const COUNTS: &str = "((r.shipped IS NULL) = (
-    EXISTS (SELECT 1 FROM run own JOIN measurement m2 ON m2.run_id = own.id
-        WHERE own.setting_id = r.setting_id AND own.shipped IS NULL AND own.finished_at IS NOT NULL
-        AND m2.evidence >= 1 AND m2.median_ms IS NOT NULL)
-    OR NOT EXISTS (SELECT 1 FROM run other WHERE other.setting_id = r.setting_id AND other.shipped IS NOT NULL)))";
-
-/// The same where only own runs are wanted.
-const OWN: &str = "r.shipped IS NULL";
 
 /// Measurements of one setting (parameter 1), weakest evidence first, shipped before own, then in
 /// order of time.

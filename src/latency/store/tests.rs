@@ -126,9 +126,9 @@ fn a_shipped_table_steps_back_as_a_whole_once_the_setting_is_measured() {
     assert_eq!(store.rows(&setting()).unwrap().len(), 2, "a run that measured nothing changes nothing");
     store.insert_measurement(run, &key(8), 1.0, 0.0, Evidence::Measured, &[]).unwrap();
     assert_eq!(store.rows(&setting()).unwrap()[0].ms, 5.0, "an interrupted run leaves the shipped table in place");
-    store.read_only_own_runs(true);
+    store.choose_tables(TableChoice::Own { host: about().host });
     assert_eq!(store.rows(&setting()).unwrap()[0].ms, 1.0);
-    store.read_only_own_runs(false);
+    store.choose_tables(TableChoice::Best);
     store.finish_run(run, None).unwrap();
     let rows: Vec<_> = store.rows(&setting()).unwrap().iter().map(|row| (row.key, row.ms)).collect();
     assert_eq!(rows, [(key(8), 1.0)]);
@@ -199,4 +199,61 @@ fn schema_is_brought_up_to_date_and_keeps_its_version() {
     assert_eq!(problems, None);
     let enforced: i64 = store.connection.query_row("PRAGMA foreign_keys", [], |row| row.get(0)).unwrap();
     assert_eq!(enforced, 1);
+}
+
+#[test]
+fn two_machines_of_one_setting_are_never_mixed() {
+    let mut store = Store::in_memory_empty().unwrap();
+    let mut measure = |host: &str, channels: u32, ms: f64| {
+        let run = store.begin_run(&setting(), &NewRun { host: host.to_owned(), ..about() }).unwrap();
+        store.insert_measurement(run, &key(channels), ms, 0.0, Evidence::Measured, &[]).unwrap();
+        store.finish_run(run, None).unwrap();
+        let rows = store.rows(&setting()).unwrap();
+        let counting: Vec<_> = store.tables(&setting()).unwrap().into_iter().filter(|table| table.counts).collect();
+        assert_eq!(counting.len(), 1);
+        assert_eq!(counting[0].source, TableSource::Own { host: host.to_owned() });
+        rows.iter().map(|row| row.ms).collect::<Vec<_>>()
+    };
+    assert_eq!(measure("one", 8, 1.0), [1.0]);
+    assert_eq!(measure("two", 16, 2.0), [2.0], "the machine measured last counts alone");
+    assert_eq!(measure("one", 24, 3.0), [1.0, 3.0], "runs of one machine are one table");
+    let before = store.choose_tables(TableChoice::Own { host: "two".to_owned() });
+    assert_eq!((before, store.rows(&setting()).unwrap()[0].ms), (TableChoice::Best, 2.0));
+    store.choose_tables(TableChoice::Shipped);
+    assert!(store.rows(&setting()).unwrap().is_empty());
+}
+
+#[test]
+fn an_imported_table_steps_before_the_shipped_one_and_is_not_mixed_with_it() {
+    let mut other = Store::in_memory_empty().unwrap();
+    let run = other.begin_run(&setting(), &about()).unwrap();
+    other.insert_measurement(run, &key(8), 1.0, 0.0, Evidence::Measured, &[]).unwrap();
+    other.finish_run(run, None).unwrap();
+    let text = export_table(&other, &setting()).unwrap();
+    let mut store = Store::in_memory_empty().unwrap();
+    store.import_table(&format!("{}mine.csv", super::super::IMPORTED), &text).unwrap();
+    store.import_table("shipped", &text.replace(",1,0,measured", ",7,0,measured")).unwrap();
+    let ms = |store: &Store| store.rows(&setting()).unwrap().iter().map(|row| row.ms).collect::<Vec<_>>();
+    assert_eq!(ms(&store), [1.0]);
+    store.choose_tables(TableChoice::Shipped);
+    assert_eq!(ms(&store), [7.0]);
+}
+
+#[test]
+fn what_was_stored_since_a_moment_can_be_taken_back() {
+    let mut store = Store::in_memory_empty().unwrap();
+    let other = store.begin_run(&setting(), &about()).unwrap();
+    let run = store.begin_run(&setting(), &about()).unwrap();
+    store.insert_measurement(run, &key(8), 1.0, 0.0, Evidence::Measured, &[1.0]).unwrap();
+    let mark = store.mark(run).unwrap();
+    store.insert_measurement(other, &key(16), 1.0, 0.0, Evidence::Measured, &[1.0]).unwrap();
+    store.insert_measurement(run, &key(24), 1.0, 0.0, Evidence::Measured, &[1.0]).unwrap();
+    store.insert_failure(run, &key(32), "no").unwrap();
+    assert_eq!(store.take_back(run, mark).unwrap(), 2);
+    assert_eq!(store.measured_keys(run).unwrap(), [key(8)]);
+    assert_eq!(store.measured_keys(other).unwrap(), [key(16)]);
+    assert!(store.insert_drift(run, f64::NAN, false, "").is_err());
+    store.insert_drift(run, 2.0, true, "warm").unwrap();
+    let readings = store.drift(run).unwrap();
+    assert_eq!((readings[0].reference_ms, readings[0].jump, readings[0].conditions.as_str()), (2.0, true, "warm"));
 }

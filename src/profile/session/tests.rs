@@ -1,5 +1,6 @@
 //! Sessions against a scripted runner: no clock, so whole tables compare exactly.
 
+mod drift;
 mod lost;
 
 use std::cell::Cell;
@@ -28,6 +29,7 @@ fn options(operators: usize, networks: usize) -> SessionOptions {
         only_check: false,
         operator_target: Target::operator(),
         network_target: Target::network(),
+        drift: None,
     }
 }
 
@@ -260,7 +262,8 @@ fn a_table_of_another_device_is_adapted_with_ten_networks() {
     let conv = rows.iter().find(|row| row.key.kernel == 7).unwrap();
     assert!((conv.ms / operator_ms(&conv.key) / 2.2 - 1.0).abs() < 0.02, "{conv:?}");
     // What is measured already is not weakened.
-    let run = store.begin_run(&outcome.setting, &NewRun::default()).unwrap();
+    let here = NewRun { host: mock.about().host, ..NewRun::default() };
+    let run = store.begin_run(&outcome.setting, &here).unwrap();
     store.insert_measurement(run, &conv.key, 1.0, 0.0, Evidence::Measured, &[]).unwrap();
     let error = profile(&mut store, &mut mock, &options, &|| false, &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("1 operators that were measured"), "{error}");

@@ -1,0 +1,156 @@
+//! Reaching devices with a scripted runner behind the local transport.
+
+use std::cell::RefCell;
+
+use zen_agent::Limits;
+
+use super::super::transport::{Transport, local};
+use super::super::{RunnerAbout, RunnerError, Subject};
+use super::*;
+
+/// Answers 1 ms, or is lost; what it says of itself follows its options.
+struct Scripted {
+    about: RunnerAbout,
+    lost: bool,
+}
+
+impl Runner for Scripted {
+    fn about(&self) -> RunnerAbout {
+        self.about.clone()
+    }
+
+    fn block(&mut self, subject: &Subject, _: &Limits) -> Result<Vec<f64>, RunnerError> {
+        ASKED.with_borrow_mut(|asked| asked.push((self.about.conditions.clone(), subject.name.clone())));
+        if self.lost { Err(RunnerError::Lost("cable".to_owned())) } else { Ok(vec![1.0]) }
+    }
+}
+
+thread_local! {
+    static ASKED: RefCell<Vec<(String, String)>> = const { RefCell::new(Vec::new()) };
+    static OPENED: RefCell<Vec<(String, RemoteOptions)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Remembers the address and opens a folder on this machine.
+static LOCAL: TransportKind = TransportKind {
+    name: "here",
+    address: "",
+    needs: "",
+    open: |address, _| {
+        if address.starts_with("away") {
+            let (target, problem) = (address.to_owned(), "no route".to_owned());
+            return Err(TransportError::Connect { target, problem });
+        }
+        OPENED.with_borrow_mut(|opened| opened.push((address.to_owned(), RemoteOptions::new("", Precision::Fp32))));
+        Ok(Box::new(local::Local::open()?) as Box<dyn Transport>)
+    },
+};
+
+static ENTRY: RemoteEntry = RemoteEntry {
+    name: "tract",
+    about: "",
+    open: |_, options| {
+        let address = OPENED.with_borrow_mut(|opened| {
+            let last = opened.last_mut().unwrap();
+            last.1 = options.clone();
+            last.0.clone()
+        });
+        let about = RunnerAbout {
+            runtime: "tract",
+            runtime_version: "1".to_owned(),
+            device: options.device.clone(),
+            host: format!(
+                "{}, at {address}",
+                if address.contains("other") { "another processor" } else { "a processor" }
+            ),
+            threads: options.threads,
+            precision: options.precision,
+            clock: "scripted".to_owned(),
+            conditions: address.clone(),
+            emulated: false,
+        };
+        Ok(Box::new(Scripted { about, lost: address.contains("dying") }))
+    },
+};
+
+fn open(addresses: &[&str]) -> (Result<Box<dyn Runner>, ProfileError>, Vec<String>) {
+    let store = Store::in_memory_empty().unwrap();
+    let device = Device::find_in(None, "pixel2").unwrap();
+    let addresses: Vec<String> = addresses.iter().map(|address| (*address).to_owned()).collect();
+    let mut notes = Vec::new();
+    let mut options = ReachOptions { threads: Some(2), ..ReachOptions::default() };
+    options.tools.cores = Some("f0".to_owned());
+    let runner = open_members(&store, &device, &LOCAL, &ENTRY, &addresses, &mut options, &mut notes);
+    (runner, notes)
+}
+
+fn subject(name: &str) -> Subject {
+    Subject { name: name.to_owned(), model: Vec::new(), scope: zen_agent::Scope::Whole, without: Vec::new() }
+}
+
+#[test]
+fn options_come_from_the_user_then_the_file() {
+    let (runner, notes) = open(&["a"]);
+    let about = runner.unwrap().about();
+    assert_eq!((about.device.as_str(), about.threads, about.precision), ("pixel2", 2, Precision::Fp32));
+    assert!(notes.is_empty(), "{notes:?}");
+    let opened = OPENED.take();
+    assert_eq!(opened[0].1.cores.as_deref(), Some("f0"));
+    assert_eq!(opened[0].1.python, "python3");
+}
+
+#[test]
+fn a_regime_that_nobody_can_measure_is_measured_with_tract_and_a_note() {
+    let mut notes = Vec::new();
+    let runtime = |name: &str, notes: &mut Vec<String>| {
+        remote_runtime(&Device::find_in(None, name).unwrap(), &ReachOptions::default(), notes)
+    };
+    assert_eq!(runtime("pixel2", &mut notes), "tract");
+    assert!(notes[0].contains("published regime of pixel2"), "{notes:?}");
+    assert_eq!(runtime("t4", &mut notes), "tensorrt");
+    assert_eq!(notes.len(), 1);
+    let t4 = Device::find_in(None, "t4").unwrap();
+    assert_eq!(remote_options(&t4, "tensorrt", &ReachOptions::default()).precision, Precision::Int8);
+    let tract = remote_options(&t4, "tract", &ReachOptions::default());
+    assert_eq!((tract.precision, tract.threads), (Precision::Fp32, 1));
+}
+
+#[test]
+fn what_cannot_be_reached_says_what_to_connect() {
+    let (runner, _) = open(&["away"]);
+    let Err(error) = runner else { panic!("it was reached") };
+    let text = error.to_string();
+    assert!(text.contains("no route") && text.contains("USB debugging") && text.contains("no table"), "{text}");
+    let store = Store::in_memory_empty().unwrap();
+    let mut wrong = ReachOptions { hosts: vec!["a".to_owned()], ..ReachOptions::default() };
+    let Err(error) = open_runner(&store, "pixel2", &mut wrong) else { panic!("a phone was reached over ssh") };
+    assert!(error.to_string().contains("--host"), "{error}");
+    let mut bad = ReachOptions { hosts: vec!["-oProxyCommand=x".to_owned()], ..ReachOptions::default() };
+    let Err(error) = open_runner(&store, "t4", &mut bad) else { panic!("an option was an address") };
+    assert!(error.to_string().contains("-oProxyCommand"), "{error}");
+}
+
+#[test]
+fn a_farm_shares_subjects_and_survives_a_lost_member() {
+    let (runner, notes) = open(&["a", "away", "dying", "b"]);
+    let mut farm = runner.unwrap();
+    assert!(notes.len() == 1 && notes[0].contains("away is left out"), "{notes:?}");
+    ASKED.take();
+    for name in ["x", "x", "y", "y", "z"] {
+        assert_eq!(farm.block(&subject(name), &Limits::default()).unwrap(), [1.0]);
+    }
+    let asked: Vec<String> = ASKED.take().into_iter().map(|(who, what)| format!("{who} {what}")).collect();
+    assert_eq!(asked, ["a x", "a x", "dying y", "b y", "b y", "a z"]);
+    assert_eq!(farm.about().host, "a processor, a farm");
+    assert!(farm.about().conditions.contains("dying: lost (cable)"), "{}", farm.about().conditions);
+    let (runner, _) = open(&["dying1", "dying2"]);
+    let error = runner.unwrap().block(&subject("x"), &Limits::default()).unwrap_err();
+    assert!(matches!(&error, RunnerError::Lost(reason) if reason.contains("every machine")), "{error}");
+}
+
+#[test]
+fn unequal_machines_are_no_farm() {
+    let (runner, _) = open(&["a", "other"]);
+    let Err(error) = runner else { panic!("unequal machines were joined") };
+    let text = error.to_string();
+    assert!(text.contains("other") && text.contains("a processor and another processor"), "{text}");
+}
