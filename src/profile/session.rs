@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::check::{CheckReport, MAX_NETWORKS};
 use super::learning::{Learning, MoreTime};
 use super::plan::{MAX_OPERATORS, PlanOptions};
-use super::{Estimate, ProfileError, Runner, RunnerAbout, Target};
+use super::{Estimate, OperatorForm, ProfileError, Runner, RunnerAbout, Target};
 use crate::latency::{CHECK_METHOD, Evidence, NewRun, OperatorKey, RunId, Setting, Store, TableError};
 
 /// Largest batch size that is measured.
@@ -187,7 +187,7 @@ fn measure_and_check(
         }
     }
     let inside = runner.times_parts();
-    let new_run = new_run(&about, options, inside);
+    let new_run = new_run(&about, options, inside, runner.operator_form());
     let run = match unfinished(store, &setting, &new_run)? {
         Some(run) => run,
         None => store.begin_run(&setting, &new_run)?,
@@ -242,7 +242,7 @@ fn unfinished(store: &Store, setting: &Setting, new_run: &NewRun) -> Result<Opti
     Ok(newest.filter(|run| run.finished_at.is_none()).map(|run| run.id))
 }
 
-fn new_run(about: &RunnerAbout, options: &SessionOptions, inside: bool) -> NewRun {
+fn new_run(about: &RunnerAbout, options: &SessionOptions, inside: bool, form: OperatorForm) -> NewRun {
     let PlanOptions { sources, seed, .. } = &options.plan;
     let sources: Vec<String> = sources.iter().map(|source| source.describe()).collect();
     let what = if options.only_check {
@@ -253,8 +253,20 @@ fn new_run(about: &RunnerAbout, options: &SessionOptions, inside: bool) -> NewRu
         "operators inside random whole networks, each by its own nodes; median over networks of medians over freshly \
          loaded instances"
     } else {
-        "operators between 1x1 convolutions, only their own nodes timed; median over freshly loaded instances of each \
-         instance's median"
+        match form {
+            OperatorForm::Nodes => {
+                "operators between 1x1 convolutions, only their own nodes timed; median over freshly loaded instances of \
+                 each instance's median"
+            }
+            OperatorForm::Alone => {
+                "operators each as a network of its own, whole calls; what they add up to is fitted on whole networks; \
+                 median over freshly loaded instances of each instance's median"
+            }
+            OperatorForm::Difference => {
+                "operators by the difference between 1x1 convolutions with and without them, in turns of freshly loaded \
+                 instances; median over blocks of turns"
+            }
+        }
     };
     NewRun {
         origin: "measured with zen-profile".to_owned(),

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use super::{Runner, RunnerError};
+use super::{Runner, RunnerError, onnxruntime_remote, tensorrt};
 use crate::latency::Precision;
 use crate::names::UnknownName;
 use crate::profile::transport::Transport;
@@ -69,4 +69,4 @@ impl RemoteEntry {
 }
 
 /// Every remote runner.
-pub static REMOTE_RUNNERS: &[RemoteEntry] = &[];
+pub static REMOTE_RUNNERS: &[RemoteEntry] = &[onnxruntime_remote::ENTRY, tensorrt::ENTRY];
