@@ -79,6 +79,24 @@ impl Session<'_> {
     }
 }
 
+/// How operators are measured by themselves, for the record of a run.
+pub(super) fn operator_method(form: OperatorForm) -> &'static str {
+    match form {
+        OperatorForm::Nodes => {
+            "operators between 1x1 convolutions, only their own nodes timed; median over freshly loaded instances of \
+             each instance's median"
+        }
+        OperatorForm::Alone => {
+            "operators each as a network of its own, whole calls; what they add up to is fitted on whole networks; \
+             median over freshly loaded instances of each instance's median"
+        }
+        OperatorForm::Difference => {
+            "operators by the difference between 1x1 convolutions with and without them, in turns of freshly loaded \
+             instances; median over blocks of turns"
+        }
+    }
+}
+
 /// What an operator is timed as: between 1x1 convolutions, where it runs as in a network; a lone
 /// activation or batch norm would vanish into them and is timed alone, as is everything on a runtime that
 /// wants networks of one operator.

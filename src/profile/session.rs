@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::check::{CheckReport, MAX_NETWORKS};
 use super::learning::{Learning, MoreTime};
+use super::operators::operator_method;
 use super::plan::{MAX_OPERATORS, PlanOptions};
 use super::{Estimate, OperatorForm, ProfileError, Runner, RunnerAbout, Target};
 use crate::latency::{CHECK_METHOD, Evidence, NewRun, OperatorKey, RunId, Setting, Store, TableError};
@@ -253,20 +254,7 @@ fn new_run(about: &RunnerAbout, options: &SessionOptions, inside: bool, form: Op
         "operators inside random whole networks, each by its own nodes; median over networks of medians over freshly \
          loaded instances"
     } else {
-        match form {
-            OperatorForm::Nodes => {
-                "operators between 1x1 convolutions, only their own nodes timed; median over freshly loaded instances of \
-                 each instance's median"
-            }
-            OperatorForm::Alone => {
-                "operators each as a network of its own, whole calls; what they add up to is fitted on whole networks; \
-                 median over freshly loaded instances of each instance's median"
-            }
-            OperatorForm::Difference => {
-                "operators by the difference between 1x1 convolutions with and without them, in turns of freshly loaded \
-                 instances; median over blocks of turns"
-            }
-        }
+        operator_method(form)
     };
     NewRun {
         origin: "measured with zen-profile".to_owned(),

@@ -24,7 +24,7 @@ use crate::latency::Precision;
 use crate::names::UnknownName;
 
 pub use difference::Difference;
-pub use remote::{REMOTE_RUNNERS, RemoteEntry, RemoteOptions};
+pub use remote::{OpenRemote, REMOTE_RUNNERS, RemoteEntry, RemoteOptions};
 
 /// Something to time.
 #[derive(Clone, Debug)]

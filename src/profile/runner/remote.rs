@@ -46,6 +46,9 @@ impl RemoteOptions {
     }
 }
 
+/// Starts a runner on a machine.
+pub type OpenRemote = fn(Box<dyn Transport>, &RemoteOptions) -> Result<Box<dyn Runner>, RunnerError>;
+
 /// A runner for other machines that can be chosen.
 pub struct RemoteEntry {
     /// Runtime in settings.
@@ -53,7 +56,7 @@ pub struct RemoteEntry {
     /// One line for people.
     pub about: &'static str,
     /// Starts it on the machine, or says why it cannot be used there and what to do about that.
-    pub open: fn(Box<dyn Transport>, &RemoteOptions) -> Result<Box<dyn Runner>, RunnerError>,
+    pub open: OpenRemote,
 }
 
 impl RemoteEntry {

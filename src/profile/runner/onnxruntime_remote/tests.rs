@@ -139,7 +139,8 @@ fn what_cannot_be_used_says_what_to_do() {
 
 #[test]
 fn bad_answers_are_refused_and_the_third_in_a_row_ends_it() {
-    let faults: [(&str, fn(String) -> String); 12] = [
+    type Fault = fn(String) -> String;
+    let faults: [(&str, Fault); 12] = [
         ("cut off", |good| good.lines().take(3).collect::<Vec<_>>().join("\n")),
         ("line 2 is no record", |good| good.replacen(r#"{"type":"block""#, r#"{"type":"bl"#, 1)),
         ("line 1 is no record", |good| format!("\u{1b}[31mwelcome\n{good}")),

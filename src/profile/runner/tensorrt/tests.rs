@@ -132,7 +132,8 @@ fn a_throttled_block_is_taken_again_and_in_the_end_refused() {
 
 #[test]
 fn success_without_files_or_with_others_is_none() {
-    let faults: [(&str, fn(&mut State)); 7] = [
+    type Fault = fn(&mut State);
+    let faults: [(&str, Fault); 7] = [
         ("wrote no file times.json", |state| state.times = None),
         ("wrote no file profile.json", |state| state.profile = None),
         ("holds 199 calls", |state| state.times = Some(|count| times_file(count - 1))),

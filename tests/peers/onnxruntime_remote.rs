@@ -1,0 +1,97 @@
+//! The onnxruntime runner for other machines, over the local transport and a real onnxruntime.
+
+use std::path::Path;
+
+use zen_agent::{Limits, Scope};
+use zen_nas::latency::{Evidence, Precision, Store};
+use zen_nas::onnx::activation_chain_model;
+use zen_nas::profile::{RemoteEntry, RemoteOptions, Runner, RunnerError, Subject};
+
+use super::remote::{local, program, python, session};
+
+fn open(python: &str, provider: &str) -> Result<Box<dyn Runner>, RunnerError> {
+    let options = RemoteOptions {
+        python: python.to_owned(),
+        provider: Some(provider.to_owned()),
+        ..RemoteOptions::new("my-box", Precision::Fp32)
+    };
+    (RemoteEntry::find("onnxruntime").unwrap().open)(local(), &options)
+}
+
+fn chain() -> Subject {
+    let model = activation_chain_model(2).unwrap();
+    Subject { name: "chain".to_owned(), model, scope: Scope::Whole, without: Vec::new() }
+}
+
+fn ask(runner: &mut dyn Runner) -> Result<Vec<f64>, RunnerError> {
+    runner.block(&chain(), &Limits { min_samples: 3, max_samples: 3, ..Limits::default() })
+}
+
+#[test]
+fn a_session_fills_a_table_and_checks_it() {
+    let Some(python) = python("onnxruntime on another machine") else { return };
+    let mut runner = open(&python, "cpu").unwrap();
+    assert!(runner.times_parts());
+    let mut store = Store::in_memory_empty().unwrap();
+    let outcome = session(&mut store, runner.as_mut(), 20, 2).unwrap();
+    assert_eq!(outcome.setting.id(), "my-box/onnxruntime/fp32/b1/t1");
+    assert!(outcome.measured >= 20 && outcome.failed.is_empty(), "{outcome:?}");
+    let check = outcome.check.unwrap();
+    assert!(check.networks.len() == 2 && check.networks.iter().all(|network| network.measured_ms > 0.0));
+    let rows = store.rows(&outcome.setting).unwrap();
+    assert!(
+        rows.len() == outcome.measured && rows.iter().all(|row| row.evidence == Evidence::Measured && row.ms > 0.0)
+    );
+    let about = &store.runs(&outcome.setting).unwrap()[0].about;
+    assert!(about.runtime_version.starts_with("1.") && about.host.contains("this machine"), "{about:?}");
+    // A model that is none fails, and the next one is timed.
+    let junk = Subject { model: vec![1, 2, 3], ..chain() };
+    let error = runner.block(&junk, &Limits::default()).unwrap_err();
+    assert!(matches!(&error, RunnerError::Model(reason) if reason.contains("does not take the model")), "{error}");
+    assert_eq!(ask(runner.as_mut()).unwrap().len(), 3);
+}
+
+#[test]
+fn pythons_that_cannot_be_used_say_what_to_do() {
+    let Some(python) = python("onnxruntime on another machine") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, script: &str| program(folder.path(), name, script);
+    for (python, provider, problem) in [
+        ("no-such-python".to_owned(), "cpu", "install Python 3"),
+        // Without the folder that packages are installed in.
+        (write("bare", &format!("exec '{python}' -S -I \"$@\"")), "cpu", "-m pip install onnxruntime numpy"),
+        (python.clone(), "cuda", "has no CUDAExecutionProvider"),
+        (write("chatty", &format!("echo welcome\nexec '{python}' \"$@\"")), "cpu", "line 1 is no record"),
+        (write("killed", "kill -9 $$"), "cpu", "killed by the signal KILL"),
+        (write("cut", &format!("'{python}' \"$@\" | head -c 100")), "cpu", "is no record"),
+        (write("silent", "exit 0"), "cpu", "it was cut off"),
+    ] {
+        let error = open(&python, provider).err().unwrap().to_string();
+        assert!(error.contains(problem), "{python}: {error}");
+    }
+}
+
+#[test]
+fn a_provider_that_does_not_run_every_node_is_refused() {
+    let Some(python) = python("onnxruntime's providers") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/fake_onnxruntime.py");
+    std::fs::copy(fake, folder.path().join("onnxruntime.py")).unwrap();
+    let open_fake = |fake: &str| {
+        let script = format!("FAKE={fake} PYTHONPATH='{}' exec '{python}' \"$@\"", folder.path().display());
+        open(&program(folder.path(), fake, &script), "cuda")
+    };
+    let error = open_fake("absent").err().unwrap().to_string();
+    assert!(error.contains("pip install onnxruntime-gpu"), "{error}");
+    for (fake, problem) in
+        [("falls-back", "fell back to CPUExecutionProvider"), ("strays", "not every node ran on CUDA")]
+    {
+        let error = ask(open_fake(fake).unwrap().as_mut()).unwrap_err();
+        assert!(matches!(&error, RunnerError::Model(reason) if reason.contains(problem)), "{error}");
+    }
+    for faithful in ["faithful", "prints"] {
+        let mut runner = open_fake(faithful).unwrap();
+        assert_eq!(ask(runner.as_mut()).unwrap().len(), 3, "{faithful}");
+        assert!(runner.about().runtime == "onnxruntime-cuda" && !runner.times_parts());
+    }
+}
