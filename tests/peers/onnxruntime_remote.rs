@@ -5,17 +5,22 @@ use std::path::Path;
 use zen_agent::{Limits, Scope};
 use zen_nas::latency::{Evidence, Precision, Store};
 use zen_nas::onnx::activation_chain_model;
+use zen_nas::profile::transport::Transport;
 use zen_nas::profile::{RemoteEntry, RemoteOptions, Runner, RunnerError, Subject};
 
 use super::remote::{local, program, python, session};
 
 fn open(python: &str, provider: &str) -> Result<Box<dyn Runner>, RunnerError> {
+    open_over(local(), python, provider)
+}
+
+fn open_over(transport: Box<dyn Transport>, python: &str, provider: &str) -> Result<Box<dyn Runner>, RunnerError> {
     let options = RemoteOptions {
         python: python.to_owned(),
         provider: Some(provider.to_owned()),
         ..RemoteOptions::new("my-box", Precision::Fp32)
     };
-    (RemoteEntry::find("onnxruntime").unwrap().open)(local(), &options)
+    (RemoteEntry::find("onnxruntime").unwrap().open)(transport, &options)
 }
 
 fn chain() -> Subject {
@@ -33,7 +38,7 @@ fn a_session_fills_a_table_and_checks_it() {
     let mut runner = open(&python, "cpu").unwrap();
     assert!(runner.times_parts());
     let mut store = Store::in_memory_empty().unwrap();
-    let outcome = session(&mut store, runner.as_mut(), 20, 2).unwrap();
+    let outcome = session(&mut store, runner.as_mut(), 20, 2, &mut |_| {}).unwrap();
     assert_eq!(outcome.setting.id(), "my-box/onnxruntime/fp32/b1/t1");
     assert!(outcome.measured >= 20 && outcome.failed.is_empty(), "{outcome:?}");
     let check = outcome.check.unwrap();
@@ -49,6 +54,30 @@ fn a_session_fills_a_table_and_checks_it() {
     let error = runner.block(&junk, &Limits::default()).unwrap_err();
     assert!(matches!(&error, RunnerError::Model(reason) if reason.contains("does not take the model")), "{error}");
     assert_eq!(ask(runner.as_mut()).unwrap().len(), 3);
+}
+
+#[cfg(feature = "ssh")]
+#[test]
+fn a_session_over_ssh_that_is_cut_goes_on_with_the_next() {
+    use zen_nas::profile::{Event, ProfileError};
+
+    let Some(python) = python("onnxruntime over ssh") else { return };
+    let Some(server) = super::sshd::Server::start("") else { return };
+    let open = || open_over(server.open("box").unwrap(), &python, "cpu").unwrap();
+    let mut store = Store::in_memory_empty().unwrap();
+    let mut learned = 0;
+    let mut cut = |event: Event<'_>| {
+        if let Event::Learned { operators, .. } = event {
+            learned = operators;
+            server.cut();
+        }
+    };
+    let error = session(&mut store, open().as_mut(), 40, 2, &mut cut).unwrap_err();
+    assert!(matches!(&error, ProfileError::Lost(_)), "{error}");
+    let outcome = session(&mut store, open().as_mut(), 40, 2, &mut |_| {}).unwrap();
+    assert!(outcome.stored == learned && learned > 0 && outcome.measured + outcome.stored >= 40, "{outcome:?}");
+    assert_eq!(store.rows(&outcome.setting).unwrap().len(), outcome.measured + outcome.stored);
+    assert_eq!((store.runs(&outcome.setting).unwrap().len(), outcome.check.unwrap().networks.len()), (1, 2));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use zen_nas::latency::Store;
 use zen_nas::net::LowerOptions;
 use zen_nas::profile::transport::{OpenOptions, Transport, find};
-use zen_nas::profile::{Outcome, PlanOptions, ProfileError, Runner, SessionOptions, Source, Target, profile};
+use zen_nas::profile::{Event, Outcome, PlanOptions, ProfileError, Runner, SessionOptions, Source, Target, profile};
 use zen_nas::space::Space;
 
 /// Python of an environment with `requirements.txt` installed; without one the test is skipped, loudly.
@@ -29,6 +29,7 @@ pub fn session(
     runner: &mut dyn Runner,
     operators: usize,
     networks: usize,
+    on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<Outcome, ProfileError> {
     let lower = LowerOptions::new(32, 10);
     let brief = |target: Target| Target { min_blocks: 1, max_blocks: 1, time_limit: Duration::from_secs(3), ..target };
@@ -43,7 +44,7 @@ pub fn session(
         operator_target: brief(Target::operator()),
         network_target: brief(Target::network()),
     };
-    profile(store, runner, &options, &|| false, &mut |_| {})
+    profile(store, runner, &options, &|| false, on_event)
 }
 
 /// Writes a program into a folder and returns its path.

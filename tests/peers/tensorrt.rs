@@ -58,9 +58,17 @@ fn stand_in() -> Option<TempDir> {
 }
 
 fn open(stand_in: &TempDir, precision: Precision) -> Result<Box<dyn Runner>, RunnerError> {
+    open_over(local(), stand_in, precision)
+}
+
+fn open_over(
+    inner: Box<dyn Transport>,
+    stand_in: &TempDir,
+    precision: Precision,
+) -> Result<Box<dyn Runner>, RunnerError> {
     let rest = std::env::var("PATH").unwrap();
     let path = format!("PATH={}:{rest}", stand_in.path().display());
-    let transport = Box::new(WithPath { inner: local(), path });
+    let transport = Box::new(WithPath { inner, path });
     (RemoteEntry::find("tensorrt").unwrap().open)(transport, &RemoteOptions::new("t4", precision))
 }
 
@@ -89,11 +97,11 @@ fn a_session_fills_a_table_that_is_nobody_elses() {
     let mut store = Store::in_memory_empty().unwrap();
     // Lost in the middle: what was measured is stored, and a rerun completes it.
     break_by(&stand_in, "dies-after=6");
-    let error = session(&mut store, runner.as_mut(), 12, 3).unwrap_err();
+    let error = session(&mut store, runner.as_mut(), 12, 3, &mut |_| {}).unwrap_err();
     assert!(matches!(&error, ProfileError::Lost(reason) if reason.contains("wrote no file times.json")), "{error}");
     break_by(&stand_in, "");
     let mut runner = open(&stand_in, Precision::Int8).unwrap();
-    let outcome = session(&mut store, runner.as_mut(), 12, 3).unwrap();
+    let outcome = session(&mut store, runner.as_mut(), 12, 3, &mut |_| {}).unwrap();
     assert_eq!((outcome.stored, outcome.measured, outcome.failed.len()), (5, 7, 0));
     assert_eq!(outcome.setting.id(), "t4-emulated/tensorrt/int8/b1");
     let check = outcome.check.unwrap();
@@ -102,6 +110,19 @@ fn a_session_fills_a_table_that_is_nobody_elses() {
     assert_eq!(store.rows(&outcome.setting).unwrap().len(), 12);
     let run = &store.runs(&outcome.setting).unwrap()[0];
     assert!(run.about.method.starts_with("operators each as a network of its own"), "{}", run.about.method);
+}
+
+#[cfg(feature = "ssh")]
+#[test]
+fn engines_are_built_and_watched_over_ssh() {
+    let Some(stand_in) = stand_in() else { return };
+    let Some(server) = super::sshd::Server::start("") else { return };
+    let mut runner = open_over(server.open("box").unwrap(), &stand_in, Precision::Fp16).unwrap();
+    break_by(&stand_in, "throttle=2");
+    assert_eq!(ask(runner.as_mut(), 3).unwrap(), ask(open(&stand_in, Precision::Fp16).unwrap().as_mut(), 3).unwrap());
+    assert_eq!(runs(&stand_in), 1 + 2 + 2);
+    server.cut();
+    assert!(matches!(ask(runner.as_mut(), 3), Err(RunnerError::Lost(_))));
 }
 
 #[test]
