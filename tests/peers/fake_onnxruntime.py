@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 import types
 
 FAKE = os.environ["FAKE"]
@@ -58,11 +59,14 @@ class InferenceSession:
     def run_with_iobinding(self, binding):
         if FAKE == "prints":
             os.write(1, b"a library's own remark\n")
+        if FAKE == "hangs":
+            time.sleep(600)
         sum(range(2000))
 
     def end_profiling(self):
         provider = CPU if FAKE == "strays" else CUDA
         path = self.prefix + ".json"
         with open(path, "w") as file:
-            json.dump([{"cat": "Node", "name": "conv_kernel_time", "dur": 1, "tid": 1, "args": {"provider": provider}}], file)
+            args = {"provider": provider}
+            json.dump([{"cat": "Node", "name": "conv_kernel_time", "dur": 1, "tid": 1, "args": args}], file)
         return path

@@ -124,3 +124,46 @@ fn a_provider_that_does_not_run_every_node_is_refused() {
         assert!(runner.about().runtime == "onnxruntime-cuda" && !runner.times_parts());
     }
 }
+
+#[test]
+fn the_script_ends_by_itself() {
+    let Some(python) = python("onnxruntime's script") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::fs::copy(sources.join("tests/peers/fake_onnxruntime.py"), folder.path().join("onnxruntime.py")).unwrap();
+    let script = folder.path().join("script.py");
+    std::fs::copy(sources.join("profilers/onnxruntime/zen_onnxruntime.py"), &script).unwrap();
+    std::fs::write(folder.path().join("m.onnx"), "x").unwrap();
+    let run = |fake: &str, job: &str| {
+        std::fs::write(folder.path().join("job.json"), job).unwrap();
+        let mut command = std::process::Command::new(&python);
+        command.arg(&script).args(["--provider", "cuda", "job.json"]).current_dir(folder.path()).env("FAKE", fake);
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let job = |fields: &str, measure: &str| {
+        let model = format!(r#"{{"name": "0", "path": "m.onnx", "measure": "{measure}", "blocks": 9}}"#);
+        format!(r#"{{"protocol": 1, {fields}, "models": [{model}, {model}]}}"#)
+    };
+    // A call that hangs, long after the limit.
+    let (code, out) = run("hangs", &job(r#""time_limit_s": 0.1"#, "whole"));
+    assert!(code == Some(4) && out.lines().count() == 1 && out.contains("hello"), "{code:?} {out}");
+    // The limit comes between blocks.
+    let slow = r#""time_limit_s": 0.2, "limits": {"max_samples": 100000, "block_ms": 300}"#;
+    let (code, out) = run("faithful", &job(slow, "whole"));
+    assert!(code == Some(5) && out.lines().last().unwrap().contains(r#""time_limit_reached": true"#), "{out}");
+    // Failures are of one model each; nodes are not timed on a GPU.
+    let (code, out) = run("faithful", &job(r#""time_limit_s": 60"#, "nodes"));
+    assert!(code == Some(5) && out.contains(r#""failed": 2"#), "{code:?} {out}");
+    for (job, problem) in [
+        (r#"{"protocol": 2}"#.to_owned(), "not of protocol 1"),
+        ("{".to_owned(), "the job job.json"),
+        (job(r#""time_limit_s": 1, "more": 2"#, "whole"), "has the fields"),
+        (job(r#""time_limit_s": true"#, "whole"), "contradict"),
+        (job(r#""time_limit_s": 1, "limits": {"max_samples": 1e9}"#, "whole"), "max_samples cannot be"),
+        (job(r#""time_limit_s": 1"#, "halves"), "none of this protocol"),
+    ] {
+        let (code, out) = run("faithful", &job);
+        assert!(code == Some(3) && out.contains("refusal") && out.contains(problem), "{job}: {code:?} {out}");
+    }
+}
