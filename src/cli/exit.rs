@@ -10,6 +10,7 @@ use crate::net::{LowerError, StructureError};
 use crate::onnx::OnnxError;
 use crate::profile::ProfileError;
 use crate::report::ReportError;
+use crate::score::ComputeError;
 use crate::search::SearchError;
 
 /// How a program ended; the numbers are part of the public interface.
@@ -76,6 +77,7 @@ pub fn exit_of(error: &(dyn Error + 'static)) -> Exit {
         || error.is::<LatencyError>()
         || error.is::<OnnxError>()
         || error.is::<ReportError>()
+        || error.is::<ComputeError>()
         || error.is::<UnknownName>()
         || error.is::<InputError>()
         || error.is::<std::io::Error>();

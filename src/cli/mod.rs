@@ -21,8 +21,8 @@ pub use interrupt::interrupted;
 pub use networks::{InputError, Networks, read_networks};
 pub use number::{count, count_or_none, large_number, positive, threads};
 pub use options::{
-    CompletionArgs, DatabaseArgs, LoweringArgs, NamedStructure, OpenTable, OutputArgs, SettingArgs, TableArgs,
-    open_store, open_table, read_structures,
+    CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, NamedStructure, OpenTable, OutputArgs, SettingArgs,
+    TableArgs, open_store, open_table, read_structures,
 };
 pub use print::{columns, cost_lines, describe_latency, human, print, table};
 pub use profile::{SessionProgress, describe_session, describe_verification, profile_exit, verification_exit};

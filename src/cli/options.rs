@@ -9,6 +9,7 @@ use super::number::count;
 use crate::latency::{LatencyError, Precision, Predictor, Setting, SettingQuery, Store, resolve};
 use crate::net::{LowerOptions, MAX_STRUCTURE_BYTES};
 use crate::report::Quality;
+use crate::score::{Compute, ComputeError};
 
 /// Which latency table.
 #[derive(Args, Clone, Debug, Default)]
@@ -114,6 +115,26 @@ pub struct LoweringArgs {
 impl LoweringArgs {
     pub fn options(&self) -> LowerOptions {
         LowerOptions { squeeze_excite: self.squeeze_excite, ..LowerOptions::new(self.resolution, self.classes) }
+    }
+}
+
+/// Where scores are computed.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct ComputeArgs {
+    /// Where exact scores are computed: cpu, or cuda:N for a GPU (in a build with `--features cuda`); other proxies
+    /// stay on the processor
+    #[arg(long, value_name = "cpu|cuda:N", default_value_t)]
+    pub device_compute: Compute,
+}
+
+impl ComputeArgs {
+    /// The place, once it is known to work.
+    ///
+    /// # Errors
+    /// When the program was built without CUDA, or the GPU does not open.
+    pub fn open(self) -> Result<Compute, ComputeError> {
+        self.device_compute.check()?;
+        Ok(self.device_compute)
     }
 }
 

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{PROXIES, Proxy, Randomness};
-use crate::stats::{kendall_by_chance, kendall_interval, kendall_tau};
+use crate::stats::{kendall_by_chance, kendall_interval};
 
-pub use crate::stats::LEAST_FOR_INTERVAL;
+pub use crate::stats::{LEAST_FOR_INTERVAL, kendall_tau};
 
 /// What is compared unless the user says otherwise: every proxy that draws nothing, since it costs
 /// nothing, and what is more precise than the default one.

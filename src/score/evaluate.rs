@@ -3,7 +3,7 @@
 //! Trials are numbered. Threads may finish them in any order; whether the mean is known well enough
 //! is judged in the order of their numbers, and what was computed beyond is dropped.
 
-use super::{Draw, Proxy, Randomness, ScoreError, Scratch, Trial, Until};
+use super::{Compute, Draw, Proxy, Randomness, ScoreError, Scratch, Trial, Until};
 use crate::net::Graph;
 
 /// How proxies that draw are repeated.
@@ -17,11 +17,13 @@ pub struct Sampling {
     pub until: Option<Until>,
     /// Threads; no influence on the result.
     pub threads: usize,
+    /// Where proxies that can choose compute; the numbers drawn are the same, rounding is not.
+    pub compute: Compute,
 }
 
 impl Default for Sampling {
     fn default() -> Self {
-        Self { seed: 0, batch_size: None, until: None, threads: 1 }
+        Self { seed: 0, batch_size: None, until: None, threads: 1, compute: Compute::Cpu }
     }
 }
 
@@ -136,8 +138,8 @@ impl Evaluator {
             Until::StandardError(_) => Sampling::MOST_DRAWS.saturating_sub(first),
         };
         let count = ahead.min(self.scratch.len() as u32);
-        let seed = self.sampling.seed;
-        let trial = |number| Trial { draw: Draw { seed, number }, batch_size: *batch_size };
+        let Sampling { seed, compute, .. } = self.sampling;
+        let trial = |number| Trial { draw: Draw { seed, number }, batch_size: *batch_size, compute };
         for score in
             wave(&mut self.scratch[..count as usize], |i, scratch| proxy.score(graph, &trial(first + i), scratch))
         {

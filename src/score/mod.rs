@@ -7,6 +7,7 @@
 
 mod baseline;
 pub mod compare;
+mod compute;
 #[cfg(feature = "candle")]
 mod eigenvalues;
 mod evaluate;
@@ -22,6 +23,7 @@ pub mod zen;
 use crate::names::UnknownName;
 use crate::net::Graph;
 
+pub use compute::{Compute, ComputeError};
 pub use evaluate::{Evaluation, Evaluator, Sampling, Scored, Trials};
 pub use random::{Draw, Purpose};
 pub use zen::closed_form::Taps;
@@ -83,11 +85,13 @@ pub struct Trial {
     pub draw: Draw,
     /// Images in a batch.
     pub batch_size: usize,
+    /// Where it is computed, by proxies that can choose.
+    pub compute: Compute,
 }
 
 impl Trial {
     /// For proxies that draw nothing.
-    pub const NONE: Self = Self { draw: Draw { seed: 0, number: 0 }, batch_size: 1 };
+    pub const NONE: Self = Self { draw: Draw { seed: 0, number: 0 }, batch_size: 1, compute: Compute::Cpu };
 }
 
 /// Working memory that proxies keep between networks; one per thread. Never changes a score.

@@ -6,7 +6,7 @@
 //! it into vector instructions. No operation is fused, so the numbers are also the same on every
 //! processor.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Arch, Scalar, Simd, WithSimd};
 
 /// Values of one step: sixteen counters of four words.
 const CHUNK: usize = 64;
@@ -56,7 +56,7 @@ impl Draw {
     /// Uniform random words.
     pub fn words(self, purpose: Purpose, out: &mut [u32]) {
         for (chunk, out) in out.chunks_mut(CHUNK).enumerate() {
-            let words = counted(self, purpose, chunk as u32);
+            let words = counted(Scalar, self, purpose, chunk as u32);
             out.iter_mut().zip(words.as_flattened()).for_each(|(out, word)| *out = *word);
         }
     }
@@ -80,51 +80,58 @@ impl WithSimd for Normal<'_> {
 
     /// Plain loops over arrays: what matters is that they are compiled for the instruction set.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let (whole, rest) = self.out.as_chunks_mut::<CHUNK>();
         let mut number = 0;
         for chunk in whole {
-            *chunk = normal_chunk(self.draw, self.purpose, number);
+            *chunk = normal_chunk(simd, self.draw, self.purpose, number);
             number += 1;
         }
-        rest.copy_from_slice(&normal_chunk(self.draw, self.purpose, number)[..rest.len()]);
+        rest.copy_from_slice(&normal_chunk(simd, self.draw, self.purpose, number)[..rest.len()]);
     }
 }
 
 /// The words of sixteen neighbouring counters, word by word.
 #[inline(always)]
-fn counted(draw: Draw, purpose: Purpose, chunk: u32) -> [[u32; LANES]; 4] {
+fn counted<S: Simd>(simd: S, draw: Draw, purpose: Purpose, chunk: u32) -> [[u32; LANES]; 4] {
     let first = chunk.wrapping_mul(LANES as u32);
     let counter = std::array::from_fn(|lane| first.wrapping_add(lane as u32));
     let key = [draw.seed as u32, (draw.seed >> 32) as u32];
-    philox([counter, [purpose.word(); LANES], [draw.number; LANES], [0; LANES]], key)
+    philox(simd, [counter, [purpose.word(); LANES], [draw.number; LANES], [0; LANES]], key)
 }
 
-/// Philox 4x32-10 of sixteen counters.
+/// Philox 4x32-10 of sixteen counters, on the vectors of the instruction set.
 #[inline(always)]
-fn philox(mut x: [[u32; LANES]; 4], mut key: [u32; 2]) -> [[u32; LANES]; 4] {
+fn philox<S: Simd>(simd: S, mut x: [[u32; LANES]; 4], key: [u32; 2]) -> [[u32; LANES]; 4] {
     const MULTIPLIERS: [u32; 2] = [0xd251_1f53, 0xcd9e_8d57];
     const WEYL: [u32; 2] = [0x9e37_79b9, 0xbb67_ae85];
-    for _ in 0..10 {
-        let mut next = [[0; LANES]; 4];
-        for i in 0..LANES {
-            let first = MULTIPLIERS[0] as u64 * x[0][i] as u64;
-            let second = MULTIPLIERS[1] as u64 * x[2][i] as u64;
-            next[0][i] = (second >> 32) as u32 ^ x[1][i] ^ key[0];
-            next[1][i] = second as u32;
-            next[2][i] = (first >> 32) as u32 ^ x[3][i] ^ key[1];
-            next[3][i] = first as u32;
+    let multipliers = MULTIPLIERS.map(|multiplier| simd.splat_u32s(multiplier));
+    for start in (0..LANES).step_by(S::U32_LANES) {
+        let mut words = x.each_ref().map(|words| S::as_simd_u32s(&words[start..start + S::U32_LANES]).0[0]);
+        let mut key = key;
+        for _ in 0..10 {
+            let (low0, high0) = simd.widening_mul_u32s(multipliers[0], words[0]);
+            let (low1, high1) = simd.widening_mul_u32s(multipliers[1], words[2]);
+            let keys = key.map(|key| simd.splat_u32s(key));
+            words = [
+                simd.xor_u32s(simd.xor_u32s(high1, words[1]), keys[0]),
+                low1,
+                simd.xor_u32s(simd.xor_u32s(high0, words[3]), keys[1]),
+                low0,
+            ];
+            key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
         }
-        x = next;
-        key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
+        for (to, word) in x.iter_mut().zip(words) {
+            S::as_mut_simd_u32s(&mut to[start..start + S::U32_LANES]).0[0] = word;
+        }
     }
     x
 }
 
 /// Two pairs of words become two pairs of values (Box and Muller, 1958).
 #[inline(always)]
-fn normal_chunk(draw: Draw, purpose: Purpose, chunk: u32) -> [f32; CHUNK] {
-    let words = counted(draw, purpose, chunk);
+fn normal_chunk<S: Simd>(simd: S, draw: Draw, purpose: Purpose, chunk: u32) -> [f32; CHUNK] {
+    let words = counted(simd, draw, purpose, chunk);
     let mut out = [[0.0; LANES]; 4];
     for pair in 0..2 {
         for lane in 0..LANES {
@@ -193,7 +200,8 @@ mod tests {
     /// Known answers that Random123, the published implementation, is tested with.
     #[test]
     fn philox_known_answers() {
-        let answer = |counter: [u32; 4], key| philox(counter.map(|word| [word; LANES]), key).map(|words| words[7]);
+        let answer =
+            |counter: [u32; 4], key| philox(Scalar, counter.map(|word| [word; LANES]), key).map(|words| words[7]);
         assert_eq!(answer([0; 4], [0; 2]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
         assert_eq!(answer([u32::MAX; 4], [u32::MAX; 2]), [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]);
         let pi = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344];

@@ -25,7 +25,7 @@ fn contract() {
             Randomness::Drawn { batch_size, .. } => batch_size,
         };
         let mut score = |graph: &Graph, seed, number| {
-            let trial = Trial { draw: Draw { seed, number }, batch_size };
+            let trial = Trial { draw: Draw { seed, number }, batch_size, ..Trial::NONE };
             proxy.score(graph, &trial, &mut scratch).unwrap_or_else(|error| panic!("{name}: {error}"))
         };
         let first = score(&small, 1, 0);

@@ -89,7 +89,8 @@ impl FinalRound {
             _ => false,
         };
         let seed = if draws { config.seed ^ FRESH } else { config.seed };
-        let sampling = Sampling { seed, batch_size, until, threads: config.threads };
+        let compute = config.sampling.compute;
+        let sampling = Sampling { seed, batch_size, until, threads: config.threads, compute };
         (finalists > 0 && !nothing_new).then_some(Self { proxy, finalists, sampling })
     }
 

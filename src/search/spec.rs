@@ -107,6 +107,7 @@ impl RunSpec {
                 until: Some(Until::Draws(self.draws.max(1))),
                 batch_size: self.batch_size(),
                 threads: 1,
+                ..Sampling::default()
             },
             budgets,
             population_size: self.population,

@@ -2,9 +2,10 @@
 
 use clap::Parser;
 use zen_nas::cli::{
-    self, CompletionArgs, DatabaseArgs, LoweringArgs, OutputArgs, SettingArgs, count, positive, proxies_help,
+    self, CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, OutputArgs, SettingArgs, count, positive,
+    proxies_help,
 };
-use zen_nas::score::{Sampling, Until};
+use zen_nas::score::{ComputeError, Sampling, Until};
 
 /// Prints scores, costs and predicted latency of structures, and compares scores with each other.
 ///
@@ -48,6 +49,8 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub threads: Option<u32>,
     #[command(flatten)]
+    pub compute: ComputeArgs,
+    #[command(flatten)]
     pub setting: SettingArgs,
     #[command(flatten)]
     pub lowering: LoweringArgs,
@@ -76,12 +79,16 @@ const EXAMPLES: &str = "Examples:
 
 impl Args {
     /// How proxies that draw are repeated.
-    pub fn sampling(&self) -> Sampling {
-        Sampling {
+    ///
+    /// # Errors
+    /// When what is to compute cannot be opened.
+    pub fn sampling(&self) -> Result<Sampling, ComputeError> {
+        Ok(Sampling {
             seed: self.seed,
             batch_size: self.score_batch_size.map(|images| images as usize),
             until: self.draws.map(Until::Draws).or(self.se.map(Until::StandardError)),
             threads: cli::threads(self.threads),
-        }
+            compute: self.compute.open()?,
+        })
     }
 }

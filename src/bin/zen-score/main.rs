@@ -38,8 +38,11 @@ fn score(args: &Args) -> anyhow::Result<Exit> {
     });
     let opened = cli::open_table(&args.setting, &args.database)?;
     let subjects = read(args)?;
-    let work =
-        Work { proxies: &proxies, sampling: args.sampling(), predictor: opened.as_ref().map(|table| &table.predictor) };
+    let work = Work {
+        proxies: &proxies,
+        sampling: args.sampling()?,
+        predictor: opened.as_ref().map(|table| &table.predictor),
+    };
     let mut progress = Progress::shares("score", args.output.quiet);
     let board = work.run(&subjects, &cli::interrupted, &mut |step| match step {
         Step::Missing(subject, missing) => eprintln!("error: {}{missing}", subject.prefix()),

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use zen_nas::cli::{
-    self, CompletionArgs, DatabaseArgs, LoweringArgs, OutputArgs, SettingArgs, count, count_or_none, large_number,
-    positive,
+    self, CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, OutputArgs, SettingArgs, count, count_or_none,
+    large_number, positive,
 };
 use zen_nas::search::{RunSpec, SearchConfig};
 use zen_nas::space::SPACES;
@@ -50,6 +50,8 @@ pub struct Args {
     /// What ranks networks
     #[arg(long, value_name = "NAME", default_value = "zen-closed")]
     pub proxy: String,
+    #[command(flatten)]
+    pub compute: ComputeArgs,
     /// Initial structure, or a file with it [default: the published one for the space and resolution]
     #[arg(long, value_name = "STRUCTURE|FILE")]
     pub initial: Option<String>,

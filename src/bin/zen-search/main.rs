@@ -49,7 +49,8 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
         args.output
             .note(format!("latencies are predicted, ms per call on {}; table error {quality}", predictor.setting()));
     }
-    let config = spec.to_config(predictor.as_ref(), threads)?;
+    let mut config = spec.to_config(predictor.as_ref(), threads)?;
+    config.sampling.compute = args.compute.open()?;
     let (mut directory, mut evolution) = match resumed {
         Some((directory, Some(checkpoint))) => (directory, checkpoint.resume(&config)?),
         Some((directory, None)) => (directory, Evolution::start(&config)?),

@@ -3,8 +3,9 @@
 //!
 //! Two forms. Form 1 follows three scalars and costs O(layers): the search runs on it. Form 2
 //! also follows where in the map activations are weakened by padding and costs O(pixels). The
-//! ReLU moments are the arc-cosine kernel of order one (Cho and Saul, 2009). Both are biased high
-//! by a finite-width term, nearly the same for networks of one budget.
+//! ReLU moments are the arc-cosine kernel of order one (Cho and Saul, 2009). Both differ
+//! from the exact mean by a finite-width term (`docs/results.md`), nearly the same for networks of
+//! one budget.
 
 mod maps;
 mod scalars;

@@ -8,12 +8,9 @@
 use pulp::Arch;
 
 use super::EngineError;
-use super::chain::{Chain, Step, is_depthwise};
-use super::dense::Dense;
-use super::depthwise::{Depthwise, slack};
-use super::geometry::Geometry;
-use super::pack::{packed_len, stored};
-use super::read::{Reading, Rows};
+use super::chain::{Chain, Step};
+use super::convolve::{Norm, Work};
+use super::pack::stored;
 use crate::net::TrunkConv;
 
 /// Where weights come from.
@@ -81,12 +78,7 @@ pub struct Engine {
     /// Image x pixel x channels of the first step's input; set before [`Engine::run`].
     pub input: Vec<f32>,
     pub(super) maps: [Vec<f32>; 2],
-    weights: Vec<f32>,
-    scratch: Vec<f32>,
-    offsets: Vec<usize>,
-    runs: Vec<usize>,
-    sums: Vec<f32>,
-    totals: Vec<f64>,
+    work: Work,
     pub(super) scale: Vec<f32>,
     pub(super) shift: Vec<f32>,
     pub(super) gates: Vec<f32>,
@@ -132,8 +124,7 @@ impl Engine {
                     if pixels < 2 {
                         return Err(EngineError::SingleValue { layer: convs });
                     }
-                    grow(&mut self.weights, packed_len(&conv));
-                    weights.convolution(convs, &conv, &mut self.weights[..packed_len(&conv)]);
+                    weights.convolution(convs, &conv, self.work.weights_of(&conv));
                     self.convolve(arch, &conv, batch, &source, convs == 0);
                     let norm = weights.batch_norm(seen.len());
                     seen.push(self.normalise(&conv, batch, pixels, chain.epsilon, norm));
@@ -164,90 +155,14 @@ impl Engine {
         Ok(seen)
     }
 
-    /// Convolves `maps[0]` (or the input) into `maps[1]`, swaps them and leaves the sums in
-    /// `totals`.
+    /// Convolves `maps[0]` (or the input) into `maps[1]` and swaps them; the sums are left in
+    /// `work`.
     fn convolve(&mut self, arch: Arch, conv: &TrunkConv, batch: Batch, source: &Source, first: bool) {
-        let geometry = Geometry::of(conv, batch);
-        let out_stored = stored(conv.out_channels);
-        let out_side = conv.out_side as usize;
         let [from, to] = &mut self.maps;
+        grow(to, batch.images() * (conv.out_side as usize).pow(2) * stored(conv.out_channels));
         let from: &[f32] = if first { &self.input } else { from };
-        grow(to, batch.images() * out_side * out_side * out_stored);
-        grow(&mut self.scratch, geometry.tile_floats() + slack(geometry.kernel, geometry.stride, geometry.channels));
-        self.totals.clear();
-        self.totals.resize(batch.groups * 2 * out_stored, 0.0);
-        self.sums.clear();
-        self.sums.resize(batch.groups * 2 * out_stored, 0.0);
-        let weights = &self.weights[..packed_len(conv)];
-        self.runs.clear();
-        self.runs.extend((0..geometry.kernel).map(|ky| ky * geometry.columns * geometry.channels));
-        for tile in geometry.tiles(batch) {
-            let slab = geometry.rows_in(tile.rows) * geometry.columns * geometry.channels;
-            for (i, image) in (tile.image..tile.image + tile.images).enumerate() {
-                let group = image / batch.images_per_group * source.stored;
-                let reading = if source.plain {
-                    Reading::Plain
-                } else {
-                    Reading::Normalised {
-                        scale: &self.scale[group..][..source.stored],
-                        shift: &self.shift[group..][..source.stored],
-                    }
-                };
-                arch.dispatch(Rows {
-                    image: &from[image * source.image_size()..][..source.image_size()],
-                    from_channels: source.stored,
-                    side: source.side,
-                    reading,
-                    gate: self.gates.get(image * source.stored..(image + 1) * source.stored),
-                    scratch: &mut self.scratch[i * slab..(i + 1) * slab],
-                    columns: geometry.columns,
-                    to_channels: geometry.channels,
-                    first_row: (tile.row * conv.stride as usize) as isize - geometry.padding as isize,
-                    padding: geometry.padding,
-                    step: geometry.step,
-                });
-            }
-            let start = (tile.image * out_side + tile.row) * out_side * out_stored;
-            let out = &mut to[start..][..tile.images * tile.rows * out_side * out_stored];
-            let first_group = batch.images_per_group.saturating_sub(tile.image).min(tile.images) * tile.rows;
-            self.offsets.clear();
-            let row_starts = (0..tile.images * tile.rows)
-                .map(|i| i / tile.rows * slab + i % tile.rows * geometry.stride * geometry.columns * geometry.channels);
-            if is_depthwise(conv) {
-                self.offsets.extend(row_starts);
-                arch.dispatch(Depthwise {
-                    scratch: &self.scratch,
-                    rows: &self.offsets,
-                    split: first_group,
-                    pitch: geometry.columns * geometry.channels,
-                    kernel: geometry.kernel,
-                    stride: geometry.stride,
-                    weights,
-                    out_side,
-                    out,
-                    sums: &mut self.sums,
-                });
-            } else {
-                for row in row_starts {
-                    self.offsets.extend((0..out_side).map(|x| row + x * geometry.stride * geometry.channels));
-                }
-                arch.dispatch(Dense {
-                    scratch: &self.scratch,
-                    offsets: &self.offsets,
-                    split: first_group * out_side,
-                    runs: &self.runs,
-                    run: geometry.kernel * geometry.channels,
-                    weights,
-                    out_channels: conv.out_channels,
-                    out,
-                    sums: &mut self.sums,
-                });
-            }
-            // Single precision is good for one tile.
-            for (total, sum) in self.totals.iter_mut().zip(&mut self.sums) {
-                *total += std::mem::take(sum) as f64;
-            }
-        }
+        let norm = Norm { scale: &self.scale, shift: &self.shift, gates: &self.gates };
+        self.work.convolve(arch, conv, batch, source, &norm, from, to);
         self.maps.swap(0, 1);
     }
 
@@ -268,7 +183,7 @@ impl Engine {
         }
         let mut seen = [Seen { variance: f64::NAN, count }; 2];
         for (group, seen) in seen.iter_mut().enumerate().take(batch.groups) {
-            let (sums, squares) = self.totals[group * 2 * stored..][..2 * stored].split_at(stored);
+            let (sums, squares) = self.work.totals[group * 2 * stored..][..2 * stored].split_at(stored);
             let mut total = 0.0;
             for channel in 0..channels {
                 let mean = sums[channel] / count as f64;
@@ -305,7 +220,7 @@ impl Source {
 }
 
 /// Enlarges a buffer; what it held is of no interest.
-fn grow(buffer: &mut Vec<f32>, length: usize) {
+pub(super) fn grow(buffer: &mut Vec<f32>, length: usize) {
     if buffer.len() < length {
         // Not `resize` alone, which would copy.
         buffer.clear();

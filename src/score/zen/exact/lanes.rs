@@ -15,6 +15,7 @@ pub trait Lanes: Copy {
     /// Into the first [`Lanes::N`] places.
     fn store(self, vector: Self::V, out: &mut [f32]);
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`, fused where the processor fuses.
@@ -47,6 +48,11 @@ impl<S: Simd> Lanes for Wide<S> {
     #[inline(always)]
     fn add(self, a: S::f32s, b: S::f32s) -> S::f32s {
         self.0.add_f32s(a, b)
+    }
+
+    #[inline(always)]
+    fn sub(self, a: S::f32s, b: S::f32s) -> S::f32s {
+        self.0.sub_f32s(a, b)
     }
 
     #[inline(always)]
@@ -99,6 +105,11 @@ impl<const FUSED: bool> Lanes for Eight<FUSED> {
     #[inline(always)]
     fn add(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
         std::array::from_fn(|i| a[i] + b[i])
+    }
+
+    #[inline(always)]
+    fn sub(self, a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        std::array::from_fn(|i| a[i] - b[i])
     }
 
     #[inline(always)]

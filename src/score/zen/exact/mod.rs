@@ -1,11 +1,12 @@
 //! The exact Zen-score of fresh weights and inputs, fast: the product's own engine on the CPU.
 //!
-//! `chain` is what is computed, `engine` runs it tile by tile (`geometry`; `dense`,
-//! `depthwise`, `read` and `extra` do the arithmetic on the vectors of `lanes`), `pack` is the order
-//! of weights. The reference that all
+//! `chain` is what is computed, `engine` runs it, `convolve` one convolution tile by tile
+//! (`geometry`); `dense`, `depthwise`, `winograd`, `read` and `extra` do the arithmetic on the vectors
+//! of `lanes`; `pack` is the order of weights. The reference that all
 //! this is compared with is `exact_candle`.
 
 mod chain;
+mod convolve;
 mod dense;
 mod depthwise;
 mod engine;
@@ -14,13 +15,18 @@ mod geometry;
 mod lanes;
 mod pack;
 mod read;
+mod winograd;
 
 pub use chain::{Chain, Step};
 pub use engine::{Batch, Engine, Map, Seen, Weights};
 pub use pack::{packed_len, places};
 
+#[cfg(feature = "candle")]
+use super::exact_candle;
 use super::{GAMMA, Variant};
 use crate::net::{Graph, TrunkConv};
+#[cfg(feature = "candle")]
+use crate::score::Compute;
 use crate::score::{Draw, Proxy, Purpose, Randomness, ScoreError, Scratch, Trial, Until};
 
 /// Momentum of PyTorch's running statistics.
@@ -174,9 +180,24 @@ impl Proxy for Exact {
     }
 
     fn score(&self, graph: &Graph, trial: &Trial, scratch: &mut Scratch) -> Result<f64, ScoreError> {
+        #[cfg(feature = "candle")]
+        if trial.compute != Compute::Cpu {
+            return self.score_on_gpu(graph, trial);
+        }
         let undefined = |error: EngineError| ScoreError::Undefined { proxy: self.name(), reason: error.to_string() };
         let chain = Chain::of(graph).map_err(undefined)?;
         let found = draw(&mut scratch.engine, &chain, trial.batch_size, GAMMA, trial.draw).map_err(undefined)?;
+        ScoreError::finite(self.name(), found.score(self.variant))
+    }
+}
+
+#[cfg(feature = "candle")]
+impl Exact {
+    fn score_on_gpu(&self, graph: &Graph, trial: &Trial) -> Result<f64, ScoreError> {
+        let undefined = |reason: String| ScoreError::Undefined { proxy: self.name(), reason };
+        let device = trial.compute.device().map_err(|error| undefined(error.to_string()))?;
+        let found = exact_candle::draw_on(&device, &graph.vanilla(), trial.batch_size, GAMMA, trial.draw);
+        let found = found.map_err(|error| undefined(error.to_string()))?;
         ScoreError::finite(self.name(), found.score(self.variant))
     }
 }

@@ -2,17 +2,21 @@
 //! double precision.
 //!
 //! This is the reference that faster engines are compared with, written to be read: every map is a
-//! plain tensor and every step one line of the definition. It is not the product's fast path, and
-//! not the mean over weights (`closed_form`).
+//! plain tensor and every step one line of the definition. On a GPU the same steps run in single
+//! precision (`single`). It is not the product's fast path on processors, and not the mean over
+//! weights (`closed_form`).
 
+mod depthwise;
 mod draw;
+mod single;
 
 use std::collections::HashMap;
 
 pub use self::draw::{Drawn, draw, drawn};
+pub use self::single::{draw_on, score_on};
 use super::Variant;
 use crate::net::{Activation, BATCH_NORM_EPSILON, Branch, Graph, Operator, OperatorKind};
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 /// The Zen-score of one set of weights and inputs, in both definitions, and what it is made of.
 #[derive(Clone, Debug)]
@@ -26,7 +30,8 @@ pub struct ExactScore {
     pub released: f64,
     /// Every batch norm, in execution order.
     pub batch_norms: Vec<BatchNormVariance>,
-    /// Final maps of the clean inputs: batch x channels x height x width, double precision.
+    /// Final maps of the clean inputs: batch x channels x height x width, in the precision of the
+    /// evaluation.
     pub clean_maps: Tensor,
     /// Final maps of the perturbed inputs.
     pub perturbed_maps: Tensor,
@@ -94,8 +99,30 @@ pub fn score(
     clean: &Tensor,
     perturbed: &Tensor,
 ) -> Result<ExactScore, ExactError> {
-    let clean = forward(graph, weights, clean, "clean input")?;
-    let perturbed = forward(graph, weights, perturbed, "perturbed input")?;
+    evaluate(&Place { device: &Device::Cpu, dtype: DType::F64 }, graph, weights, clean, perturbed)
+}
+
+/// Where and in which format an evaluation computes.
+struct Place<'a> {
+    device: &'a Device,
+    dtype: DType,
+}
+
+impl Place<'_> {
+    fn bring(&self, tensor: &Tensor) -> candle_core::Result<Tensor> {
+        tensor.to_device(self.device)?.to_dtype(self.dtype)
+    }
+}
+
+fn evaluate(
+    place: &Place,
+    graph: &Graph,
+    weights: &HashMap<String, Tensor>,
+    clean: &Tensor,
+    perturbed: &Tensor,
+) -> Result<ExactScore, ExactError> {
+    let clean = forward(place, graph, weights, clean, "clean input")?;
+    let perturbed = forward(place, graph, weights, perturbed, "perturbed input")?;
     let difference = mean_difference(&clean.maps, &perturbed.maps).map_err(failed("comparing the final maps"))?;
     let ln_delta = difference.ln();
     let (mut paper, mut released) = (ln_delta, ln_delta);
@@ -166,6 +193,7 @@ impl Statistics {
 }
 
 fn forward(
+    place: &Place,
     graph: &Graph,
     weights: &HashMap<String, Tensor>,
     input: &Tensor,
@@ -183,7 +211,7 @@ fn forward(
             let name = format!("{prefix}.{suffix}");
             let tensor = weights.get(&name).ok_or_else(|| ExactError::MissingTensor { name: name.clone() })?;
             check_shape(&name, tensor, &shape)?;
-            tensors.push(tensor.to_dtype(DType::F64).map_err(failed(name))?);
+            tensors.push(place.bring(tensor).map_err(failed(name))?);
         }
         let mut inputs = Vec::new();
         for id in operator.inputs() {
@@ -195,10 +223,15 @@ fn forward(
         }
         let doing = || failed(format!("{:?} `{prefix}`", operator.kind));
         let value = match (operator.kind, inputs.as_slice()) {
-            (OperatorKind::Input, _) => input.to_dtype(DType::F64).map_err(doing())?,
+            (OperatorKind::Input, _) => place.bring(input).map_err(doing())?,
             (OperatorKind::Conv { kernel, stride, groups, .. }, [map]) => {
-                let (padding, stride, groups) = ((kernel as usize - 1) / 2, stride as usize, groups as usize);
-                let convolved = map.conv2d(&tensors[0], padding, stride, 1, groups).map_err(doing())?;
+                let (padding, stride) = ((kernel as usize - 1) / 2, stride as usize);
+                let convolved = if groups > 1 && groups == operator.shape.channels {
+                    depthwise::depthwise(map, &tensors[0], stride)
+                } else {
+                    map.conv2d(&tensors[0], padding, stride, 1, groups as usize)
+                };
+                let convolved = convolved.map_err(doing())?;
                 match tensors.get(1) {
                     Some(bias) => per_channel(bias).and_then(|bias| convolved.broadcast_add(&bias)).map_err(doing())?,
                     None => convolved,
@@ -248,11 +281,11 @@ fn batch_norm(map: &Tensor, weight: &Tensor, bias: &Tensor) -> candle_core::Resu
     let variance = centred.sqr()?.mean_keepdim((0, 2, 3))?;
     let scale = ((&variance + BATCH_NORM_EPSILON as f64)?.sqrt()?.recip()? * per_channel(weight)?)?;
     let normalised = centred.broadcast_mul(&scale)?.broadcast_add(&per_channel(bias)?)?;
-    Ok((normalised, variance.mean_all()?.to_scalar()?))
+    Ok((normalised, variance.mean_all()?.to_dtype(DType::F64)?.to_scalar()?))
 }
 
 /// Mean over the batch of the summed absolute difference.
 fn mean_difference(a: &Tensor, b: &Tensor) -> candle_core::Result<f64> {
-    let sum: f64 = (a - b)?.abs()?.sum_all()?.to_scalar()?;
-    Ok(sum / a.dim(0)? as f64)
+    let of_images = (a - b)?.abs()?.flatten_from(1)?.sum(1)?.to_dtype(DType::F64)?;
+    of_images.mean_all()?.to_scalar()
 }
