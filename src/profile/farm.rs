@@ -7,7 +7,7 @@
 
 use zen_agent::Limits;
 
-use super::{Parts, ProfileError, Runner, RunnerAbout, RunnerError, Subject};
+use super::{OperatorForm, Parts, ProfileError, Runner, RunnerAbout, RunnerError, Subject};
 
 /// Several runners of equal machines.
 pub struct Farm {
@@ -119,6 +119,11 @@ impl Runner for Farm {
             None => format!("{}: {}", member.address, member.runner.about().conditions),
         });
         RunnerAbout { conditions: conditions.collect::<Vec<_>>().join("; "), ..self.about.clone() }
+    }
+
+    /// Members are equal, so the first speaks for all.
+    fn operator_form(&self) -> OperatorForm {
+        self.members.first().map_or(OperatorForm::Nodes, |member| member.runner.operator_form())
     }
 
     fn block(&mut self, subject: &Subject, limits: &Limits) -> Result<Vec<f64>, RunnerError> {

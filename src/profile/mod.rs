@@ -33,8 +33,8 @@ pub use learning::{Learning, MoreTime, Recent};
 pub use plan::{MAX_OPERATORS, Plan, PlanOptions, plan};
 pub use reach::{ReachOptions, Reached, open_runner};
 pub use runner::{
-    Difference, OpenRemote, Parts, REMOTE_RUNNERS, RUNNERS, RemoteEntry, RemoteOptions, Runner, RunnerAbout,
-    RunnerEntry, RunnerError, RunnerOptions, Subject, Without,
+    Difference, OpenRemote, OperatorForm, Parts, REMOTE_RUNNERS, RUNNERS, RemoteEntry, RemoteOptions, Runner,
+    RunnerAbout, RunnerEntry, RunnerError, RunnerOptions, Subject, Without,
 };
 pub use session::{Ending, Event, Failure, Outcome, SessionOptions, profile, setting_of};
 pub use verify::{Verification, Verified, verify};

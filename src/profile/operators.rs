@@ -8,9 +8,9 @@ use zen_agent::Scope;
 use super::drift::Look;
 use super::learning::Learning;
 use super::session::{Event, Session};
-use super::{Estimate, ProfileError, RunnerError, Subject, measure, plan};
+use super::{Estimate, OperatorForm, ProfileError, RunnerError, Subject, Without, measure, plan};
 use crate::latency::{Evidence, KeyKind, NewRun, OperatorKey};
-use crate::onnx::{OPERATOR_NODE_PREFIX, OnnxError, operator_model, sandwich_model};
+use crate::onnx::{BreadModel, OPERATOR_NODE_PREFIX, OnnxError, bread_models, operator_model, sandwich_model};
 
 /// Share of a time limit that is left for whole networks.
 const NETWORK_TIME_SHARE: f64 = 0.3;
@@ -61,7 +61,8 @@ impl Session<'_> {
     }
 
     fn operator(&mut self, key: &OperatorKey) -> Result<(), ProfileError> {
-        let subject = operator_subject(key, self.setting.batch_size, self.options.plan.seed);
+        let subject =
+            operator_subject(key, self.runner.operator_form(), self.setting.batch_size, self.options.plan.seed);
         let result = match subject {
             Ok(subject) => measure(self.runner, &subject, &self.options.operator_target),
             Err(error) => Err(RunnerError::Model(error.to_string())),
@@ -100,10 +101,62 @@ impl Session<'_> {
     }
 }
 
+/// How operators are measured by themselves, for the record of a run.
+pub(super) fn operator_method(form: OperatorForm) -> &'static str {
+    match form {
+        OperatorForm::Nodes => {
+            "operators between 1x1 convolutions, only their own nodes timed; median over freshly loaded instances of \
+             each instance's median"
+        }
+        OperatorForm::Alone => {
+            "operators each as a network of its own, whole calls; what they add up to is fitted on whole networks; \
+             median over freshly loaded instances of each instance's median"
+        }
+        OperatorForm::Difference => {
+            "operators by the difference between 1x1 convolutions with and without them, in turns of freshly loaded \
+             instances; median over blocks of turns"
+        }
+    }
+}
+
 /// What an operator is timed as: between 1x1 convolutions, where it runs as in a network; a lone
-/// activation or batch norm would vanish into them and is timed alone.
-fn operator_subject(key: &OperatorKey, batch_size: u32, seed: u64) -> Result<Subject, OnnxError> {
-    let model = if key.kind == KeyKind::Elementwise { operator_model } else { sandwich_model };
-    let scope = Scope::Nodes(OPERATOR_NODE_PREFIX.to_owned());
-    Ok(Subject { name: key.to_string(), model: model(key, batch_size, seed)?, scope, without: Vec::new() })
+/// activation or batch norm would vanish into them and is timed alone, as is everything on a runtime that
+/// wants networks of one operator.
+fn operator_subject(key: &OperatorKey, form: OperatorForm, batch_size: u32, seed: u64) -> Result<Subject, OnnxError> {
+    let alone = key.kind == KeyKind::Elementwise || form == OperatorForm::Alone;
+    let model = if alone { operator_model } else { sandwich_model };
+    let scope = match form {
+        OperatorForm::Alone => Scope::Whole,
+        OperatorForm::Nodes | OperatorForm::Difference => Scope::Nodes(OPERATOR_NODE_PREFIX.to_owned()),
+    };
+    let bread = match form {
+        OperatorForm::Difference => bread_models(key, batch_size, seed)?,
+        OperatorForm::Nodes | OperatorForm::Alone => Vec::new(),
+    };
+    let without = bread.into_iter().map(|BreadModel { model, weight }| Without { model, weight }).collect();
+    Ok(Subject { name: key.to_string(), model: model(key, batch_size, seed)?, scope, without })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_form_has_its_models() {
+        let conv = OperatorKey::conv(3, 1, 8, 8, 15);
+        let lone = OperatorKey { kind: KeyKind::Elementwise, ..OperatorKey::conv(1, 1, 8, 8, 15) };
+        let nodes = Scope::Nodes(OPERATOR_NODE_PREFIX.to_owned());
+        let is_alone = |subject: &Subject, key| subject.model == operator_model(key, 1, 0).unwrap();
+        for (form, scope, without, conv_alone) in [
+            (OperatorForm::Nodes, &nodes, 0, false),
+            (OperatorForm::Difference, &nodes, 1, false),
+            (OperatorForm::Alone, &Scope::Whole, 0, true),
+        ] {
+            for (key, alone) in [(&conv, conv_alone), (&lone, true)] {
+                let subject = operator_subject(key, form, 1, 0).unwrap();
+                assert_eq!((&subject.scope, subject.without.len()), (scope, without), "{form:?} {key}");
+                assert_eq!(is_alone(&subject, key), alone, "{form:?} {key}");
+            }
+        }
+    }
 }

@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 use super::check::MAX_NETWORKS;
 use super::drift::{DriftOptions, Watch};
 use super::learning::Learning;
+use super::operators::operator_method;
 use super::plan::{MAX_OPERATORS, PlanOptions};
-use super::{Estimate, ProfileError, Runner, RunnerAbout, Settled, Target};
+use super::{Estimate, OperatorForm, ProfileError, Runner, RunnerAbout, Settled, Target};
 use crate::latency::{CHECK_METHOD, Evidence, NewRun, OperatorKey, RunId, Setting, Store, TableChoice};
 
 pub use outcome::{Ending, Failure, Outcome};
@@ -144,7 +145,7 @@ fn measure_and_check(
         }
     }
     let inside = runner.times_parts();
-    let new_run = new_run(&about, options, inside);
+    let new_run = new_run(&about, options, inside, runner.operator_form());
     let run = match unfinished(store, &setting, &new_run)? {
         Some(run) => run,
         None => store.begin_run(&setting, &new_run)?,
@@ -208,7 +209,7 @@ fn unfinished(store: &Store, setting: &Setting, new_run: &NewRun) -> Result<Opti
     Ok(newest.filter(|run| run.finished_at.is_none()).map(|run| run.id))
 }
 
-fn new_run(about: &RunnerAbout, options: &SessionOptions, inside: bool) -> NewRun {
+fn new_run(about: &RunnerAbout, options: &SessionOptions, inside: bool, form: OperatorForm) -> NewRun {
     let PlanOptions { sources, seed, .. } = &options.plan;
     let sources: Vec<String> = sources.iter().map(|source| source.describe()).collect();
     let what = if options.only_check {
@@ -219,8 +220,7 @@ fn new_run(about: &RunnerAbout, options: &SessionOptions, inside: bool) -> NewRu
         "operators inside random whole networks, each by its own nodes; median over networks of medians over freshly \
          loaded instances"
     } else {
-        "operators between 1x1 convolutions, only their own nodes timed; median over freshly loaded instances of each \
-         instance's median"
+        operator_method(form)
     };
     NewRun {
         origin: "measured with zen-profile".to_owned(),

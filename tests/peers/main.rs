@@ -10,7 +10,10 @@ mod onnx;
 mod onnx_cases;
 #[cfg(feature = "onnxruntime")]
 mod onnxruntime;
+mod onnxruntime_remote;
+mod remote;
 #[cfg(feature = "ssh")]
 mod ssh;
 #[cfg(feature = "ssh")]
 mod sshd;
+mod tensorrt;

@@ -7,7 +7,7 @@
 
 use zen_agent::{Limits, Scope};
 
-use super::{Runner, RunnerAbout, RunnerError, Subject};
+use super::{OperatorForm, Runner, RunnerAbout, RunnerError, Subject};
 use crate::stats::{median, median_and_stderr};
 
 /// Turns of every model in a block; even, so that half of them run in either order.
@@ -24,14 +24,6 @@ impl Difference {
     pub fn new(inner: Box<dyn Runner>) -> Self {
         Self { inner }
     }
-
-    /// The median of a fresh instance.
-    fn whole(&mut self, name: &str, model: &[u8], limits: &Limits) -> Result<f64, RunnerError> {
-        let subject =
-            Subject { name: name.to_owned(), model: model.to_vec(), scope: Scope::Whole, without: Vec::new() };
-        let samples = self.inner.block(&subject, limits)?;
-        median(&samples).ok_or_else(|| RunnerError::Model("the runner gave no samples".to_owned()))
-    }
 }
 
 impl Runner for Difference {
@@ -39,6 +31,14 @@ impl Runner for Difference {
         let about = self.inner.about();
         let clock = format!("{}; operators by the difference between models with and without them", about.clock);
         RunnerAbout { clock, ..about }
+    }
+
+    fn operator_form(&self) -> OperatorForm {
+        OperatorForm::Difference
+    }
+
+    fn blocks(&mut self, models: &[&[u8]], name: &str, limits: &Limits) -> Result<Vec<Vec<f64>>, RunnerError> {
+        self.inner.blocks(models, name, limits)
     }
 
     /// Milliseconds of the operator, one sample for each turn.
@@ -51,15 +51,19 @@ impl Runner for Difference {
         }
         let mut sides = vec![(subject.model.as_slice(), 1.0)];
         sides.extend(subject.without.iter().map(|without| (without.model.as_slice(), -without.weight)));
-        let mut differences = Vec::with_capacity(TURNS);
+        let mut turns = Vec::with_capacity(TURNS * sides.len());
         for _ in 0..TURNS {
-            let mut difference_ms = 0.0;
-            for (model, weight) in &sides {
-                difference_ms += weight * self.whole(&subject.name, model, limits)?;
-            }
-            differences.push(difference_ms);
+            turns.extend_from_slice(&sides);
             sides.reverse();
         }
+        let models: Vec<&[u8]> = turns.iter().map(|(model, _)| *model).collect();
+        let blocks = self.inner.blocks(&models, &subject.name, limits)?;
+        // The median of each fresh instance.
+        let times: Option<Vec<f64>> =
+            turns.iter().zip(&blocks).map(|((_, weight), samples)| Some(weight * median(samples)?)).collect();
+        let times = times.filter(|times| times.len() == turns.len());
+        let times = times.ok_or_else(|| RunnerError::Model("the runner gave no samples".to_owned()))?;
+        let differences: Vec<f64> = times.chunks(sides.len()).map(|turn| turn.iter().sum()).collect();
         match median_and_stderr(&differences) {
             Some((median_ms, stderr_ms)) if median_ms > MIN_SIGNIFICANCE * stderr_ms => Ok(differences),
             Some((median_ms, stderr_ms)) => Err(RunnerError::Model(format!(

@@ -9,7 +9,12 @@ mod difference;
 pub(crate) mod mock;
 #[cfg_attr(not(feature = "onnxruntime"), path = "onnxruntime_absent.rs")]
 mod onnxruntime;
+mod onnxruntime_remote;
 mod remote;
+#[cfg(test)]
+mod scripted;
+mod target;
+mod tensorrt;
 mod tract;
 
 use std::path::PathBuf;
@@ -81,9 +86,25 @@ impl RunnerAbout {
     }
 }
 
+/// How a runtime tells the time of an operator that is not inside a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperatorForm {
+    /// By its own nodes in the model around it.
+    Nodes,
+    /// As a network of its own, whole calls.
+    Alone,
+    /// By the difference between models with and without it.
+    Difference,
+}
+
 /// A way to time models on one device.
 pub trait Runner {
     fn about(&self) -> RunnerAbout;
+
+    /// What operators are given to [`Runner::block`] as.
+    fn operator_form(&self) -> OperatorForm {
+        OperatorForm::Nodes
+    }
 
     /// Times a freshly loaded instance: milliseconds of one call, at least one sample.
     ///
@@ -91,6 +112,21 @@ pub trait Runner {
     /// [`RunnerError::Model`] when this subject cannot be timed, [`RunnerError::Lost`] when
     /// nothing can be timed any more.
     fn block(&mut self, subject: &Subject, limits: &Limits) -> Result<Vec<f64>, RunnerError>;
+
+    /// Times whole calls of several models, in this order, each freshly loaded; one list of samples each.
+    /// A runner that is dear to start does all of them in one go.
+    ///
+    /// # Errors
+    /// As [`Runner::block`], for the first that fails.
+    fn blocks(&mut self, models: &[&[u8]], name: &str, limits: &Limits) -> Result<Vec<Vec<f64>>, RunnerError> {
+        let subject = |model: &[u8]| Subject {
+            name: name.to_owned(),
+            model: model.to_vec(),
+            scope: Scope::Whole,
+            without: Vec::new(),
+        };
+        models.iter().map(|model| self.block(&subject(model), limits)).collect()
+    }
 
     /// Whether [`Runner::parts`] works: operators are then timed inside networks.
     fn times_parts(&self) -> bool {

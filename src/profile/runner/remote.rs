@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use super::{Runner, RunnerError, agent};
+use super::{Runner, RunnerError, agent, onnxruntime_remote, tensorrt};
 use crate::latency::Precision;
 use crate::names::UnknownName;
 use crate::profile::transport::Transport;
@@ -72,4 +72,4 @@ impl RemoteEntry {
 }
 
 /// Every remote runner.
-pub static REMOTE_RUNNERS: &[RemoteEntry] = &[agent::ENTRY];
+pub static REMOTE_RUNNERS: &[RemoteEntry] = &[agent::ENTRY, onnxruntime_remote::ENTRY, tensorrt::ENTRY];

@@ -1,0 +1,169 @@
+//! The onnxruntime runner for other machines, over the local transport and a real onnxruntime.
+
+use std::path::Path;
+
+use zen_agent::{Limits, Scope};
+use zen_nas::latency::{Evidence, Precision, Store};
+use zen_nas::onnx::activation_chain_model;
+use zen_nas::profile::transport::Transport;
+use zen_nas::profile::{RemoteEntry, RemoteOptions, Runner, RunnerError, Subject};
+
+use super::remote::{local, program, python, session};
+
+fn open(python: &str, provider: &str) -> Result<Box<dyn Runner>, RunnerError> {
+    open_over(local(), python, provider)
+}
+
+fn open_over(transport: Box<dyn Transport>, python: &str, provider: &str) -> Result<Box<dyn Runner>, RunnerError> {
+    let options = RemoteOptions {
+        python: python.to_owned(),
+        provider: Some(provider.to_owned()),
+        ..RemoteOptions::new("my-box", Precision::Fp32)
+    };
+    (RemoteEntry::find("onnxruntime").unwrap().open)(transport, &options)
+}
+
+fn chain() -> Subject {
+    let model = activation_chain_model(2).unwrap();
+    Subject { name: "chain".to_owned(), model, scope: Scope::Whole, without: Vec::new() }
+}
+
+fn ask(runner: &mut dyn Runner) -> Result<Vec<f64>, RunnerError> {
+    runner.block(&chain(), &Limits { min_samples: 3, max_samples: 3, ..Limits::default() })
+}
+
+#[test]
+fn a_session_fills_a_table_and_checks_it() {
+    let Some(python) = python("onnxruntime on another machine") else { return };
+    let mut runner = open(&python, "cpu").unwrap();
+    assert!(runner.times_parts());
+    let mut store = Store::in_memory_empty().unwrap();
+    let outcome = session(&mut store, runner.as_mut(), 20, 2, &mut |_| {}).unwrap();
+    assert_eq!(outcome.setting.id(), "my-box/onnxruntime/fp32/b1/t1");
+    assert!(outcome.measured >= 20 && outcome.failed.is_empty(), "{outcome:?}");
+    let check = outcome.check.unwrap();
+    assert!(check.networks.len() == 2 && check.networks.iter().all(|network| network.measured_ms > 0.0));
+    let rows = store.rows(&outcome.setting).unwrap();
+    assert!(
+        rows.len() == outcome.measured && rows.iter().all(|row| row.evidence == Evidence::Measured && row.ms > 0.0)
+    );
+    let about = &store.runs(&outcome.setting).unwrap()[0].about;
+    assert!(about.runtime_version.starts_with("1.") && about.host.contains("this machine"), "{about:?}");
+    // A model that is none fails, and the next one is timed.
+    let junk = Subject { model: vec![1, 2, 3], ..chain() };
+    let error = runner.block(&junk, &Limits::default()).unwrap_err();
+    assert!(matches!(&error, RunnerError::Model(reason) if reason.contains("does not take the model")), "{error}");
+    assert_eq!(ask(runner.as_mut()).unwrap().len(), 3);
+}
+
+#[cfg(feature = "ssh")]
+#[test]
+fn a_session_over_ssh_that_is_cut_goes_on_with_the_next() {
+    use zen_nas::profile::{Event, ProfileError};
+
+    let Some(python) = python("onnxruntime over ssh") else { return };
+    let Some(server) = super::sshd::Server::start("") else { return };
+    let open = || open_over(server.open("box").unwrap(), &python, "cpu").unwrap();
+    let mut store = Store::in_memory_empty().unwrap();
+    let mut learned = 0;
+    let mut cut = |event: Event<'_>| {
+        if let Event::Learned { operators, .. } = event {
+            learned = operators;
+            server.cut();
+        }
+    };
+    let error = session(&mut store, open().as_mut(), 40, 2, &mut cut).unwrap_err();
+    assert!(matches!(&error, ProfileError::Lost(_)), "{error}");
+    let outcome = session(&mut store, open().as_mut(), 40, 2, &mut |_| {}).unwrap();
+    assert!(outcome.stored == learned && learned > 0 && outcome.measured + outcome.stored >= 40, "{outcome:?}");
+    assert_eq!(store.rows(&outcome.setting).unwrap().len(), outcome.measured + outcome.stored);
+    assert_eq!((store.runs(&outcome.setting).unwrap().len(), outcome.check.unwrap().networks.len()), (1, 2));
+}
+
+#[test]
+fn pythons_that_cannot_be_used_say_what_to_do() {
+    let Some(python) = python("onnxruntime on another machine") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, script: &str| program(folder.path(), name, script);
+    for (python, provider, problem) in [
+        ("no-such-python".to_owned(), "cpu", "install Python 3"),
+        // Without the folder that packages are installed in.
+        (write("bare", &format!("exec '{python}' -S -I \"$@\"")), "cpu", "-m pip install onnxruntime numpy"),
+        (python.clone(), "cuda", "has no CUDAExecutionProvider"),
+        (write("chatty", &format!("echo welcome\nexec '{python}' \"$@\"")), "cpu", "line 1 is no record"),
+        (write("killed", "kill -9 $$"), "cpu", "killed by the signal KILL"),
+        (write("cut", &format!("'{python}' \"$@\" | head -c 100")), "cpu", "is no record"),
+        (write("silent", "exit 0"), "cpu", "it was cut off"),
+    ] {
+        let error = open(&python, provider).err().unwrap().to_string();
+        assert!(error.contains(problem), "{python}: {error}");
+    }
+}
+
+#[test]
+fn a_provider_that_does_not_run_every_node_is_refused() {
+    let Some(python) = python("onnxruntime's providers") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/fake_onnxruntime.py");
+    std::fs::copy(fake, folder.path().join("onnxruntime.py")).unwrap();
+    let open_fake = |fake: &str| {
+        let script = format!("FAKE={fake} PYTHONPATH='{}' exec '{python}' \"$@\"", folder.path().display());
+        open(&program(folder.path(), fake, &script), "cuda")
+    };
+    let error = open_fake("absent").err().unwrap().to_string();
+    assert!(error.contains("pip install onnxruntime-gpu"), "{error}");
+    for (fake, problem) in
+        [("falls-back", "fell back to CPUExecutionProvider"), ("strays", "not every node ran on CUDA")]
+    {
+        let error = ask(open_fake(fake).unwrap().as_mut()).unwrap_err();
+        assert!(matches!(&error, RunnerError::Model(reason) if reason.contains(problem)), "{error}");
+    }
+    for faithful in ["faithful", "prints"] {
+        let mut runner = open_fake(faithful).unwrap();
+        assert_eq!(ask(runner.as_mut()).unwrap().len(), 3, "{faithful}");
+        assert!(runner.about().runtime == "onnxruntime-cuda" && !runner.times_parts());
+    }
+}
+
+#[test]
+fn the_script_ends_by_itself() {
+    let Some(python) = python("onnxruntime's script") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::fs::copy(sources.join("tests/peers/fake_onnxruntime.py"), folder.path().join("onnxruntime.py")).unwrap();
+    let script = folder.path().join("script.py");
+    std::fs::copy(sources.join("profilers/onnxruntime/zen_onnxruntime.py"), &script).unwrap();
+    std::fs::write(folder.path().join("m.onnx"), "x").unwrap();
+    let run = |fake: &str, job: &str| {
+        std::fs::write(folder.path().join("job.json"), job).unwrap();
+        let mut command = std::process::Command::new(&python);
+        command.arg(&script).args(["--provider", "cuda", "job.json"]).current_dir(folder.path()).env("FAKE", fake);
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let job = |fields: &str, measure: &str| {
+        let model = format!(r#"{{"name": "0", "path": "m.onnx", "measure": "{measure}", "blocks": 9}}"#);
+        format!(r#"{{"protocol": 1, {fields}, "models": [{model}, {model}]}}"#)
+    };
+    // A call that hangs, long after the limit.
+    let (code, out) = run("hangs", &job(r#""time_limit_s": 0.1"#, "whole"));
+    assert!(code == Some(4) && out.lines().count() == 1 && out.contains("hello"), "{code:?} {out}");
+    // The limit comes between blocks.
+    let slow = r#""time_limit_s": 0.2, "limits": {"max_samples": 100000, "block_ms": 300}"#;
+    let (code, out) = run("faithful", &job(slow, "whole"));
+    assert!(code == Some(5) && out.lines().last().unwrap().contains(r#""time_limit_reached": true"#), "{out}");
+    // Failures are of one model each; nodes are not timed on a GPU.
+    let (code, out) = run("faithful", &job(r#""time_limit_s": 60"#, "nodes"));
+    assert!(code == Some(5) && out.contains(r#""failed": 2"#), "{code:?} {out}");
+    for (job, problem) in [
+        (r#"{"protocol": 2}"#.to_owned(), "not of protocol 1"),
+        ("{".to_owned(), "the job job.json"),
+        (job(r#""time_limit_s": 1, "more": 2"#, "whole"), "has the fields"),
+        (job(r#""time_limit_s": true"#, "whole"), "contradict"),
+        (job(r#""time_limit_s": 1, "limits": {"max_samples": 1e9}"#, "whole"), "max_samples cannot be"),
+        (job(r#""time_limit_s": 1"#, "halves"), "none of this protocol"),
+    ] {
+        let (code, out) = run("faithful", &job);
+        assert!(code == Some(3) && out.contains("refusal") && out.contains(problem), "{job}: {code:?} {out}");
+    }
+}
