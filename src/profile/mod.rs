@@ -14,6 +14,7 @@ mod error;
 mod inside;
 mod learning;
 mod operators;
+pub mod phone;
 mod plan;
 mod reach;
 mod runner;

@@ -1,6 +1,8 @@
 //! Other programs judge what this one writes. Each theme is skipped, loudly, where its peer is
 //! not installed; `.ci/run` installs them all.
 
+#[cfg(unix)]
+mod adb;
 mod contract;
 mod local;
 mod onnx;
@@ -8,6 +10,8 @@ mod onnx;
 mod onnx_cases;
 #[cfg(feature = "onnxruntime")]
 mod onnxruntime;
+#[cfg(unix)]
+mod phone;
 #[cfg(feature = "ssh")]
 mod ssh;
 #[cfg(feature = "ssh")]
