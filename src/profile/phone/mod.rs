@@ -185,7 +185,7 @@ impl Phone {
     /// The fast cores as `taskset` takes them (`f0`); none where they are unknown or all alike.
     pub fn core_mask(&self) -> Option<String> {
         let fast: Vec<u32> = self.fast_cores().map(|core| core.index).collect();
-        let mask = fast.iter().fold(0u64, |mask, index| mask | 1 << index);
+        let mask = fast.iter().fold(0u64, |mask, index| mask | 1u64.checked_shl(*index).unwrap_or(0));
         (mask != 0 && fast.len() < self.cores.len()).then(|| format!("{mask:x}"))
     }
 

@@ -52,16 +52,17 @@ fn cores_of_other_phones() {
 
 #[test]
 fn every_reason_to_wait_is_told() {
-    let waits: &[(&dyn Fn(&mut Phone), &str)] = &[
-        (&|phone| phone.thermal_status = Some(2), "too hot (thermal status 2)"),
-        (&|phone| phone.battery.temperature_c = Some(41.5), "41.5 °C"),
+    type Change = fn(&mut Phone);
+    let waits: &[(Change, &str)] = &[
+        (|phone| phone.thermal_status = Some(2), "too hot (thermal status 2)"),
+        (|phone| phone.battery.temperature_c = Some(41.5), "41.5 °C"),
         (
-            &|phone| phone.battery = Battery { level_percent: Some(10), charging: Some(false), temperature_c: None },
+            |phone| phone.battery = Battery { level_percent: Some(10), charging: Some(false), temperature_c: None },
             "at 10%",
         ),
-        (&|phone| phone.wakefulness = Some("Dozing".to_owned()), "not awake (Dozing)"),
-        (&|phone| phone.cores[5].limit_khz = Some(1_500_000), "core 5 is held at 1500000 of 2457600 kHz"),
-        (&|phone| phone.cores[4].governor = Some("powersave".to_owned()), "core 4 has the governor powersave"),
+        (|phone| phone.wakefulness = Some("Dozing".to_owned()), "not awake (Dozing)"),
+        (|phone| phone.cores[5].limit_khz = Some(1_500_000), "core 5 is held at 1500000 of 2457600 kHz"),
+        (|phone| phone.cores[4].governor = Some("powersave".to_owned()), "core 4 has the governor powersave"),
     ];
     for (change, words) in waits {
         let mut phone = pixel();

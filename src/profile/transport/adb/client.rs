@@ -106,7 +106,7 @@ impl Client {
         let errors = stderr.text();
         // Some errors are printed on standard output, below them what was done all the same.
         let said = || lines.iter().map(String::as_str).chain(errors.lines()).filter(|line| !line.trim().is_empty());
-        let last = said().rfind(|line| line.contains("error")).or_else(|| said().last());
+        let last = said().rfind(|line| line.contains("error")).or_else(|| said().next_back());
         let message = printable(last.unwrap_or("it said nothing"));
         Ok(Answer { success, stdout: lines.join("\n"), message })
     }

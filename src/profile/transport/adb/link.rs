@@ -4,11 +4,22 @@ use std::time::{Duration, Instant};
 
 use super::super::TransportError;
 use super::super::quote::quote;
-use super::devices::{self, State};
+use super::client::Client;
+use super::devices::{self, Listed, State};
 use super::{ANSWER_LIMIT, Adb};
 
 /// Longest wait for a phone to become ready, once adb knows it.
 const READY_LIMIT: Duration = Duration::from_secs(6);
+
+/// The phones that adb sees.
+pub fn list(client: &Client) -> Result<Vec<Listed>, TransportError> {
+    let answer = client.call(&["devices", "-l"], ANSWER_LIMIT)?;
+    if answer.success {
+        return Ok(devices::parse(&answer.stdout));
+    }
+    let advice = "run `adb kill-server` and try again";
+    Err(TransportError::NotReady { target: "the adb server".to_owned(), problem: answer.message, advice })
+}
 
 impl Adb {
     /// Connects where the address is one of the network, and waits until the phone is ready.
@@ -44,8 +55,7 @@ impl Adb {
     }
 
     pub(super) fn state(&self) -> Result<Option<State>, TransportError> {
-        let listed = devices::parse(&self.client.call(&["devices", "-l"], ANSWER_LIMIT)?.stdout);
-        Ok(listed.into_iter().find(|phone| phone.serial == self.serial).map(|phone| phone.state))
+        Ok(list(&self.client)?.into_iter().find(|phone| phone.serial == self.serial).map(|phone| phone.state))
     }
 
     pub(super) fn lost(&mut self, doing: &str, problem: String) -> TransportError {

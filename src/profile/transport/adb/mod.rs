@@ -65,7 +65,7 @@ impl Adb {
         let client = Client::find(options.adb.as_deref())?;
         devices::check_address(address)?;
         client.start_server()?;
-        let listed = devices::parse(&client.call(&["devices", "-l"], ANSWER_LIMIT)?.stdout);
+        let listed = link::list(&client)?;
         let serial = devices::choose(address, &listed)?;
         let target = format!("phone {serial}");
         let mut adb = Self { client, serial, target, directory: String::new(), open: false, lost: None };
@@ -73,10 +73,13 @@ impl Adb {
             adb.connect(listed.iter().any(|phone| phone.serial == adb.serial))?;
         }
         let features = adb.client.call(&["-s", &adb.serial, "features"], ANSWER_LIMIT)?;
+        if !features.success {
+            let (target, problem) = (adb.target.clone(), format!("it does not answer ({})", features.message));
+            return Err(TransportError::NotReady { target, problem, advice: "unplug it and plug it in again" });
+        }
         if !features.stdout.lines().any(|feature| feature.trim() == "shell_v2") {
-            let problem = format!("its shell is too old ({})", features.message);
-            let advice = "Android 7 or newer is needed";
-            return Err(TransportError::NotReady { target: adb.target.clone(), problem, advice });
+            let (target, problem) = (adb.target.clone(), "its shell is too old".to_owned());
+            return Err(TransportError::NotReady { target, problem, advice: "Android 7 or newer is needed" });
         }
         adb.directory = adb.make_folder()?;
         adb.open = true;
