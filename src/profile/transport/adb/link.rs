@@ -66,20 +66,24 @@ impl Adb {
     /// Finds a lost phone again, in at most so many attempts.
     pub(super) fn ready(&mut self, doing: &str, attempts: u32) -> Result<(), TransportError> {
         let Some(problem) = self.lost.take() else { return Ok(()) };
-        let mut again = None;
+        let mut again = String::new();
         for attempt in 0..attempts {
             if attempt > 0 {
                 std::thread::sleep(Duration::from_millis(500) * attempt);
             }
             match self.reconnect() {
-                Ok(()) => return Ok(()),
-                Err(error) => again = Some(error.to_string()),
+                Ok(()) => {
+                    // An attempt before may have been lost, too.
+                    self.lost = None;
+                    return Ok(());
+                }
+                Err(error) => again = error.to_string(),
             }
         }
-        Err(match again {
-            Some(again) => self.lost(doing, format!("{problem}; connecting again failed: {again}")),
-            None => self.lost(doing, problem),
-        })
+        let (target, doing) = (self.target.clone(), doing.to_owned());
+        let told = format!("{problem}; connecting again failed: {again}");
+        self.lost = Some(problem);
+        Err(TransportError::ConnectionLost { target, doing, problem: told })
     }
 
     /// Connects again and checks that the phone is still the one with our folder.
