@@ -74,6 +74,18 @@ fn a_full_phone_keeps_the_old_file_and_no_part() {
 }
 
 #[test]
+fn a_file_that_arrives_changed_never_gets_its_name() {
+    let Some(phone) = Phone::start(&["--spoil"]) else { return };
+    let mut transport = phone.open();
+    let error = transport.put("model", &[7; 1000], FileMode::Data).unwrap_err();
+    assert!(matches!(error, TransportError::Put { .. }), "{error:?}");
+    assert!(error.to_string().contains("not what was sent"), "{error}");
+    assert_eq!(lines_of(transport.as_mut(), "ls -A"), Vec::<String>::new());
+    transport.put("model", &[7; 1000], FileMode::Data).unwrap();
+    transport.close().unwrap();
+}
+
+#[test]
 fn a_cut_push_is_a_lost_connection_and_the_next_one_arrives() {
     let Some(phone) = Phone::start(&["--cut-push-after", "400000"]) else { return };
     let mut transport = phone.open();

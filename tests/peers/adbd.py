@@ -2,6 +2,7 @@
 """A stand-in for a phone: adbd's protocol over TCP for the real adb client, without USB or root.
 
 usage: adbd.py ROOT [--qemu PROGRAM] [--unauthorised] [--full-after BYTES] [--cut-push-after BYTES]
+               [--spoil]
 
 Prints its port, then serves until it is killed. Below ROOT lies what the phone has of its own:
 /data/local/tmp (where TMPDIR points), /sys/devices/system/cpu and the programs getprop, dumpsys and
@@ -18,6 +19,7 @@ taskset, which answer like a Pixel 2. Everything else is this machine's: its she
    connections stay, nothing is read or written any more.
  * --unauthorised: never accepts a key. --full-after: a push beyond so many bytes fails as on a full
    device. --cut-push-after: the connection is cut once, inside a push, after so many bytes.
+   --spoil: one byte of the first push is stored as another.
 """
 
 import argparse
@@ -309,6 +311,9 @@ class Stream:
                     raise Cut
                 if options.full_after and total > options.full_after:
                     reason = reason or "write failed: No space left on device"
+                if options.spoil and not reason:
+                    options.spoil = False
+                    data = data[:-1] + bytes([data[-1] ^ 1])
                 if not reason:
                     file.write(data)
         if reason:
@@ -395,6 +400,7 @@ def main():
     parser.add_argument("--unauthorised", action="store_true")
     parser.add_argument("--full-after", type=int, default=0)
     parser.add_argument("--cut-push-after", type=int, default=0)
+    parser.add_argument("--spoil", action="store_true")
     phone = Phone(parser.parse_args())
     signal.signal(signal.SIGUSR1, phone.cut)
     signal.signal(signal.SIGUSR2, lambda *_: hanging.set())
