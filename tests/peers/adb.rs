@@ -129,6 +129,20 @@ fn a_cut_shell_is_a_lost_connection_and_the_next_call_ends_what_still_runs() {
 }
 
 #[test]
+fn a_phone_without_our_folder_is_not_taken_for_the_one_that_was_lost() {
+    let Some(phone) = Phone::start(&[]) else { return };
+    let mut transport = phone.open();
+    let result = transport.run(&["sh", "-c", "echo x; sleep 30"], &Limits::default(), &mut |_| {
+        phone.cut();
+        ControlFlow::Continue(())
+    });
+    assert!(result.unwrap_err().is_connection_lost());
+    fs::remove_dir_all(transport.directory()).unwrap();
+    let error = collect(transport.as_mut(), &["true"], &Limits::default()).0.unwrap_err();
+    assert!(error.is_connection_lost() && error.to_string().contains("is gone"), "{error}");
+}
+
+#[test]
 fn a_phone_that_is_gone_for_good_is_lost_in_bounded_time() {
     let Some(mut phone) = Phone::start(&[]) else { return };
     let mut transport = phone.open();

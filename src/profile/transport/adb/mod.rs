@@ -219,7 +219,7 @@ impl Transport for Adb {
         let program = check_arguments(&self.target, argv)?;
         self.ready(&format!("running {program}"), RECONNECTS)?;
         let directory = self.directory.clone();
-        self.run_script(&directory, &format!("( exec {} )", quote_all(argv)), program, limits, on_line)
+        self.run_script(&directory, &format!("exec {}", quote_all(argv)), program, limits, on_line)
     }
 
     fn close(mut self: Box<Self>) -> Result<(), TransportError> {

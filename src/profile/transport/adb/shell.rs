@@ -36,9 +36,9 @@ pub fn run(
 ) -> io::Result<Ran> {
     let token = format!("zen-nas-{:016x}", RandomState::new().build_hasher().finish());
     // The script comes on standard input: adb has a short limit for commands, and no shell but
-    // this one reads it.
+    // this one reads it. It runs in a shell of its own, whose end is not that of the marks.
     let input = format!(
-        "cd -- {} || exit 1\nprintf '\\n%s %s\\n' {token} \"$$\"\n{{ {script}\n}} </dev/null\nprintf '\\n%s end %s\\n' {token} \"$?\"\n",
+        "cd -- {} || exit 1\nprintf '\\n%s %s\\n' {token} \"$$\"\n( {script}\n) </dev/null\nprintf '\\n%s end %s\\n' {token} \"$?\"\n",
         quote(directory)
     );
     let mut command = client.command(&["-s", serial, "shell", "-T", "exec sh -s"]);
