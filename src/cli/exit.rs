@@ -65,7 +65,12 @@ pub fn exit_of(error: &(dyn Error + 'static)) -> Exit {
         return Exit::BudgetsUnmet;
     }
     match error.downcast_ref() {
-        Some(ProfileError::Lost(_) | ProfileError::NotReachable { .. } | ProfileError::NoRuntime { .. }) => {
+        Some(
+            ProfileError::Lost(_)
+            | ProfileError::NotReachable { .. }
+            | ProfileError::Unfit { .. }
+            | ProfileError::NoRuntime { .. },
+        ) => {
             return Exit::DeviceUnreachable;
         }
         Some(_) => return Exit::BadInput,

@@ -40,6 +40,8 @@ pub enum ProfileError {
     BadAddress { option: &'static str, address: String },
     #[error("{a} and {b} cannot fill one table together, they differ in their {what}; measure them one by one")]
     Farm { a: String, b: String, what: String },
+    #[error("{target} is not fit to be measured: {reasons}")]
+    Unfit { target: String, reasons: String },
     #[error(transparent)]
     UnknownRuntime(#[from] UnknownName),
     #[error("{runtime} cannot be used: {reason}")]

@@ -16,6 +16,7 @@ mod farm;
 mod inside;
 mod learning;
 mod operators;
+pub mod phone;
 mod plan;
 mod reach;
 mod runner;

@@ -1,9 +1,11 @@
 //! From a device's name to a runner that times models on it: here, or over a transport.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::farm::Farm;
-use super::transport::{self, AskPassphrase, OpenOptions, TransportError, TransportKind};
+use super::phone::{Phone, Reason, Verdict};
+use super::transport::{self, AskPassphrase, OpenOptions, Transport, TransportError, TransportKind};
 use super::{ProfileError, RemoteEntry, RemoteOptions, Runner, RunnerEntry, RunnerOptions};
 use crate::latency::{Device, Precision, ReachKind, Store, Tools, is_address};
 
@@ -11,6 +13,12 @@ use crate::latency::{Device, Precision, ReachKind, Store, Tools, is_address};
 const NOT_MEASURABLE: [&str; 2] = ["published", "tflite"];
 /// What measures where the device's own runtime cannot be.
 const FALLBACK: &str = "tract";
+
+/// Hears a line for the user.
+pub type OnWait<'a> = &'a mut dyn FnMut(&str);
+
+/// How long a phone may take to become fit.
+const PHONE_WAIT: Duration = Duration::from_secs(300);
 
 /// What a user says about the way to a device and about what runs there; the device's file says
 /// the rest.
@@ -31,6 +39,8 @@ pub struct ReachOptions<'a> {
     pub ssh_config: Option<PathBuf>,
     /// Asks for the passphrase of a key file; none gives up on that key.
     pub passphrase: Option<AskPassphrase<'a>>,
+    /// Hears why a phone is waited for.
+    pub on_wait: Option<OnWait<'a>>,
 }
 
 /// A device that can be measured.
@@ -149,12 +159,20 @@ fn open_members(
     let mut members = Vec::with_capacity(addresses.len());
     let mut failure: Option<TransportError> = None;
     for address in addresses {
-        let mut open = OpenOptions { ssh_config: options.ssh_config.clone(), passphrase: None };
+        let mut open = OpenOptions { ssh_config: options.ssh_config.clone(), ..OpenOptions::default() };
         let mut ask = options.passphrase.as_mut();
         let mut forward = |path: &Path| ask.as_mut().and_then(|ask| ask(path));
         open.passphrase = Some(&mut forward);
         match (kind.open)(address, open) {
-            Ok(transport) => {
+            Ok(mut transport) => {
+                let remote = match device.reach.kind {
+                    ReachKind::Adb => fit_phone(&mut *transport, &remote, &mut |line| {
+                        if let Some(on_wait) = &mut options.on_wait {
+                            on_wait(line);
+                        }
+                    })?,
+                    _ => remote.clone(),
+                };
                 let no_runtime = |error: super::RunnerError| ProfileError::NoRuntime {
                     runtime: entry.name.to_owned(),
                     reason: error.to_string(),
@@ -177,6 +195,34 @@ fn open_members(
         },
         _ => Ok(Box::new(Farm::new(members)?)),
     }
+}
+
+/// Waits until a phone is fit to be measured; its fast cores and its state go to the runner.
+fn fit_phone(
+    transport: &mut dyn Transport,
+    remote: &RemoteOptions,
+    on_wait: &mut dyn FnMut(&str),
+) -> Result<RemoteOptions, ProfileError> {
+    let target = transport.target().to_owned();
+    let mut tell = |reasons: &[Reason]| {
+        on_wait(&format!("waiting for {target}: {}", list(reasons)));
+    };
+    let lost = |error: TransportError| ProfileError::Lost(error.to_string());
+    let (phone, verdict) = Phone::wait_until_fit(transport, PHONE_WAIT, &|| false, &mut tell).map_err(lost)?;
+    match verdict {
+        Verdict::Measure => {}
+        Verdict::Wait(reasons) => return Err(ProfileError::Unfit { target, reasons: list(&reasons) }),
+        Verdict::Unfit(reason) => return Err(ProfileError::Unfit { target, reasons: reason.to_string() }),
+    }
+    Ok(RemoteOptions {
+        cores: remote.cores.clone().or_else(|| phone.core_mask()),
+        conditions: phone.conditions(),
+        ..remote.clone()
+    })
+}
+
+fn list(reasons: &[Reason]) -> String {
+    reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn not_reachable(store: &Store, device: &Device, problem: &str) -> Result<ProfileError, ProfileError> {

@@ -1,6 +1,8 @@
 //! Other programs judge what this one writes. Each theme is skipped, loudly, where its peer is
 //! not installed; `.ci/run` installs them all.
 
+#[cfg(unix)]
+mod adb;
 #[cfg(feature = "ssh")]
 mod agent;
 mod contract;
@@ -11,6 +13,8 @@ mod onnx_cases;
 #[cfg(feature = "onnxruntime")]
 mod onnxruntime;
 mod onnxruntime_remote;
+#[cfg(unix)]
+mod phone;
 mod remote;
 #[cfg(feature = "ssh")]
 mod ssh;

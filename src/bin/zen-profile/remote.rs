@@ -64,6 +64,7 @@ impl RuntimeArgs {
         let remote = &self.remote;
         let mut passphrases = Passphrases::default();
         let mut ask = |key: &Path| passphrases.ask(key);
+        let mut tell = |line: &str| output.note(line);
         let mut options = ReachOptions {
             runtime: self.runtime.clone(),
             library: self.runtime_library.clone(),
@@ -80,6 +81,7 @@ impl RuntimeArgs {
             },
             ssh_config: remote.ssh_config.clone(),
             passphrase: Some(&mut ask),
+            on_wait: Some(&mut tell),
         };
         let Reached { runner, notes } = open_runner(store, device, &mut options)?;
         notes.iter().for_each(|note| output.note(note));

@@ -22,6 +22,8 @@ pub struct RemoteOptions {
     pub cores: Option<String>,
     /// Execution provider of onnxruntime: `cpu`, `cuda`, `tensorrt`.
     pub provider: Option<String>,
+    /// What is known of the target's state, in words; recorded with what is measured.
+    pub conditions: String,
     /// The zen-agent executable built for the target.
     pub agent: Option<PathBuf>,
     /// Python interpreter on the target.
@@ -39,6 +41,7 @@ impl RemoteOptions {
             threads: 1,
             cores: None,
             provider: None,
+            conditions: String::new(),
             agent: None,
             python: "python3".to_owned(),
             trtexec: "trtexec".to_owned(),

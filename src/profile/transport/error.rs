@@ -48,6 +48,10 @@ pub enum TransportError {
     HostKeyRevoked { target: String, fingerprint: String, file: String, line: usize },
     #[error("logging in to {target} failed; {tried}")]
     Authentication { target: String, tried: String },
+    #[error("the program {program} was not found; {install}")]
+    NoProgram { program: &'static str, install: &'static str },
+    #[error("{target} cannot be used: {problem}; {advice}")]
+    NotReady { target: String, problem: String, advice: &'static str },
     #[error("preparing a private folder on {target}: {problem}")]
     Setup { target: String, problem: String },
     #[error("putting {name} on {target}: {problem}")]

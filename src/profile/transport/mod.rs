@@ -6,9 +6,12 @@
 //! Adding one: write `x.rs` that implements [`Transport`], list it in [`TRANSPORTS`], and hand it to
 //! the suite in `tests/peers/contract.rs`, which every transport must pass.
 
+pub mod adb;
 mod error;
 mod lines;
 pub mod local;
+mod process;
+mod quote;
 #[cfg(feature = "ssh")]
 pub mod ssh;
 
@@ -155,6 +158,8 @@ pub struct OpenOptions<'a> {
     pub ssh_config: Option<PathBuf>,
     /// Without it, encrypted keys are passed over unless the agent holds them.
     pub passphrase: Option<AskPassphrase<'a>>,
+    /// The adb program to use instead of the one on the search path.
+    pub adb: Option<PathBuf>,
 }
 
 /// One way of reaching machines.
@@ -184,6 +189,12 @@ pub static TRANSPORTS: &[TransportKind] = &[
         open: |address, options| Ok(Box::new(ssh::Ssh::open(address, options)?)),
         #[cfg(not(feature = "ssh"))]
         open: |_, _| Err(TransportError::NotBuiltIn { transport: "ssh", feature: "ssh" }),
+    },
+    TransportKind {
+        name: "adb",
+        address: "the phone's serial number (`adb devices` lists it) or host:port; empty for the only phone",
+        needs: "the adb program, and a phone with Android 7 or newer and USB debugging allowed",
+        open: |address, options| Ok(Box::new(adb::Adb::open(address, options)?)),
     },
 ];
 
@@ -241,7 +252,7 @@ mod tests {
     fn transports_are_found_by_name_and_an_unknown_one_lists_them() {
         assert_eq!(find("ssh").unwrap().name, "ssh");
         let Err(error) = find("telnet") else { panic!("telnet was found") };
-        assert_eq!(error.to_string(), "unknown transport \"telnet\"; known: local, ssh");
+        assert_eq!(error.to_string(), "unknown transport \"telnet\"; known: local, ssh, adb");
     }
 
     #[test]

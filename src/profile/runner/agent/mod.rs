@@ -37,6 +37,7 @@ const CLOCK_ATTEMPTS: u32 = 3;
 struct Agent {
     link: Link,
     device: String,
+    conditions: String,
     /// The first one.
     greeting: Greeting,
 }
@@ -82,7 +83,7 @@ impl Agent {
                 link.target()
             )));
         }
-        Ok(Self { link, device: options.device.clone(), greeting })
+        Ok(Self { link, device: options.device.clone(), conditions: options.conditions.clone(), greeting })
     }
 
     /// Runs a job on the machine that greeted first.
@@ -169,8 +170,10 @@ impl Runner for Agent {
             precision: Precision::Fp32,
             clock: clock.to_owned(),
             conditions: format!(
-                "{cores}; the same work again took {:.1}% more or less",
-                100.0 * clock_check.work_spread
+                "{cores}; the same work again took {:.1}% more or less{}{}",
+                100.0 * clock_check.work_spread,
+                if self.conditions.is_empty() { "" } else { "; " },
+                self.conditions
             ),
             emulated: *emulated,
         }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use ssh2::{Channel, ErrorCode, Session};
 
 use super::super::lines::{LineSplitter, Tail, printable};
+use super::super::quote::quote;
 use super::super::{Exit, Limits, Line, Outcome, TransportError};
-use super::quote::quote;
 
 /// libssh2: nothing to read or write now.
 const WOULD_BLOCK: i32 = -37;

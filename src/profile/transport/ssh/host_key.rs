@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use ssh2::{CheckResult, HashType, KnownHostFileKind, MethodType, Session};
 
 use super::super::TransportError;
+use super::super::quote::quote;
 use super::config::HostConfig;
-use super::quote::quote;
 
 /// One line of a known_hosts file that concerns the host, or that revokes a key.
 struct Entry {

@@ -9,7 +9,6 @@ mod auth;
 mod config;
 mod exec;
 mod host_key;
-mod quote;
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -24,8 +23,8 @@ use ssh2::{ErrorCode, OpenFlags, OpenType, Session, Sftp};
 use self::config::{Address, HostConfig};
 use self::exec::Remote;
 use self::host_key::KnownHosts;
-use self::quote::{quote, quote_all};
 use super::lines::printable;
+use super::quote::{quote, quote_all};
 use super::{
     Exit, FileMode, Limits, Line, OpenOptions, Outcome, Transport, TransportError, check_arguments, check_file_name,
 };
