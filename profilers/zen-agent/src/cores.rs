@@ -61,7 +61,8 @@ fn pin(cores: &[usize]) -> Result<(), String> {
     let missing = cores.iter().find(|core| unsafe { !libc::CPU_ISSET(**core, &actual) });
     match missing {
         Some(core) => Err(format!("processor {core} is not there or not allowed")),
-        None if actual != wanted => Err("the system gave other processors".to_owned()),
+        // SAFETY: as above.
+        None if unsafe { !libc::CPU_EQUAL(&actual, &wanted) } => Err("the system gave other processors".to_owned()),
         None => Ok(()),
     }
 }

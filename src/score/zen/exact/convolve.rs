@@ -27,6 +27,8 @@ pub struct Norm<'a> {
 pub struct Work {
     /// Packed weights.
     weights: Vec<f32>,
+    /// Whether the last convolution went from the last tile to the first.
+    backwards: bool,
     scratch: Vec<f32>,
     offsets: Vec<usize>,
     runs: Vec<usize>,
@@ -39,6 +41,11 @@ pub struct Work {
 }
 
 impl Work {
+    /// Forgets what passes before have left: the order of sums is the same for every pass.
+    pub fn begin(&mut self) {
+        self.backwards = true;
+    }
+
     /// Room for the packed weights of a convolution, to be filled before [`Work::convolve`].
     pub fn weights_of(&mut self, conv: &TrunkConv) -> &mut [f32] {
         grow(&mut self.weights, packed_len(conv));
@@ -78,7 +85,13 @@ impl Work {
                 transformed: &mut self.transformed[0][..size],
             });
         }
-        for tile in geometry.tiles(batch) {
+        self.backwards = !self.backwards;
+        let mut tiles: Vec<_> = geometry.tiles(batch).collect();
+        if self.backwards {
+            // What was written last is still in the cache.
+            tiles.reverse();
+        }
+        for tile in tiles {
             self.read(arch, conv, batch, source, norm, from, &geometry, &tile);
             let start = (tile.image * out_side + tile.row) * out_side * out_stored;
             let out = &mut to[start..][..tile.images * tile.rows * out_side * out_stored];

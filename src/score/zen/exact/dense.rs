@@ -57,7 +57,7 @@ impl Dense<'_> {
             // Blocks are as tall as accumulators and a column of weights fit the registers.
             match (lanes, W - column) {
                 (16, 32..) => self.columns::<_, W, 8, 2>(Wide(simd), panel, first, column),
-                (16, 16) => self.columns::<_, W, 8, 1>(Wide(simd), panel, first, column),
+                (16, 16) => self.columns::<_, W, 16, 1>(Wide(simd), panel, first, column),
                 (8, 16..) => self.columns::<_, W, 6, 2>(Wide(simd), panel, first, column),
                 (8, 8) => self.columns::<_, W, 8, 1>(Wide(simd), panel, first, column),
                 _ if fused::<S>() => self.columns::<_, W, 8, 1>(Eight::<true>, panel, first, column),

@@ -114,6 +114,7 @@ impl Engine {
         let arch = Arch::new();
         let mut seen = Vec::with_capacity(chain.steps.len());
         let (mut convs, mut gates) = (0, 0);
+        self.work.begin();
         let (channels, side) = chain.input();
         let mut source = Source { channels, stored: channels, side, plain: true };
         let last = chain.steps.iter().rposition(|step| matches!(step, Step::Conv(_)));
