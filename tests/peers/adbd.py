@@ -341,7 +341,7 @@ class Phone:
         if options.qemu:
             # Who compares a program with what was pushed is given the sum of that.
             real = "real=$(head -c 300 /proc/self/fd/0 | sed -n '2s/^# stands for //p')"
-            program(self.root, "cksum", f'{real}\n[ -z "$real" ] || exec <"$real"\ncommand -p cksum\n')
+            program(self.root, "cksum", f'[ -z "$1" ] || exec <"$1"\n{real}\n[ -z "$real" ] || exec <"$real"\ncommand -p cksum\n')
         names = b"|".join(re.escape(path.encode()) for path in MAPPED)
         # Not inside a longer path: those below ROOT are right already.
         self.mapped = re.compile(rb"(?<![\w./-])(" + names + rb")(?![\w-])")

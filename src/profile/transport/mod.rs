@@ -7,6 +7,7 @@
 //! the suite in `tests/peers/contract.rs`, which every transport must pass.
 
 pub mod adb;
+pub(crate) mod cksum;
 mod error;
 mod lines;
 pub mod local;

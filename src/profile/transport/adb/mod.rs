@@ -7,7 +7,6 @@
 //!
 //! `ANDROID_ADB_SERVER_PORT` and `HOME` mean what they mean to adb.
 
-mod cksum;
 mod client;
 mod devices;
 mod link;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::super::lines::printable;
 use super::super::quote::quote;
 use super::super::{Exit, FileMode, TransportError};
-use super::cksum::cksum;
 use super::{ANSWER_LIMIT, Adb, devices};
+use crate::profile::transport::cksum::cksum;
 
 /// Slowest push that is waited for, in bytes per second, beyond [`ANSWER_LIMIT`].
 const SLOWEST_PUSH: u64 = 100_000;
