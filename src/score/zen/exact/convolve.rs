@@ -240,11 +240,9 @@ impl Work {
                 weights,
                 out_channels: conv.out_channels,
                 out: &mut products[..count * out_stored],
-                sums: &mut self.sums,
+                sums: &mut [],
             });
         }
-        // What was summed are products; pixels are summed now.
-        self.sums.fill(0.0);
         arch.dispatch(OutputTransform {
             products,
             kernel: geometry.kernel,

@@ -25,7 +25,7 @@ pub struct Dense<'a> {
     pub out_channels: u32,
     /// Results: pixel x stored channels.
     pub out: &'a mut [f32],
-    /// Sums over the pixels: group x {values, squares} x stored channels.
+    /// Sums over the pixels: group x {values, squares} x stored channels; empty where nobody asks.
     pub sums: &'a mut [f32],
 }
 
@@ -38,10 +38,13 @@ impl WithSimd for Dense<'_> {
         for width in panels(self.out_channels) {
             let (panel, rest) = weights.split_at(self.runs.len() * self.run * width);
             weights = rest;
-            match width {
-                32 => self.panel::<S, 32>(simd, panel, first),
-                16 => self.panel::<S, 16>(simd, panel, first),
-                _ => self.panel::<S, 8>(simd, panel, first),
+            match (width, self.sums.is_empty()) {
+                (32, false) => self.panel::<S, 32, true>(simd, panel, first),
+                (16, false) => self.panel::<S, 16, true>(simd, panel, first),
+                (_, false) => self.panel::<S, 8, true>(simd, panel, first),
+                (32, true) => self.panel::<S, 32, false>(simd, panel, first),
+                (16, true) => self.panel::<S, 16, false>(simd, panel, first),
+                (_, true) => self.panel::<S, 8, false>(simd, panel, first),
             }
             first += width;
         }
@@ -51,24 +54,24 @@ impl WithSimd for Dense<'_> {
 impl Dense<'_> {
     /// One panel of `W` channels, in as many columns of registers as the instruction set has.
     #[inline(always)]
-    fn panel<S: Simd, const W: usize>(&mut self, simd: S, panel: &[f32], first: usize) {
+    fn panel<S: Simd, const W: usize, const SUMS: bool>(&mut self, simd: S, panel: &[f32], first: usize) {
         let lanes = Wide::<S>::N;
         for column in (0..W).step_by(if lanes >= 8 { (2 * lanes).min(W) } else { 8 }) {
             // Blocks are as tall as accumulators and a column of weights fit the registers.
             match (lanes, W - column) {
-                (16, 32..) => self.columns::<_, W, 8, 2>(Wide(simd), panel, first, column),
-                (16, 16) => self.columns::<_, W, 16, 1>(Wide(simd), panel, first, column),
-                (8, 16..) => self.columns::<_, W, 6, 2>(Wide(simd), panel, first, column),
-                (8, 8) => self.columns::<_, W, 8, 1>(Wide(simd), panel, first, column),
-                _ if fused::<S>() => self.columns::<_, W, 8, 1>(Eight::<true>, panel, first, column),
-                _ => self.columns::<_, W, 4, 1>(Eight::<false>, panel, first, column),
+                (16, 32..) => self.columns::<_, W, 8, 2, SUMS>(Wide(simd), panel, first, column),
+                (16, 16) => self.columns::<_, W, 16, 1, SUMS>(Wide(simd), panel, first, column),
+                (8, 16..) => self.columns::<_, W, 6, 2, SUMS>(Wide(simd), panel, first, column),
+                (8, 8) => self.columns::<_, W, 8, 1, SUMS>(Wide(simd), panel, first, column),
+                _ if fused::<S>() => self.columns::<_, W, 8, 1, SUMS>(Eight::<true>, panel, first, column),
+                _ => self.columns::<_, W, 4, 1, SUMS>(Eight::<false>, panel, first, column),
             }
         }
     }
 
     /// `V` vectors of a panel over all pixels, in blocks of `M`.
     #[inline(always)]
-    fn columns<L: Lanes, const W: usize, const M: usize, const V: usize>(
+    fn columns<L: Lanes, const W: usize, const M: usize, const V: usize, const SUMS: bool>(
         &mut self,
         lanes: L,
         panel: &[f32],
@@ -87,17 +90,25 @@ impl Dense<'_> {
             while pixel < pixels.end {
                 let count = (pixels.end - pixel).min(M);
                 // A block that is not full repeats its last pixel and drops the result.
-                let offsets: [usize; M] = std::array::from_fn(|m| self.offsets[pixel + m.min(count - 1)]);
+                let mut offsets = [0; M];
+                for (m, offset) in offsets.iter_mut().enumerate() {
+                    *offset = self.offsets[pixel + m.min(count - 1)];
+                }
                 let block = self.block::<L, W, M, V>(lanes, panel, column, &offsets);
                 for (m, row) in block.iter().enumerate().take(count) {
                     let out = &mut self.out[(pixel + m) * stored + first..][..V * L::N];
                     for v in 0..V {
                         lanes.store(row[v], &mut out[v * L::N..]);
-                        sum[v] = lanes.add(sum[v], row[v]);
-                        squares[v] = lanes.mul_add(row[v], row[v], squares[v]);
+                        if SUMS {
+                            sum[v] = lanes.add(sum[v], row[v]);
+                            squares[v] = lanes.mul_add(row[v], row[v], squares[v]);
+                        }
                     }
                 }
                 pixel += count;
+            }
+            if !SUMS {
+                continue;
             }
             for (kind, total) in [sum, squares].into_iter().enumerate() {
                 let place = (group * 2 + kind) * stored + first;
@@ -119,16 +130,23 @@ impl Dense<'_> {
         column: usize,
         offsets: &[usize; M],
     ) -> [[L::V; V]; M] {
-        let mut accumulators = [[lanes.splat(0.0); V]; M];
+        let zero = lanes.splat(0.0);
+        let mut accumulators = [[zero; V]; M];
         let (weights, _) = panel.as_chunks::<W>();
         for (start, weights) in self.runs.iter().zip(weights.chunks_exact(self.run)) {
-            let rows: [&[f32]; M] = std::array::from_fn(|m| &self.scratch[offsets[m] + start..][..self.run]);
+            let mut rows: [&[f32]; M] = [&[]; M];
+            for m in 0..M {
+                rows[m] = &self.scratch[offsets[m] + start..][..self.run];
+            }
             for (k, weights) in weights.iter().enumerate() {
-                let weights: [L::V; V] = std::array::from_fn(|v| lanes.load(&weights[column + v * L::N..]));
+                let mut vectors = [zero; V];
+                for v in 0..V {
+                    vectors[v] = lanes.load(&weights[column + v * L::N..]);
+                }
                 for m in 0..M {
                     let value = lanes.splat(rows[m][k]);
                     for v in 0..V {
-                        accumulators[m][v] = lanes.mul_add(value, weights[v], accumulators[m][v]);
+                        accumulators[m][v] = lanes.mul_add(value, vectors[v], accumulators[m][v]);
                     }
                 }
             }
