@@ -117,7 +117,6 @@ impl Engine {
         self.work.begin();
         let (channels, side) = chain.input();
         let mut source = Source { channels, stored: channels, side, plain: true };
-        let last = chain.steps.iter().rposition(|step| matches!(step, Step::Conv(_)));
         for (number, step) in chain.steps.iter().enumerate() {
             match *step {
                 Step::Conv(conv) => {
@@ -138,9 +137,6 @@ impl Engine {
                     let raw = &self.maps[0][..batch.images() * source.image_size()];
                     let images_per_group = batch.images_per_group;
                     observe(number, &Map { raw, channels, stored, images_per_group, scale, shift });
-                    if Some(number) == last && number + 1 == chain.steps.len() {
-                        break;
-                    }
                 }
                 Step::MaxPool { out_side, .. } => {
                     self.max_pool(batch, &source, out_side as usize);
