@@ -2,10 +2,10 @@
 //!
 //! The rules, as TensorRT, onnxruntime, tract and TFLite agree on them: batch norm folds into its
 //! convolution; a residual sum joins the convolution that produces its first map; an activation
-//! joins whatever produces its input. What joins nothing stands alone.
+//! joins whatever produces its input, if it is one of the cheap ones. What joins nothing stands alone.
 
 use super::key::{KeyKind, OperatorKey};
-use crate::net::{Activation, Graph, OperatorKind};
+use crate::net::{Activation, Foreign, ForeignKind, Graph, Operator, OperatorKind, Shape};
 
 /// Fuses graphs, keeping its working memory between calls.
 #[derive(Debug, Default)]
@@ -32,24 +32,13 @@ impl Fuser {
         self.owner.clear();
         graph.use_counts_into(&mut self.uses);
         for operator in graph.operators() {
-            let first = operator.inputs().first().copied();
+            let first = graph.inputs(operator).first().copied();
             // The producer an operator may join: the one whose only reader it is.
             let joinable =
                 first.map_or(NOTHING, |id| if self.uses[id.index()] == 1 { self.owner[id.index()] } else { NOTHING });
             let producer = self.keys.get_mut(joinable as usize);
             let input = graph.input_shape(operator);
-            let alone = OperatorKey {
-                kind: KeyKind::Elementwise,
-                kernel: 1,
-                stride: 1,
-                groups: 1,
-                in_channels: input.channels,
-                out_channels: operator.shape.channels,
-                in_height: input.height,
-                in_width: input.width,
-                activation: None,
-                residual_add: false,
-            };
+            let alone = alone(input, operator.shape);
             let key = match operator.kind {
                 OperatorKind::Input => {
                     self.owner.push(NOTHING);
@@ -86,6 +75,14 @@ impl Fuser {
                 OperatorKind::Gate => OperatorKey { kind: KeyKind::Gate, ..alone },
                 OperatorKind::GlobalAveragePool => OperatorKey { kind: KeyKind::GlobalPool, ..alone },
                 OperatorKind::Linear => OperatorKey { kind: KeyKind::Dense, ..alone },
+                OperatorKind::Foreign(id) => match foreign_key(graph.foreign(id), operator, input) {
+                    Some(key) => key,
+                    // Nothing is done: what reads it reads its input.
+                    None => {
+                        self.owner.push(first.map_or(NOTHING, |id| self.owner[id.index()]));
+                        continue;
+                    }
+                },
             };
             self.owner.push(self.keys.len() as u32);
             self.keys.push(key);
@@ -99,8 +96,86 @@ fn is_conv(key: &OperatorKey) -> bool {
 }
 
 fn takes_activation(key: &OperatorKey, activation: Activation) -> bool {
+    let into_conv = match activation {
+        Activation::Relu | Activation::Relu6 | Activation::LeakyRelu => true,
+        Activation::Sigmoid | Activation::HardSigmoid | Activation::Tanh => true,
+        // Each runtime has some of these, no two the same.
+        Activation::HardSwish | Activation::Swish | Activation::Gelu | Activation::PRelu | Activation::Elu => false,
+    };
+    let into_sum = matches!(activation, Activation::Relu | Activation::Relu6);
     key.activation.is_none()
-        && (is_conv(key) || (activation == Activation::Relu && matches!(key.kind, KeyKind::Add | KeyKind::Dense)))
+        && ((is_conv(key) && into_conv) || (into_sum && matches!(key.kind, KeyKind::Add | KeyKind::Dense)))
+}
+
+/// An element-wise operator from a map of one shape to one of another.
+fn alone(input: Shape, output: Shape) -> OperatorKey {
+    OperatorKey {
+        kind: KeyKind::Elementwise,
+        kernel: 1,
+        stride: 1,
+        groups: 1,
+        in_channels: input.channels,
+        out_channels: output.channels,
+        in_height: input.height,
+        in_width: input.width,
+        activation: None,
+        residual_add: false,
+    }
+}
+
+/// The key that comes nearest to a foreign operator; none where nothing is done.
+fn foreign_key(foreign: &Foreign, operator: &Operator, input: Shape) -> Option<OperatorKey> {
+    let output = operator.shape;
+    let at_output = |kind| OperatorKey { kind, ..alone(output, output) };
+    Some(match foreign.kind {
+        ForeignKind::View => return None,
+        ForeignKind::Conv { kernel, stride, groups, transposed, .. } => {
+            // A transposed convolution multiplies once for each pixel that it reads.
+            let (stride, multiplied) = if transposed { (1, input) } else { (side(stride), output) };
+            let depthwise = groups > 1 && groups == input.channels && groups == output.channels;
+            let kind = if depthwise { KeyKind::Depthwise } else { KeyKind::Conv };
+            let key = windowed(kind, side(kernel), stride, multiplied);
+            OperatorKey { groups, in_channels: input.channels, out_channels: output.channels, ..key }
+        }
+        ForeignKind::MaxPool { kernel, stride } => windowed(KeyKind::MaxPool, side(kernel), side(stride), output),
+        ForeignKind::AveragePool { kernel, stride } => {
+            windowed(KeyKind::AveragePool, side(kernel), side(stride), output)
+        }
+        ForeignKind::MatMul { batches, rows, inner, columns } => OperatorKey {
+            kind: if (batches, rows) == (1, 1) { KeyKind::Dense } else { KeyKind::MatMul },
+            in_channels: inner,
+            out_channels: columns,
+            in_height: rows,
+            in_width: batches,
+            ..alone(input, output)
+        },
+        ForeignKind::Concat => at_output(KeyKind::Concat),
+        ForeignKind::Multiply => at_output(KeyKind::Multiply),
+        ForeignKind::Resize => at_output(KeyKind::Resize),
+        ForeignKind::Rearrange => at_output(KeyKind::Rearrange),
+        ForeignKind::Norm => at_output(KeyKind::Norm),
+        ForeignKind::Softmax => at_output(KeyKind::Softmax),
+        // A mean reads more than it writes.
+        ForeignKind::Elementwise | ForeignKind::Unknown => {
+            let larger = if input.elements() > output.elements() { input } else { output };
+            alone(larger, larger)
+        }
+    })
+}
+
+/// The operator whose map of `output` comes from one of `stride` times the side.
+fn windowed(kind: KeyKind, kernel: u32, stride: u32, output: Shape) -> OperatorKey {
+    let read = Shape {
+        height: output.height.saturating_mul(stride),
+        width: output.width.saturating_mul(stride),
+        channels: output.channels,
+    };
+    OperatorKey { kind, kernel, stride, ..alone(read, output) }
+}
+
+/// The side of the square with about the pixels of a window.
+fn side([height, width]: [u32; 2]) -> u32 {
+    if height == width { height } else { (f64::from(height) * f64::from(width)).sqrt().round().max(1.0) as u32 }
 }
 
 #[cfg(test)]

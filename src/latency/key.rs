@@ -23,12 +23,40 @@ pub enum KeyKind {
     Gate,
     /// Sum of two maps that did not fuse into a convolution.
     Add,
-    /// Activation or batch norm that did not fuse.
+    /// Activation or batch norm that did not fuse, or another function of the values.
     Elementwise,
+    /// Largest value of each window.
+    MaxPool,
+    /// Mean of each window.
+    AveragePool,
+    /// Maps behind each other along the channels; the channels are those of all together.
+    Concat,
+    /// Product of two maps of equal shape.
+    Multiply,
+    /// Interpolation to twice the side; height and width are those of the output.
+    Resize,
+    /// Values that are moved: transposition, padding, slices; height and width are those of the output.
+    Rearrange,
+    /// Normalisation over the channels of each pixel.
+    Norm,
+    /// Softmax over the channels of each pixel.
+    Softmax,
+    /// Product of two computed matrices: height x in_channels times in_channels x out_channels, width times.
+    MatMul,
+}
+
+/// What operators of a network slow down together: what a model's composition weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeyClass {
+    /// Bound by multiplying.
+    Conv,
+    Depthwise,
+    /// Bound by moving maps.
+    Traffic,
 }
 
 /// Names of the kinds in tables.
-const KINDS: [(KeyKind, &str); 7] = [
+const KINDS: [(KeyKind, &str); 16] = [
     (KeyKind::Conv, "conv"),
     (KeyKind::Depthwise, "depthwise"),
     (KeyKind::Dense, "dense"),
@@ -36,6 +64,15 @@ const KINDS: [(KeyKind, &str); 7] = [
     (KeyKind::Gate, "gate"),
     (KeyKind::Add, "add"),
     (KeyKind::Elementwise, "elementwise"),
+    (KeyKind::MaxPool, "max_pool"),
+    (KeyKind::AveragePool, "average_pool"),
+    (KeyKind::Concat, "concat"),
+    (KeyKind::Multiply, "multiply"),
+    (KeyKind::Resize, "resize"),
+    (KeyKind::Rearrange, "rearrange"),
+    (KeyKind::Norm, "norm"),
+    (KeyKind::Softmax, "softmax"),
+    (KeyKind::MatMul, "matmul"),
 ];
 
 impl KeyKind {
@@ -48,6 +85,19 @@ impl KeyKind {
     pub fn name(self) -> &'static str {
         // Every kind is listed, so the fallback is never read.
         KINDS.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
+    }
+
+    pub(super) fn class(self) -> KeyClass {
+        match self {
+            KeyKind::Conv | KeyKind::Dense | KeyKind::MatMul => KeyClass::Conv,
+            KeyKind::Depthwise => KeyClass::Depthwise,
+            _ => KeyClass::Traffic,
+        }
+    }
+
+    /// Whether it slides a window, so that kernel and stride mean something.
+    pub fn has_window(self) -> bool {
+        matches!(self, KeyKind::Conv | KeyKind::Depthwise | KeyKind::MaxPool | KeyKind::AveragePool)
     }
 }
 
@@ -72,7 +122,7 @@ impl FromStr for KeyKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OperatorKey {
     pub kind: KeyKind,
-    /// Side of the kernel; 1 for everything but convolutions.
+    /// Side of the kernel; 1 for everything but convolutions and pools.
     pub kernel: u32,
     pub stride: u32,
     pub groups: u32,
@@ -128,6 +178,7 @@ impl OperatorKey {
     pub fn flops(&self) -> u64 {
         match self.kind {
             KeyKind::Conv | KeyKind::Depthwise | KeyKind::Dense => self.weights() * self.out_pixels(),
+            KeyKind::MatMul => self.in_elements() * self.out_channels as u64,
             _ => 0,
         }
     }
@@ -147,6 +198,16 @@ impl OperatorKey {
         self.in_channels as u64 * self.in_height as u64 * self.in_width as u64
     }
 
+    /// Elements of a second map that is read, for one image.
+    pub fn second_elements(&self) -> u64 {
+        match self.kind {
+            KeyKind::Add | KeyKind::Multiply => self.out_elements(),
+            KeyKind::MatMul => self.in_channels as u64 * self.out_channels as u64 * self.in_width as u64,
+            _ if self.residual_add => self.out_elements(),
+            _ => 0,
+        }
+    }
+
     /// Elements of the output map for one image.
     pub fn out_elements(&self) -> u64 {
         self.out_channels as u64 * self.out_pixels()
@@ -162,6 +223,18 @@ impl OperatorKey {
         }
     }
 
+    /// The operator with the activation that costs the same and that the search spaces have, if its own
+    /// is another.
+    pub(super) fn with_common_activation(&self) -> Option<Self> {
+        match self.activation {
+            Some(Activation::Relu6 | Activation::LeakyRelu) => {
+                Some(Self { activation: Some(Activation::Relu), ..*self })
+            }
+            Some(Activation::HardSigmoid) => Some(Self { activation: Some(Activation::Sigmoid), ..*self }),
+            _ => None,
+        }
+    }
+
     fn out_pixels(&self) -> u64 {
         self.out_height() as u64 * self.out_width() as u64
     }
@@ -171,14 +244,14 @@ impl OperatorKey {
 impl fmt::Display for OperatorKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.kind)?;
-        if matches!(self.kind, KeyKind::Conv | KeyKind::Depthwise) {
+        if self.kind.has_window() {
             write!(f, " {0}x{0} s{1}", self.kernel, self.stride)?;
         }
         if self.kind == KeyKind::Conv && self.groups != 1 {
             write!(f, " g{}", self.groups)?;
         }
         write!(f, " {}", self.in_channels)?;
-        if matches!(self.kind, KeyKind::Conv | KeyKind::Dense) {
+        if matches!(self.kind, KeyKind::Conv | KeyKind::Dense | KeyKind::MatMul) {
             write!(f, "->{}", self.out_channels)?;
         }
         write!(f, " @{}x{}", self.in_height, self.in_width)?;
@@ -186,8 +259,7 @@ impl fmt::Display for OperatorKey {
             f.write_str(" +add")?;
         }
         match self.activation {
-            Some(Activation::Relu) => f.write_str(" +relu"),
-            Some(Activation::Sigmoid) => f.write_str(" +sigmoid"),
+            Some(activation) => write!(f, " +{}", activation.name()),
             None => Ok(()),
         }
     }

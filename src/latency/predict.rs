@@ -8,13 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustc_hash::FxHashMap;
 
 use super::correction::Correction;
+use super::key::KeyClass;
 use super::prediction::{EvidenceShares, OperatorPrediction, Prediction};
 use super::spread::ClassSpread;
 use super::store::{Row, Store, TableError};
-use super::{
-    Composition, Evidence, Fuser, KeyKind, LatencyError, LatencyModel, NetworkTimes, OperatorKey, Setting, fit_prior,
-};
-use crate::net::Graph;
+use super::{Composition, Evidence, Fuser, LatencyError, LatencyModel, NetworkTimes, OperatorKey, Setting, fit_prior};
+use crate::net::{Graph, OperatorKind};
 
 /// Predicts latencies on one setting.
 #[derive(Debug)]
@@ -123,7 +122,15 @@ impl Predictor {
         for key in keys {
             let (ms, Estimate { evidence, extrapolated, uncertainty, .. }) = self.operator(key);
             device_ms += ms;
-            operators.push(OperatorPrediction { key: *key, ms, evidence, extrapolated, uncertainty });
+            operators.push(OperatorPrediction {
+                key: *key,
+                name: None,
+                approximation: None,
+                ms,
+                evidence,
+                extrapolated,
+                uncertainty,
+            });
         }
         let (ms, host_bound) = self.compose(device_ms, keys.len());
         // What caches save belongs to no operator: each has its share.
@@ -136,6 +143,9 @@ impl Predictor {
             true => None,
             false => composition.interval(ms, self.class_times_of(keys).operator_spread(composition)),
         };
+        if graph.is_foreign() {
+            name_operators(&mut operators, &fuser, graph);
+        }
         Prediction {
             ms,
             ms_per_image: ms / self.setting.batch_size as f64,
@@ -190,10 +200,10 @@ impl Predictor {
 
     /// Weighted milliseconds of an operator, and what is known of it on its own.
     fn operator(&self, key: &OperatorKey) -> (f64, Estimate) {
-        let weight = match key.kind {
-            KeyKind::Conv | KeyKind::Dense => self.model.composition.conv,
-            KeyKind::Depthwise => self.model.composition.depthwise,
-            _ => self.model.composition.traffic,
+        let weight = match key.kind.class() {
+            KeyClass::Conv => self.model.composition.conv,
+            KeyClass::Depthwise => self.model.composition.depthwise,
+            KeyClass::Traffic => self.model.composition.traffic,
         };
         let estimate = self.estimate(key);
         let (weights_giga, maps_giga) = self.cold_giga(key);
@@ -231,6 +241,11 @@ impl Predictor {
         if let Some(row) = self.rows.get(&key.looked_up(self.model.prior.free_activation())) {
             return *row;
         }
+        // A cut at 6 costs what a cut at 0 does; its own time was not measured, though.
+        if let Some(row) = key.with_common_activation().and_then(|key| self.rows.get(&key)) {
+            let evidence = row.evidence.min(self.prior_evidence);
+            return Estimate { evidence, ..*row };
+        }
         let prior = self.model.prior.ms(key, self.setting.precision, self.setting.batch_size);
         match self.correction.find(key) {
             Some(found) => Estimate {
@@ -259,10 +274,10 @@ impl Predictor {
         let mut times = NetworkTimes { operators: keys.len(), ..NetworkTimes::default() };
         let [mut conv, mut depthwise, mut traffic] = [ClassSpread::default(); 3];
         for key in keys {
-            let (class, spread) = match key.kind {
-                KeyKind::Conv | KeyKind::Dense => (&mut times.conv_ms, &mut conv),
-                KeyKind::Depthwise => (&mut times.depthwise_ms, &mut depthwise),
-                _ => (&mut times.traffic_ms, &mut traffic),
+            let (class, spread) = match key.kind.class() {
+                KeyClass::Conv => (&mut times.conv_ms, &mut conv),
+                KeyClass::Depthwise => (&mut times.depthwise_ms, &mut depthwise),
+                KeyClass::Traffic => (&mut times.traffic_ms, &mut traffic),
             };
             let Estimate { ms, uncertainty, .. } = self.estimate(key);
             *class += ms;
@@ -283,6 +298,19 @@ impl Predictor {
         let host_ms = composition.host_ms + composition.kernel_ms * operators as f64;
         let device_ms = composition.warmed(device_ms, 1.0);
         (device_ms.max(host_ms), host_ms > device_ms)
+    }
+}
+
+/// Says of each operator which node it begins with, and what differs from what was predicted.
+fn name_operators(operators: &mut [OperatorPrediction], fuser: &Fuser, graph: &Graph) {
+    for ((id, node), owner) in graph.iter().zip(fuser.owners()) {
+        let Some(operator) = owner.and_then(|owner| operators.get_mut(owner)) else { continue };
+        if operator.name.is_none() {
+            operator.name = graph.name(id).map(str::to_owned);
+        }
+        if let OperatorKind::Foreign(id) = node.kind {
+            operator.approximation = operator.approximation.or(graph.foreign(id).approximation);
+        }
     }
 }
 

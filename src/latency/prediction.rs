@@ -76,6 +76,12 @@ impl EvidenceShares {
 pub struct OperatorPrediction {
     #[serde(serialize_with = "as_text")]
     pub key: OperatorKey,
+    /// Name of the node that it begins with, where the network came from a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// How what was predicted differs from what the network does, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approximation: Option<&'static str>,
     /// Milliseconds of its part of the network's device time.
     pub ms: f64,
     pub evidence: Evidence,

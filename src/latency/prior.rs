@@ -23,7 +23,7 @@ impl Roofline {
     fn ms(&self, key: &OperatorKey, element_bytes: f64, batch: f64) -> f64 {
         let bytes = element_bytes * bytes_factor(key, batch);
         match key.kind {
-            KeyKind::Conv | KeyKind::Dense => {
+            KeyKind::Conv | KeyKind::Dense | KeyKind::MatMul => {
                 let pad = |channels: u32| (channels as f64 / self.channel_multiple).ceil() * self.channel_multiple;
                 let area = (key.kernel as f64).powi(2);
                 let reduction = pad(key.in_channels) / key.groups as f64 * area;
@@ -58,9 +58,7 @@ impl Roofline {
             KeyKind::Gate if self.gate_ms_per_giga > 0.0 => {
                 batch * self.gate_ms_per_giga * 1e-9 * 3.0 * key.in_elements() as f64
             }
-            KeyKind::GlobalPool | KeyKind::Gate | KeyKind::Add | KeyKind::Elementwise => {
-                self.traffic_launch_ms + bytes / (self.traffic_bandwidth_gb_s * 1e6)
-            }
+            _ => self.traffic_launch_ms + bytes / (self.traffic_bandwidth_gb_s * 1e6),
         }
     }
 }
@@ -70,8 +68,7 @@ fn bytes_factor(key: &OperatorKey, batch: f64) -> f64 {
     // A strided 1x1 convolution reads only the pixels it uses.
     let skipped = if key.kernel == 1 { (key.stride as f64).powi(2) } else { 1.0 };
     let read = key.in_elements() as f64 / skipped;
-    let second = if key.residual_add || key.kind == KeyKind::Add { key.out_elements() as f64 } else { 0.0 };
-    batch * (read + key.out_elements() as f64 + second) + key.weights() as f64
+    batch * (read + key.out_elements() as f64 + key.second_elements() as f64) + key.weights() as f64
 }
 
 impl Linear {
@@ -119,7 +116,7 @@ impl Features {
         let (read, written) = (key.in_elements() as f64, key.out_elements() as f64);
         match key.kind {
             KeyKind::Conv if key.kernel > 1 => features.spatial = flops,
-            KeyKind::Conv | KeyKind::Dense => features.pointwise = flops,
+            KeyKind::Conv | KeyKind::Dense | KeyKind::MatMul => features.pointwise = flops,
             KeyKind::Depthwise => features.depthwise = flops,
             _ => {}
         }
@@ -141,8 +138,9 @@ impl Features {
                 features.eager += if key.activation.is_some() { 5.0 * written } else { 3.0 * written };
             }
             KeyKind::GlobalPool => features.activation = read,
-            KeyKind::Elementwise => features.eager += 2.0 * written,
-            _ => {}
+            KeyKind::Conv | KeyKind::Depthwise | KeyKind::Dense | KeyKind::MatMul => {}
+            // What the published networks did not have: maps read and written.
+            _ => features.eager += read + written + key.second_elements() as f64,
         }
         features
     }

@@ -14,10 +14,10 @@ impl Processor {
         let read = batch * key.in_elements() as f64;
         let written = batch * key.out_elements() as f64;
         match key.kind {
-            KeyKind::Conv | KeyKind::Dense => self.conv_ms(key, element_bytes, read, written),
+            KeyKind::Conv | KeyKind::Dense | KeyKind::MatMul => self.conv_ms(key, element_bytes, read, written),
             KeyKind::Depthwise => self.depthwise_ms(key, element_bytes, batch, read, written),
-            KeyKind::GlobalPool | KeyKind::Gate | KeyKind::Add | KeyKind::Elementwise => {
-                let second = if key.kind == KeyKind::Add { written } else { 0.0 };
+            _ => {
+                let second = batch * key.second_elements() as f64;
                 let bytes = element_bytes * (read + written + second);
                 self.traffic_launch_ms + 1e-9 * self.traffic_ms_per_giga * bytes
             }

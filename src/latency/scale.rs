@@ -3,8 +3,9 @@
 //!
 //! Not here: measuring those networks (`profile::adapt`), fitting the factors (`fit`).
 
+use super::key::KeyClass;
 use super::store::Row;
-use super::{Composition, Evidence, KeyKind, LatencyModel, Linear, Prior, Processor, Roofline};
+use super::{Composition, Evidence, LatencyModel, Linear, Prior, Processor, Roofline};
 
 /// A class that was drawn to nothing still costs this share: a search must not get operators for free.
 const LEAST_FACTOR: f64 = 1e-3;
@@ -14,10 +15,10 @@ const LEAST_FACTOR: f64 = 1e-3;
 pub fn scaled_table(rows: &[Row], model: &LatencyModel, composition: &Composition) -> (Vec<Row>, LatencyModel) {
     let factors = [composition.conv, composition.depthwise, composition.traffic].map(|factor| factor.max(LEAST_FACTOR));
     let scaled = |row: &Row| {
-        let factor = match row.key.kind {
-            KeyKind::Conv | KeyKind::Dense => factors[0],
-            KeyKind::Depthwise => factors[1],
-            _ => factors[2],
+        let factor = match row.key.kind.class() {
+            KeyClass::Conv => factors[0],
+            KeyClass::Depthwise => factors[1],
+            KeyClass::Traffic => factors[2],
         };
         let evidence = row.evidence.min(Evidence::Fitted);
         Row { key: row.key, ms: row.ms * factor, stderr_ms: row.stderr_ms * factor, evidence }
@@ -77,6 +78,7 @@ impl Prior {
 mod tests {
     use super::super::{OperatorKey, Precision};
     use super::*;
+    use crate::latency::KeyKind;
 
     #[test]
     fn priors_scale_by_class() {

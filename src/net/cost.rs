@@ -1,9 +1,9 @@
 //! Parameters, FLOPs and activation memory of a graph.
 //!
-//! FLOPs are multiply-adds of convolutions and the classifier, nothing else: no batch norm, no
+//! FLOPs are multiply-adds of convolutions, matrix products and the classifier, nothing else: no batch norm, no
 //! activation, no bias. Published figures often count more; the golden tests say how much.
 
-use super::graph::{Graph, OperatorKind};
+use super::graph::{Activation, Graph, Operator, OperatorKind};
 
 /// What a network costs on any device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -43,6 +43,12 @@ impl Graph {
                     parameters += out_channels * (in_channels + 1);
                     flops = flops.saturating_add(out_channels * in_channels);
                 }
+                OperatorKind::Activation(Activation::PRelu) => parameters += out_channels,
+                OperatorKind::Foreign(id) => {
+                    let foreign = self.foreign(id);
+                    parameters += foreign.parameters;
+                    flops = flops.saturating_add(foreign.flops);
+                }
                 _ => {}
             }
         }
@@ -58,16 +64,10 @@ impl Graph {
         let mut peak = 0;
         for operator in self.operators() {
             let bytes = 4 * operator.shape.elements();
-            let in_place = !matches!(
-                operator.kind,
-                OperatorKind::Input
-                    | OperatorKind::Conv { .. }
-                    | OperatorKind::GlobalAveragePool
-                    | OperatorKind::Linear
-            ) && remaining[operator.inputs[0].index()] == 1;
+            let in_place = self.may_be_in_place(operator) && remaining[operator.inputs[0].index()] == 1;
             alive += bytes;
             peak = peak.max(if in_place { alive - bytes } else { alive });
-            for input in operator.inputs() {
+            for input in self.inputs(operator) {
                 let uses = &mut remaining[input.index()];
                 *uses -= 1;
                 if *uses == 0 {
@@ -76,6 +76,18 @@ impl Graph {
             }
         }
         peak
+    }
+
+    /// Whether an operator may write over its first input.
+    fn may_be_in_place(&self, operator: &Operator) -> bool {
+        match operator.kind {
+            OperatorKind::Input
+            | OperatorKind::Conv { .. }
+            | OperatorKind::GlobalAveragePool
+            | OperatorKind::Linear => false,
+            OperatorKind::BatchNorm | OperatorKind::Activation(_) | OperatorKind::Add | OperatorKind::Gate => true,
+            OperatorKind::Foreign(id) => self.foreign(id).kind.is_in_place(),
+        }
     }
 }
 

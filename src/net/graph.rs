@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use super::foreign::{Foreign, ForeignId};
+
 /// Shape of one image's tensor, without the batch: channels x height x width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Shape {
@@ -52,6 +54,54 @@ impl OperatorId {
 pub enum Activation {
     Relu,
     Sigmoid,
+    /// `min(max(x, 0), 6)`.
+    Relu6,
+    /// `x` times a hard sigmoid.
+    HardSwish,
+    /// A clipped straight line for the sigmoid.
+    HardSigmoid,
+    /// `x` times a sigmoid, also called SiLU.
+    Swish,
+    Gelu,
+    Tanh,
+    /// A small fixed slope below zero.
+    LeakyRelu,
+    /// A trained slope below zero for each channel.
+    PRelu,
+    Elu,
+}
+
+/// Every activation with its name in tables and output.
+const ACTIVATIONS: [(Activation, &str); 11] = [
+    (Activation::Relu, "relu"),
+    (Activation::Sigmoid, "sigmoid"),
+    (Activation::Relu6, "relu6"),
+    (Activation::HardSwish, "hard_swish"),
+    (Activation::HardSigmoid, "hard_sigmoid"),
+    (Activation::Swish, "swish"),
+    (Activation::Gelu, "gelu"),
+    (Activation::Tanh, "tanh"),
+    (Activation::LeakyRelu, "leaky_relu"),
+    (Activation::PRelu, "prelu"),
+    (Activation::Elu, "elu"),
+];
+
+impl Activation {
+    /// Every activation.
+    pub fn all() -> impl Iterator<Item = Self> {
+        ACTIVATIONS.iter().map(|(activation, _)| *activation)
+    }
+
+    /// Name in tables and output, e.g. `hard_swish`.
+    pub fn name(self) -> &'static str {
+        // Every activation is listed, so the fallback is never read.
+        ACTIVATIONS.iter().find(|(activation, _)| *activation == self).map_or("", |(_, name)| name)
+    }
+
+    /// Inverse of [`Activation::name`].
+    pub fn from_name(name: &str) -> Option<Self> {
+        ACTIVATIONS.iter().find(|(_, known)| *known == name).map(|(activation, _)| *activation)
+    }
 }
 
 /// What an operator computes.
@@ -77,6 +127,8 @@ pub enum OperatorKind {
     GlobalAveragePool,
     /// Fully connected layer with bias on a flattened 1 x 1 map.
     Linear,
+    /// An operator that no structure has, see [`Foreign`].
+    Foreign(ForeignId),
 }
 
 /// Epsilon of every batch norm (section 2 of the paper's implementation).
@@ -151,21 +203,14 @@ pub struct Operator {
     pub origin: Origin,
 }
 
-impl Operator {
-    /// The operators whose outputs this one reads, in order.
-    pub fn inputs(&self) -> &[OperatorId] {
-        match self.kind {
-            OperatorKind::Input => &[],
-            OperatorKind::Add | OperatorKind::Gate => &self.inputs,
-            _ => &self.inputs[..1],
-        }
-    }
-}
-
 /// A network as operators with shapes, in execution order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Graph {
     operators: Vec<Operator>,
+    /// Facts of the operators that no structure has.
+    foreign: Vec<Foreign>,
+    /// Names of the operators where they came from; empty for a network that was lowered.
+    names: Vec<String>,
 }
 
 /// A convolution of the trunk with the side of its input, as the scores see it.
@@ -186,14 +231,56 @@ impl Graph {
     /// Appends an operator and returns its id.
     pub(crate) fn push(&mut self, operator: Operator) -> OperatorId {
         let id = OperatorId(self.operators.len() as u32);
-        debug_assert!(operator.inputs().iter().all(|input| *input < id));
+        debug_assert!(self.inputs(&operator).iter().all(|input| *input < id));
         self.operators.push(operator);
         id
+    }
+
+    /// Appends a foreign operator with an output of `shape` and returns its id. It must have an input.
+    pub(crate) fn push_foreign(&mut self, foreign: Foreign, shape: Shape, origin: Origin) -> OperatorId {
+        let first = foreign.inputs.first().copied().unwrap_or(OperatorId(0));
+        let second = foreign.inputs.get(1).copied().unwrap_or(first);
+        let kind = OperatorKind::Foreign(ForeignId(self.foreign.len() as u32));
+        self.foreign.push(foreign);
+        self.push(Operator { kind, inputs: [first, second], shape, branch: Branch::Trunk, origin })
+    }
+
+    /// Names the operator appended last.
+    pub(crate) fn name_last(&mut self, name: &str) {
+        self.names.resize(self.operators.len().saturating_sub(1), String::new());
+        self.names.push(name.to_owned());
+    }
+
+    /// Name of an operator where it came from; none in a network that was lowered.
+    pub fn name(&self, id: OperatorId) -> Option<&str> {
+        self.names.get(id.index()).map(String::as_str).filter(|name| !name.is_empty())
+    }
+
+    /// The facts of a foreign operator.
+    pub fn foreign(&self, id: ForeignId) -> &Foreign {
+        &self.foreign[id.0 as usize]
+    }
+
+    /// Whether it holds operators that no structure has.
+    pub fn is_foreign(&self) -> bool {
+        !self.foreign.is_empty() || !self.names.is_empty()
+    }
+
+    /// The operators whose outputs `operator` reads, in order.
+    pub fn inputs<'g>(&'g self, operator: &'g Operator) -> &'g [OperatorId] {
+        match operator.kind {
+            OperatorKind::Input => &[],
+            OperatorKind::Add | OperatorKind::Gate => &operator.inputs,
+            OperatorKind::Foreign(id) => &self.foreign(id).inputs,
+            _ => &operator.inputs[..1],
+        }
     }
 
     /// Removes every operator but keeps the memory, for reuse in a search.
     pub(crate) fn clear(&mut self) {
         self.operators.clear();
+        self.foreign.clear();
+        self.names.clear();
     }
 
     /// The operators in execution order.
@@ -227,7 +314,7 @@ impl Graph {
         uses.clear();
         uses.resize(self.operators.len(), 0);
         for operator in &self.operators {
-            for input in operator.inputs() {
+            for input in self.inputs(operator) {
                 uses[input.index()] += 1;
             }
         }
@@ -235,9 +322,9 @@ impl Graph {
 
     /// The network without residual links and gates, classifier included: what the scores of the
     /// paper's comparison look at (CIFAR, at most 1M parameters). Operators keep the names of their
-    /// weights.
+    /// weights. Of a network that was lowered; scores take no other.
     pub fn vanilla(&self) -> Graph {
-        let mut kept = Graph::default();
+        let mut kept = Graph { foreign: self.foreign.clone(), ..Graph::default() };
         let mut moved: Vec<OperatorId> = Vec::with_capacity(self.operators.len());
         for operator in &self.operators {
             let inputs = operator.inputs.map(|input| moved.get(input.index()).copied().unwrap_or(input));
@@ -279,7 +366,7 @@ impl fmt::Display for Graph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (id, operator) in self.iter() {
             write!(f, "%{} = {:?}", id.0, operator.kind)?;
-            for input in operator.inputs() {
+            for input in self.inputs(operator) {
                 write!(f, " %{}", input.0)?;
             }
             writeln!(f, " -> {} [{:?}]", operator.shape, operator.branch)?;

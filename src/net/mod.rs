@@ -5,6 +5,7 @@
 pub mod block;
 mod cost;
 mod error;
+mod foreign;
 mod graph;
 mod lower;
 mod structure;
@@ -12,6 +13,8 @@ mod structure;
 pub use cost::Cost;
 pub(crate) use error::LowerErrorKind;
 pub use error::{LowerError, StructureError};
+pub use foreign::{Foreign, ForeignId, ForeignKind};
+pub(crate) use graph::Part;
 pub use graph::{
     Activation, BATCH_NORM_EPSILON, Branch, Graph, Operator, OperatorId, OperatorKind, Origin, Shape, TrunkConv,
 };

@@ -9,7 +9,7 @@
 //! Not here: how anything is timed (`profile`).
 
 use super::OnnxError;
-use super::emit::{Batch, ConvArguments, ModelBuilder, activation_word, encode};
+use super::emit::{Batch, ConvArguments, ModelBuilder, encode};
 use super::error::MAX_MODEL_BYTES;
 use super::weights::{he_normal, normal};
 use crate::latency::{KeyKind, OperatorKey};
@@ -31,8 +31,8 @@ const SECOND: &str = "second";
 /// The operator alone, encoded. Its inputs are `input` and, for a sum or a gate, `second`.
 ///
 /// # Errors
-/// When the key describes no operator (zero sizes, groups that do not divide the channels, even
-/// kernels, kinds with numbers that contradict them) or `batch_size` is out of range.
+/// When the key describes no operator (zero sizes, groups that do not divide the channels, kinds
+/// with numbers that contradict them) or `batch_size` is out of range.
 pub fn operator_model(key: &OperatorKey, batch_size: u32, seed: u64) -> Result<Vec<u8>, OnnxError> {
     let mut model = OperatorModel::new(key, batch_size, seed)?;
     model.builder.input(INPUT, in_shape(key));
@@ -75,19 +75,33 @@ pub fn sandwich_model(key: &OperatorKey, batch_size: u32, seed: u64) -> Result<V
     encode(&model.builder.finish([])?)
 }
 
+/// Shape of the first input.
 pub(super) fn in_shape(key: &OperatorKey) -> Shape {
-    Shape { channels: key.in_channels, height: key.in_height, width: key.in_width }
+    let OperatorKey { in_channels: channels, in_height: height, in_width: width, .. } = *key;
+    match key.kind {
+        KeyKind::Concat => Shape { channels: channels - channels / 2, height, width },
+        KeyKind::Resize => Shape { channels, height: height.div_ceil(2), width: width.div_ceil(2) },
+        KeyKind::MatMul => Shape { channels: width, height, width: channels },
+        _ => Shape { channels, height, width },
+    }
 }
 
 pub(super) fn out_shape(key: &OperatorKey) -> Shape {
-    Shape { channels: key.out_channels, height: key.out_height(), width: key.out_width() }
+    let (channels, height, width) = (key.out_channels, key.out_height(), key.out_width());
+    match key.kind {
+        KeyKind::Rearrange => Shape { channels: height, height: width, width: channels },
+        KeyKind::MatMul => Shape { channels: width, height, width: channels },
+        _ => Shape { channels, height, width },
+    }
 }
 
 /// Shape of the second input, for the operators that have one.
 pub(super) fn second_shape(key: &OperatorKey) -> Option<Shape> {
     match key.kind {
         KeyKind::Gate => Some(Shape::square(key.in_channels, 1)),
-        KeyKind::Add => Some(in_shape(key)),
+        KeyKind::Add | KeyKind::Multiply => Some(in_shape(key)),
+        KeyKind::Concat => Some(Shape { channels: key.in_channels / 2, ..in_shape(key) }),
+        KeyKind::MatMul => Some(Shape { height: key.in_channels, width: key.out_channels, ..in_shape(key) }),
         _ if key.residual_add => Some(out_shape(key)),
         _ => None,
     }
@@ -131,6 +145,23 @@ impl<'k> OperatorModel<'k> {
                 let shift = normal(self.seed, "shift", key.in_channels as usize, 0.1);
                 self.builder.scale_and_shift(&output, input, &scale, &shift);
             }
+            KeyKind::MaxPool => self.builder.pool("MaxPool", &output, input, key.kernel, key.stride),
+            KeyKind::AveragePool => self.builder.pool("AveragePool", &output, input, key.kernel, key.stride),
+            KeyKind::Concat => self.builder.concat(&output, input, second),
+            KeyKind::Multiply => self.builder.multiply(&output, input, second),
+            KeyKind::Resize => {
+                let small = in_shape(&key);
+                // A little more than the ratio, so that rounding never loses the last row.
+                let scale = |large: u32, small: u32| {
+                    if large == 2 * small { 2.0 } else { (large as f32 + 0.25) / small as f32 }
+                };
+                let scales = [scale(key.in_height, small.height), scale(key.in_width, small.width)];
+                self.builder.resize(&output, input, scales);
+            }
+            KeyKind::Rearrange => self.builder.channels_last(&output, input),
+            KeyKind::Norm => self.builder.channel_norm(&output, input, key.in_channels),
+            KeyKind::Softmax => self.builder.softmax(&output, input),
+            KeyKind::MatMul => self.builder.matmul(&output, input, second),
             // The activation below is all there is.
             KeyKind::Elementwise => output = input.to_owned(),
         }
@@ -140,7 +171,7 @@ impl<'k> OperatorModel<'k> {
             output = sum;
         }
         if let Some(activation) = key.activation {
-            let activated = name(activation_word(activation));
+            let activated = name(activation.name());
             self.builder.activation(&activated, activation, &output);
             output = activated;
         }
@@ -170,7 +201,7 @@ impl<'k> OperatorModel<'k> {
         }
         self.builder.input(input, Shape { channels: BREAD_CHANNELS, ..shape });
         let conv = self.pointwise(place, input, BREAD_CHANNELS, shape.channels);
-        let output = format!("{BREAD_NODE_PREFIX}{place}_{}", activation_word(activation));
+        let output = format!("{BREAD_NODE_PREFIX}{place}_{}", activation.name());
         self.builder.activation(&output, activation, &conv);
         output
     }
@@ -183,8 +214,8 @@ fn check(key: &OperatorKey) -> Result<(), String> {
     if [kernel, stride, groups, in_channels, out_channels, in_height, in_width].contains(&0) {
         return Err("every number must be at least 1".to_owned());
     }
-    if kernel % 2 == 0 {
-        return Err(format!("the kernel is {kernel}, but must be odd"));
+    if kernel % 2 == 0 && (in_height % stride, in_width % stride) != (0, 0) {
+        return Err(format!("the kernel is {kernel}; an even one needs a map that its stride divides"));
     }
     if in_channels % groups != 0 || out_channels % groups != 0 {
         return Err(format!("{groups} groups do not divide {in_channels} and {out_channels} channels"));
@@ -192,13 +223,19 @@ fn check(key: &OperatorKey) -> Result<(), String> {
     if key.kind == KeyKind::Depthwise && (groups != in_channels || groups != out_channels) {
         return Err(format!("depthwise needs {in_channels} groups and output channels"));
     }
-    if !is_conv && (kernel != 1 || stride != 1 || groups != 1) {
-        return Err("kernel, stride and groups belong to convolutions and must be 1".to_owned());
+    if !key.kind.has_window() && (kernel != 1 || stride != 1) {
+        return Err("kernel and stride belong to convolutions and pools and must be 1".to_owned());
+    }
+    if !is_conv && groups != 1 {
+        return Err("groups belong to convolutions and must be 1".to_owned());
+    }
+    if key.kind == KeyKind::Concat && in_channels < 2 {
+        return Err("it needs two channels at least".to_owned());
     }
     if !is_conv && key.residual_add {
         return Err("a residual sum fuses into convolutions only".to_owned());
     }
-    if !is_conv && key.kind != KeyKind::Dense && in_channels != out_channels {
+    if !is_conv && !matches!(key.kind, KeyKind::Dense | KeyKind::MatMul) && in_channels != out_channels {
         return Err(format!("it keeps its channels, but has {in_channels} in and {out_channels} out"));
     }
     if key.kind == KeyKind::Dense && (in_height, in_width) != (1, 1) {

@@ -16,6 +16,10 @@ impl Proxy for Flops {
         "multiply-adds for one image: the baseline"
     }
 
+    fn takes_foreign(&self) -> bool {
+        true
+    }
+
     fn score(&self, graph: &Graph, _: &Trial, _: &mut Scratch) -> Result<f64, ScoreError> {
         Ok(graph.parameters_and_flops().1 as f64)
     }
@@ -32,6 +36,10 @@ impl Proxy for Parameters {
 
     fn about(&self) -> &'static str {
         "trainable parameters: the other baseline"
+    }
+
+    fn takes_foreign(&self) -> bool {
+        true
     }
 
     fn score(&self, graph: &Graph, _: &Trial, _: &mut Scratch) -> Result<f64, ScoreError> {

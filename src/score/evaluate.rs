@@ -124,6 +124,10 @@ impl Evaluator {
         trials: &mut Trials,
         observe: &mut dyn FnMut(&Evaluation),
     ) -> Result<Option<Evaluation>, ScoreError> {
+        if graph.is_foreign() && !proxy.takes_foreign() {
+            let reason = "it scores networks given as a structure, and this one was read from a file".to_owned();
+            return Err(ScoreError::Undefined { proxy: proxy.name(), reason });
+        }
         if let Some(evaluation) = trials.evaluation().filter(|evaluation| enough(trials.until, evaluation)) {
             return Ok(Some(evaluation));
         }

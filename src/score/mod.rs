@@ -41,6 +41,11 @@ pub trait Proxy: Sync {
         Randomness::None
     }
 
+    /// Whether it knows networks that no structure describes, as they are read from ONNX files.
+    fn takes_foreign(&self) -> bool {
+        false
+    }
+
     /// Name of the proxy that decides among the best networks of a search by this one: the same score
     /// with less noise or fewer simplifications. None where nothing is more precise; a proxy that
     /// draws is made precise by drawing more often.

@@ -160,7 +160,10 @@ fn operator_keys_that_describe_nothing() {
         (OperatorKey { stride: 0, ..conv }, "at least 1"),
         (OperatorKey { groups: 0, ..conv }, "at least 1"),
         (OperatorKey { in_width: 0, ..conv }, "at least 1"),
-        (OperatorKey { kernel: 2, ..conv }, "must be odd"),
+        (
+            OperatorKey { kernel: 2, stride: 2, in_height: 15, ..conv },
+            "an even one needs a map that its stride divides",
+        ),
         (OperatorKey { groups: 3, ..conv }, "do not divide"),
         (OperatorKey { kind: KeyKind::Depthwise, ..conv }, "depthwise needs 8 groups"),
         (OperatorKey { in_channels: u32::MAX, out_channels: u32::MAX, kernel: u32::MAX, ..conv }, "exceed"),

@@ -82,6 +82,11 @@ pub fn operator_keys() -> Vec<(OperatorKey, Vec<&'static str>)> {
     let dense = OperatorKey { kind: KeyKind::Dense, out_channels: 10, in_height: 1, in_width: 1, ..plain };
     let add = OperatorKey { kind: KeyKind::Add, activation: Some(Activation::Relu), ..plain };
     let norm = OperatorKey { kind: KeyKind::Elementwise, ..plain };
+    let pool = OperatorKey { kind: KeyKind::MaxPool, kernel: 3, stride: 2, ..plain };
+    let even = OperatorKey { in_height: 16, in_width: 16, ..plain };
+    let matmul = OperatorKey { kind: KeyKind::MatMul, out_channels: 20, in_height: 5, in_width: 4, ..plain };
+    let activation = |activation| OperatorKey { kind: KeyKind::Elementwise, activation: Some(activation), ..plain };
+    let norm_steps = vec!["ReduceMean", "Sub", "Mul", "ReduceMean", "Add", "Sqrt", "Div", "Mul", "Add"];
     vec![
         (conv, vec!["Conv", "Add", "Relu"]),
         (stem, vec!["Conv", "Relu"]),
@@ -92,6 +97,30 @@ pub fn operator_keys() -> Vec<(OperatorKey, Vec<&'static str>)> {
         (OperatorKey { kind: KeyKind::Gate, ..plain }, vec!["Mul"]),
         (add, vec!["Add", "Relu"]),
         (norm, vec!["BatchNormalization"]),
-        (OperatorKey { activation: Some(Activation::Sigmoid), ..norm }, vec!["Sigmoid"]),
+        (activation(Activation::Sigmoid), vec!["Sigmoid"]),
+        (activation(Activation::Relu6), vec!["Clip"]),
+        (activation(Activation::HardSwish), vec!["HardSwish"]),
+        (activation(Activation::HardSigmoid), vec!["HardSigmoid"]),
+        (activation(Activation::Swish), vec!["Sigmoid", "Mul"]),
+        (activation(Activation::Gelu), vec!["Div", "Erf", "Add", "Mul", "Mul"]),
+        (activation(Activation::Tanh), vec!["Tanh"]),
+        (activation(Activation::LeakyRelu), vec!["LeakyRelu"]),
+        (activation(Activation::PRelu), vec!["PRelu"]),
+        (activation(Activation::Elu), vec!["Elu"]),
+        (OperatorKey { kind: KeyKind::Conv, kernel: 4, stride: 4, ..even }, vec!["Conv"]),
+        (OperatorKey { kind: KeyKind::Conv, kernel: 2, stride: 1, ..even }, vec!["Conv"]),
+        (pool, vec!["MaxPool"]),
+        (
+            OperatorKey { kind: KeyKind::AveragePool, kernel: 2, in_height: 16, in_width: 16, ..pool },
+            vec!["AveragePool"],
+        ),
+        (OperatorKey { kind: KeyKind::Concat, ..plain }, vec!["Concat"]),
+        (OperatorKey { kind: KeyKind::Multiply, ..plain }, vec!["Mul"]),
+        (OperatorKey { kind: KeyKind::Resize, ..plain }, vec!["Resize"]),
+        (OperatorKey { kind: KeyKind::Resize, ..even }, vec!["Resize"]),
+        (OperatorKey { kind: KeyKind::Rearrange, ..plain }, vec!["Transpose"]),
+        (OperatorKey { kind: KeyKind::Norm, ..plain }, norm_steps),
+        (OperatorKey { kind: KeyKind::Softmax, ..plain }, vec!["Softmax"]),
+        (matmul, vec!["MatMul"]),
     ]
 }

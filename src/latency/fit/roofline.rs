@@ -1,5 +1,6 @@
 //! The roofline prior of a setting, by pattern search on the logarithms of its coefficients.
 
+use super::super::key::KeyClass;
 use super::super::store::Row;
 use super::super::{KeyKind, LatencyError, OperatorKey, Precision, Prior, Roofline, Setting};
 use super::pattern::{Field, mean_log_error, minimise, thinned};
@@ -60,7 +61,7 @@ fn start(rows: &[&Row], setting: &Setting) -> Result<Roofline, LatencyError> {
     };
     let conv = |key: &OperatorKey| key.kind == KeyKind::Conv;
     let depthwise = |key: &OperatorKey| key.kind == KeyKind::Depthwise;
-    let traffic = |key: &OperatorKey| !matches!(key.kind, KeyKind::Conv | KeyKind::Depthwise | KeyKind::Dense);
+    let traffic = |key: &OperatorKey| key.kind.class() == KeyClass::Traffic;
     let rate = |row: &Row| batch * row.key.flops() as f64 / row.ms / 1e9;
     let bandwidth = |row: &Row| {
         let elements = (row.key.in_elements() + row.key.out_elements()) as f64;

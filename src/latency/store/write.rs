@@ -242,21 +242,18 @@ pub(super) fn evidence_rank(evidence: Evidence) -> i64 {
 
 /// Name of an activation in tables; empty for none.
 pub(in crate::latency) fn activation_name(activation: Option<Activation>) -> &'static str {
-    match activation {
-        None => "",
-        Some(Activation::Relu) => "relu",
-        Some(Activation::Sigmoid) => "sigmoid",
-    }
+    activation.map_or("", Activation::name)
 }
 
 /// Inverse of [`activation_name`].
 pub(in crate::latency) fn activation_from_name(name: &str) -> Result<Option<Activation>, String> {
-    match name {
-        "" => Ok(None),
-        "relu" => Ok(Some(Activation::Relu)),
-        "sigmoid" => Ok(Some(Activation::Sigmoid)),
-        _ => Err(format!("unknown activation `{name}`, known are relu and sigmoid")),
+    if name.is_empty() {
+        return Ok(None);
     }
+    Activation::from_name(name).map(Some).ok_or_else(|| {
+        let known: Vec<_> = Activation::all().map(Activation::name).collect();
+        format!("unknown activation `{name}`, known are {}", known.join(", "))
+    })
 }
 
 /// Finds or inserts operator keys.

@@ -1,5 +1,6 @@
-//! Square convolution with bias and padding `(kernel - 1) / 2`.
+//! Square convolution with bias; an odd kernel has padding `(kernel - 1) / 2`.
 
+use super::foreign::pads;
 use super::{ModelBuilder, int, ints};
 
 /// The numbers that decide a convolution.
@@ -33,7 +34,7 @@ impl ModelBuilder {
         let attributes = vec![
             ints("kernel_shape", &[kernel; 2]),
             ints("strides", &[stride; 2]),
-            ints("pads", &[(kernel - 1) / 2; 4]),
+            ints("pads", &pads(kernel, stride)),
             ints("dilations", &[1; 2]),
             int("group", groups as i64),
         ];

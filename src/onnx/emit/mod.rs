@@ -10,6 +10,7 @@ mod activation;
 mod add;
 mod conv;
 mod fold;
+mod foreign;
 mod gate;
 mod linear;
 mod names;
@@ -29,7 +30,6 @@ use protobuf::{EnumOrUnknown, Message, MessageField};
 use super::error::{MAX_MODEL_BYTES, OnnxError};
 use crate::net::Shape;
 
-pub(super) use activation::word as activation_word;
 pub(super) use conv::ConvArguments;
 pub(super) use names::node_names;
 pub use names::{INPUT_NAME, OUTPUT_NAME};
@@ -169,6 +169,24 @@ fn int(name: &str, value: i64) -> AttributeProto {
         name: name.to_owned(),
         type_: EnumOrUnknown::new(AttributeType::INT),
         i: value,
+        ..Default::default()
+    }
+}
+
+fn float(name: &str, value: f32) -> AttributeProto {
+    AttributeProto {
+        name: name.to_owned(),
+        type_: EnumOrUnknown::new(AttributeType::FLOAT),
+        f: value,
+        ..Default::default()
+    }
+}
+
+fn text(name: &str, value: &str) -> AttributeProto {
+    AttributeProto {
+        name: name.to_owned(),
+        type_: EnumOrUnknown::new(AttributeType::STRING),
+        s: value.as_bytes().to_vec(),
         ..Default::default()
     }
 }

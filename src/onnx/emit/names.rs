@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use super::activation;
 use crate::net::{Branch, Graph, Operator, OperatorKind};
 
 /// Name of the model's input.
@@ -44,11 +43,12 @@ fn word(operator: &Operator) -> (&'static str, bool) {
         OperatorKind::Conv { .. } if operator.branch == Branch::Shortcut => ("projection", false),
         OperatorKind::Conv { .. } => ("conv", true),
         OperatorKind::BatchNorm => ("norm", true),
-        OperatorKind::Activation(activation) => (activation::word(activation), true),
+        OperatorKind::Activation(activation) => (activation.name(), true),
         OperatorKind::Add => ("add", false),
         OperatorKind::Gate => ("gate", false),
         OperatorKind::GlobalAveragePool => ("pool", false),
         OperatorKind::Linear => ("classifier", false),
+        OperatorKind::Foreign(_) => ("foreign", true),
     }
 }
 

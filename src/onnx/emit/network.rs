@@ -55,7 +55,7 @@ fn folded_norms(graph: &Graph) -> Result<Vec<Option<OperatorId>>, OnnxError> {
     let uses = graph.use_counts();
     let mut norms = vec![None; uses.len()];
     for (id, operator) in graph.iter().filter(|(_, operator)| operator.kind == OperatorKind::BatchNorm) {
-        let input = operator.inputs()[0];
+        let input = graph.inputs(operator)[0];
         let conv = matches!(graph.get(input).kind, OperatorKind::Conv { .. });
         if !conv || uses[input.index()] != 1 {
             let reason = format!("operator {} is a batch norm without a convolution of its own", id.index());
@@ -82,7 +82,8 @@ struct Walk<'g> {
 impl Walk<'_> {
     fn emit(&mut self, id: OperatorId, operator: &Operator) -> Result<(), OnnxError> {
         let name = self.names[id.index()].clone();
-        let inputs: Vec<String> = operator.inputs().iter().map(|input| self.names[input.index()].clone()).collect();
+        let inputs: Vec<String> =
+            self.graph.inputs(operator).iter().map(|input| self.names[input.index()].clone()).collect();
         match operator.kind {
             OperatorKind::Input => self.builder.input(INPUT_NAME, operator.shape),
             OperatorKind::Conv { .. } => self.conv(id, operator, &name, &inputs[0])?,
@@ -91,6 +92,10 @@ impl Walk<'_> {
             OperatorKind::Add => self.builder.add(&name, &inputs[0], &inputs[1]),
             OperatorKind::Gate => self.builder.gate(&name, &inputs[0], &inputs[1]),
             OperatorKind::GlobalAveragePool => self.builder.global_average_pool(&name, &inputs[0]),
+            OperatorKind::Foreign(foreign) => {
+                let operation = &self.graph.foreign(foreign).operation;
+                return Err(OnnxError::Graph { reason: format!("it holds a {operation}, which no structure has") });
+            }
             OperatorKind::Linear => {
                 let specs = &self.specs[id.index()];
                 let (weight, bias) = (self.weights.get(&specs[0])?, self.weights.get(&specs[1])?);

@@ -59,9 +59,9 @@ fn unit_ends(graph: &Graph) -> Vec<OperatorId> {
         .iter()
         .filter(|operator| operator.kind == OperatorKind::Add)
         .map(|sum| {
-            let end = sum.inputs()[0];
+            let end = graph.inputs(sum)[0];
             match graph.get(end) {
-                norm if norm.kind == OperatorKind::BatchNorm => norm.inputs()[0],
+                norm if norm.kind == OperatorKind::BatchNorm => graph.inputs(norm)[0],
                 _ => end,
             }
         })

@@ -214,7 +214,7 @@ fn forward(
             tensors.push(place.bring(tensor).map_err(failed(name))?);
         }
         let mut inputs = Vec::new();
-        for id in operator.inputs() {
+        for id in graph.inputs(operator) {
             let value = &mut values[id.index()];
             uses[id.index()] -= 1;
             // A map is let go with its last reader.
