@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use onnx_protobuf::ModelProto;
 use protobuf::Message;
 
-use super::emit::{Batch, encode, network_model};
+use super::emit::{Batch, NumberType, encode, network_model};
+use super::interface::Interface;
 use super::verify::{Verification, verify};
 use super::{OnnxError, Weights};
 use crate::files;
@@ -20,6 +21,8 @@ pub struct ExportOptions {
     pub batch: Batch,
     /// Numbers of weights and arithmetic.
     pub precision: Precision,
+    /// What stands around the network.
+    pub interface: Interface,
     /// Structure string the graph was lowered from.
     pub structure: Option<String>,
     /// More metadata, e.g. the predicted latency and its setting; replaces what [`export`] would
@@ -87,10 +90,15 @@ pub fn model_bytes(graph: &Graph, weights: &Weights, options: &ExportOptions) ->
 }
 
 fn model(graph: &Graph, weights: &Weights, options: &ExportOptions) -> Result<ModelProto, OnnxError> {
-    if options.precision != Precision::Fp32 {
-        return Err(OnnxError::Precision { precision: options.precision });
+    if options.interface.half && options.precision != Precision::Fp16 {
+        return Err(OnnxError::HalfInterface { precision: options.precision });
     }
-    network_model(graph, weights, options.batch, metadata(graph, weights, options))
+    let numbers = match options.precision {
+        Precision::Fp32 => NumberType::Float,
+        Precision::Fp16 => NumberType::Half,
+        Precision::Int8 => return Err(OnnxError::Precision { precision: options.precision }),
+    };
+    network_model(graph, weights, numbers, options.batch, &options.interface, metadata(graph, weights, options))
 }
 
 /// Sorted by key, so that equal exports are equal bytes.
@@ -110,6 +118,7 @@ fn metadata(graph: &Graph, weights: &Weights, options: &ExportOptions) -> BTreeM
     if let Some(structure) = &options.structure {
         metadata.insert("structure".to_owned(), structure.clone());
     }
+    metadata.extend(options.interface.metadata());
     metadata.extend(options.metadata.iter().cloned());
     metadata
 }

@@ -43,10 +43,10 @@ fn run(path: &Path, classes: usize) -> Result<Verification, String> {
         .map(|dimension| dimension.concretize().and_then(|size| size.to_usize().ok()).unwrap_or(1))
         .collect();
     let batch_size = shape.first().copied().unwrap_or(1);
+    let numbers = declared.datum_type.concretize().unwrap_or(f32::datum_type());
 
-    let values = normal(0, "verification", shape.iter().product(), 1.0);
-    let input = Tensor::from_shape(&shape, &values).map_err(step("making an input"))?;
-    let fact = InferenceFact::dt_shape(f32::datum_type(), &shape);
+    let input = random_image(&shape, numbers).map_err(step("making an input"))?;
+    let fact = InferenceFact::dt_shape(numbers, &shape);
     let outputs = model
         .with_input_fact(0, fact)
         .and_then(|model| model.into_optimized())
@@ -59,9 +59,19 @@ fn run(path: &Path, classes: usize) -> Result<Verification, String> {
     if output.shape() != [batch_size, classes] {
         return Err(format!("the output has shape {:?} instead of [{batch_size}, {classes}]", output.shape()));
     }
+    let output = output.cast_to::<f32>().map_err(step("reading the output"))?;
     let logits = output.to_plain_array_view::<f32>().map_err(step("reading the output"))?;
     if let Some(value) = logits.iter().find(|value| !value.is_finite()) {
         return Err(format!("an output is {value}; check the weights"));
     }
     Ok(Verification { runtime: "tract".to_owned(), batch_size, classes })
+}
+
+/// N(0, 1) as a normalised image has it, or bytes around their middle.
+fn random_image(shape: &[usize], numbers: DatumType) -> TractResult<Tensor> {
+    let mut values = normal(0, "verification", shape.iter().product(), 1.0);
+    if numbers == u8::datum_type() {
+        values.iter_mut().for_each(|value| *value = (128.0 + 64.0 * *value).clamp(0.0, 255.0));
+    }
+    Ok(Tensor::from_shape(shape, &values)?.cast_to_dt(numbers)?.into_owned())
 }

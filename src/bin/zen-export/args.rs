@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use zen_nas::cli::{self, CompletionArgs, DatabaseArgs, DeviceArgs, LoweringArgs, OutputArgs, count};
 use zen_nas::latency::{Precision, SettingQuery};
+use zen_nas::onnx::{InputForm, Interface, Normalization, NormalizeAs, OnnxError, read_labels};
 
 /// Writes a structure as an ONNX file that onnxruntime, TensorRT and mobile converters accept.
 ///
@@ -28,6 +29,25 @@ pub struct Args {
     /// Numbers of weights and arithmetic: fp32, fp16 or int8 [default: fp32]
     #[arg(long, value_name = "NAME")]
     pub precision: Option<Precision>,
+    /// Take and give float16 in an fp16 model, instead of float32
+    #[arg(long, requires = "precision")]
+    pub fp16_io: bool,
+    /// Image that the model takes: float-nchw, or uint8-nhwc (0 to 255, as cameras give it; divided by 255 inside)
+    #[arg(long, value_name = "FORM", default_value_t)]
+    pub input: InputForm,
+    /// Normalise the image inside the model, from values from 0 to 1: imagenet, cifar, or MEANS/DEVIATIONS
+    /// with a number for each channel, e.g. 0.485,0.456,0.406/0.229,0.224,0.225
+    #[arg(long, value_name = "NAME|NUMBERS", allow_hyphen_values = true)]
+    pub normalize: Option<Normalization>,
+    /// How: folded (scales in the first convolution, one node for the mean) or nodes (every weight as trained)
+    #[arg(long, value_name = "FORM", default_value_t)]
+    pub normalize_as: NormalizeAs,
+    /// End in class probabilities instead of logits
+    #[arg(long)]
+    pub softmax: bool,
+    /// Names of the classes, one a line in the order of the output, for the file's metadata
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<PathBuf>,
     /// Fix the batch instead of leaving it symbolic
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub batch: Option<u32>,
@@ -54,11 +74,24 @@ const EXAMPLES: &str = "Examples:
   zen-export best.txt -o network.onnx
   zen-export best.txt --weights trained.safetensors --classes 100 -o network.onnx
   zen-export best.txt --weights trained.pth --precision fp16 -o half.onnx
+  zen-export best.txt --weights trained.pth --input uint8-nhwc --normalize imagenet --softmax --labels names.txt -o app.onnx
   zen-export 'SuperConvK3BNRELU(3,16,2,1)SuperResK3K3(16,32,2,16,1)' --resolution 96 --batch 1 -o small.onnx";
 
 impl Args {
     /// The latency table that is asked for.
     pub fn query(&self) -> Option<SettingQuery> {
         self.table.query(self.table_precision.or(self.precision))
+    }
+
+    /// What the model has around the network.
+    pub fn interface(&self) -> Result<Interface, OnnxError> {
+        Ok(Interface {
+            input: self.input,
+            half: self.fp16_io,
+            normalization: self.normalize.clone(),
+            normalize_as: self.normalize_as,
+            softmax: self.softmax,
+            labels: self.labels.as_deref().map_or(Ok(Vec::new()), read_labels)?,
+        })
     }
 }

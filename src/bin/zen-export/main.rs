@@ -45,6 +45,7 @@ fn write(args: &Args) -> anyhow::Result<Exit> {
     let export_options = ExportOptions {
         batch: args.batch.map_or(Batch::Symbolic, Batch::Fixed),
         precision: args.precision.unwrap_or_default(),
+        interface: args.interface()?,
         structure: Some(network.to_string()),
         metadata,
     };
