@@ -131,7 +131,7 @@ mod pytorch {
     fn checkpoint(pickle: &[u8], bytes: usize) -> Vec<u8> {
         let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
         let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-        for (name, data) in [("archive/data.pkl", pickle), ("archive/data/0", &vec![0; bytes])] {
+        for (name, data) in [("archive/data.pkl", pickle), ("archive/data/0", &vec![0; bytes][..])] {
             archive.start_file(name, options).unwrap();
             archive.write_all(data).unwrap();
         }

@@ -16,14 +16,14 @@ fn interface(input: InputForm, normalize: bool, normalize_as: NormalizeAs, softm
     Interface { input, normalization, normalize_as, softmax, ..Interface::default() }
 }
 
-/// Forms with their names.
-pub fn forms() -> Vec<(&'static str, ExportOptions)> {
+/// Forms of a network with `classes`, with their names.
+pub fn forms(classes: u32) -> Vec<(&'static str, ExportOptions)> {
     use InputForm::{FloatNchw, Uint8Nhwc};
     use NormalizeAs::{Folded, Nodes};
     let fp32 = |interface| ExportOptions { interface, ..ExportOptions::default() };
     let fp16 = |interface| ExportOptions { interface, precision: Precision::Fp16, ..ExportOptions::default() };
     let half = |interface| Interface { half: true, ..interface };
-    let labels = (0..10).map(|class| format!("class \"{class}\", größer")).collect();
+    let labels = (0..classes).map(|class| format!("class \"{class}\", größer")).collect();
     vec![
         ("plain", fp32(Interface::default())),
         ("labels", fp32(Interface { labels, softmax: true, ..Interface::default() })),
