@@ -149,3 +149,22 @@ fn weights_outside_float16_are_named() {
     let error = onnx::model_bytes(&golden.graph, &golden.weights(), &half).unwrap_err().to_string();
     assert!(error.contains("not in fp32"), "{error}");
 }
+
+#[test]
+fn results_outside_float16_are_found_by_the_check() {
+    // Every weight fits, what they add up to does not.
+    let golden = Golden::load("k3k3");
+    let mut tensors = golden.tensors.clone();
+    tensors.get_mut("fc_linear.netblock.bias").unwrap().values[0] = 6e4;
+    for value in &mut tensors.get_mut("fc_linear.netblock.weight").unwrap().values[..24] {
+        *value = 6e4;
+    }
+    let weights = Weights::from_tensors(tensors, "test");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.onnx");
+    let options = ExportOptions { precision: Precision::Fp16, ..ExportOptions::default() };
+    let error = onnx::export(&golden.graph, &weights, &options, &path).unwrap_err().to_string();
+    assert!(error.contains("beyond float16's 65504") && error.contains("head_classifier"), "{error}");
+    assert!(!path.exists());
+    onnx::export(&golden.graph, &weights, &ExportOptions::default(), &path).unwrap();
+}

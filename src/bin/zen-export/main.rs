@@ -4,9 +4,11 @@ mod args;
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Parser;
 use serde_json::json;
 use zen_nas::cli::{self, Exit};
+use zen_nas::latency::Precision;
 use zen_nas::net::Network;
 use zen_nas::onnx::{Batch, ExportOptions, Weights, export};
 use zen_nas::search::run::latency_metadata;
@@ -39,7 +41,8 @@ fn write(args: &Args) -> anyhow::Result<Exit> {
         None => Weights::seeded(args.seed),
     };
     let mut metadata = vec![("squeeze_excite".to_owned(), args.lowering.squeeze_excite.to_string())];
-    let table = cli::open_table(args.query().as_ref(), &args.database)?;
+    let table = cli::open_table(args.query().as_ref(), &args.database)
+        .context("the latency table (--table-precision chooses its precision)")?;
     let prediction = table.as_ref().map(|table| table.predictor.predict(&graph));
     metadata.extend(prediction.iter().flat_map(latency_metadata));
     let export_options = ExportOptions {
@@ -54,6 +57,10 @@ fn write(args: &Args) -> anyhow::Result<Exit> {
         let value = json!({ "structure": network.to_string(), "export": summary, "latency": prediction });
         cli::print(&serde_json::to_string_pretty(&value)?);
     } else {
+        let mut checked = summary.verified.runtime.clone();
+        if export_options.precision != Precision::Fp32 {
+            checked.push_str(", computing in fp32");
+        }
         let mut lines = vec![
             (
                 "written to",
@@ -61,7 +68,7 @@ fn write(args: &Args) -> anyhow::Result<Exit> {
             ),
             ("weights", weights.description().to_owned()),
             ("precision", export_options.precision.to_string()),
-            ("checked in", summary.verified.runtime.clone()),
+            ("checked in", checked),
         ];
         lines.extend(cli::cost_lines(network.layers(), &graph.cost()));
         if let (Some(prediction), Some(table)) = (&prediction, &table) {
