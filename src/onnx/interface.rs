@@ -177,7 +177,8 @@ impl Interface {
             add("input", self.input.to_string());
         }
         if let Some(normalization) = &self.normalization {
-            add("normalization", serde_json::json!(normalization).to_string());
+            // Not through a `Value`, which would show more digits than float32 has.
+            add("normalization", serde_json::to_string(normalization).unwrap_or_default());
         }
         if !self.labels.is_empty() {
             add("labels", serde_json::json!(self.labels).to_string());

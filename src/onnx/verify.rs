@@ -16,6 +16,10 @@ use super::weights::normal;
 /// Largest finite float16.
 const LARGEST_HALF: f32 = 65504.0;
 
+/// End of the names of sums that tract splits a mean into. Runtimes for float16 sum a mean in
+/// float32.
+const SUM_OF_MEAN: &str = ".sum";
+
 /// What was checked.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Verification {
@@ -73,7 +77,7 @@ fn run(path: &Path, classes: usize) -> Result<Verification, String> {
         .and_then(|mut state| {
             state.run_plan_with_eval(tvec!(input.into_tvalue()), |context, op_state, node, inputs| {
                 let outputs = plan::eval(context, op_state, node, inputs)?;
-                if halves {
+                if halves && !node.name.ends_with(SUM_OF_MEAN) {
                     outputs.iter().try_for_each(|output| within_half(&node.name, output))?;
                 }
                 TractResult::Ok(outputs)
