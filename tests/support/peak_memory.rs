@@ -9,6 +9,7 @@ use std::process::Command;
 /// # Panics
 /// When the program cannot be run or fails.
 #[cfg(unix)]
+#[allow(clippy::zombie_processes)] // `wait4` waits; `Child::wait` tells nothing of memory
 pub fn peak_bytes(command: &mut Command) -> u64 {
     let child = command.spawn().unwrap();
     let mut status = 0;

@@ -73,7 +73,7 @@ impl<'p> Walk<'p> {
             0x86 | b'R' | 0x81 | b'b' => self.wrap(2)?,
             0x87 => self.wrap(3)?,
             b't' => {
-                let inside = self.to_mark()?;
+                let inside = self.pop_to_mark()?;
                 self.push(inside.0, inside.1 + 1)
             }
             b'a' => {
@@ -85,7 +85,7 @@ impl<'p> Walk<'p> {
                 self.grow((value.0 + key.0, value.1.max(key.1)))?
             }
             b'e' | b'u' => {
-                let inside = self.to_mark()?;
+                let inside = self.pop_to_mark()?;
                 self.grow(inside)?
             }
             // The reader leaves the objects where they are.
@@ -153,7 +153,7 @@ impl<'p> Walk<'p> {
     }
 
     /// Takes the objects behind the last mark, and the mark.
-    fn to_mark(&mut self) -> Option<(u64, u32)> {
+    fn pop_to_mark(&mut self) -> Option<(u64, u32)> {
         let mut inside = (0, 0);
         while let Some(object) = self.stack.pop()? {
             inside = (inside.0 + object.0, inside.1.max(object.1));
