@@ -123,15 +123,20 @@ fn small_graph() -> Graph {
 mod pytorch {
     use std::io::Write;
 
+    use zen_nas::onnx::weights::{Role, TensorSpec};
     use zip::write::SimpleFileOptions;
 
     use super::*;
 
-    /// A checkpoint of the given pickle and one storage of `bytes` bytes.
+    /// A checkpoint of the given pickle and one storage of `bytes` zeros.
     fn checkpoint(pickle: &[u8], bytes: usize) -> Vec<u8> {
+        archive(pickle, &vec![0; bytes])
+    }
+
+    fn archive(pickle: &[u8], storage: &[u8]) -> Vec<u8> {
         let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
         let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-        for (name, data) in [("archive/data.pkl", pickle), ("archive/data/0", &vec![0; bytes][..])] {
+        for (name, data) in [("archive/data.pkl", pickle), ("archive/data/0", storage)] {
             archive.start_file(name, options).unwrap();
             archive.write_all(data).unwrap();
         }
@@ -149,6 +154,12 @@ mod pytorch {
     /// `{"w": tensor}`, of one dimension, over the storage `archive/data/KEY` that would hold
     /// `stored` numbers.
     fn tensor(storage: &str, key: &str, stored: i32, offset: i32, size: i32) -> Vec<u8> {
+        strided(storage, key, stored, offset, &[(size, 1)])
+    }
+
+    /// The same of any dimensions, each a size and a stride.
+    fn strided(storage: &str, key: &str, stored: i32, offset: i32, dimensions: &[(i32, i32)]) -> Vec<u8> {
+        let tuple = |numbers: Vec<u8>| [b"(".as_slice(), &numbers, b"t"].concat();
         [
             b"\x80\x02}(".to_vec(),
             text("w"),
@@ -160,8 +171,9 @@ mod pytorch {
             number(stored),
             b"tQ".to_vec(),
             number(offset),
-            number(size),
-            b"\x85K\x01\x85\x89N".to_vec(),
+            tuple(dimensions.iter().flat_map(|(size, _)| number(*size)).collect()),
+            tuple(dimensions.iter().flat_map(|(_, stride)| number(*stride)).collect()),
+            b"\x89N".to_vec(),
             b"tRu.".to_vec(),
         ]
         .concat()
@@ -189,6 +201,61 @@ mod pytorch {
         }
         let numbers = tensor("LongStorage", "0", 5, 0, 5);
         assert!(load("w.pth", &checkpoint(&numbers, 40)).is_ok(), "the network decides whether it is needed");
+    }
+
+    /// The tensor `w` of a checkpoint.
+    fn values(pickle: &[u8], storage: &[u8], shape: &[usize]) -> Vec<f32> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("w.pth");
+        std::fs::write(&path, archive(pickle, storage)).unwrap();
+        let spec = TensorSpec { name: "w".into(), shape: shape.into(), role: Role::ConvWeight };
+        Weights::load(&path).unwrap().get(&spec).unwrap().into_owned()
+    }
+
+    #[test]
+    fn every_type_offset_and_order_reads_as_the_same_numbers() {
+        // 9 is before, between and behind what the tensors look at.
+        let stored = [9.0f32, 1.0, -2.5, 9.0, 3.0, 0.0625, 9.0];
+        let raw = |bytes: fn(f32) -> Vec<u8>| stored.into_iter().flat_map(bytes).collect::<Vec<u8>>();
+        let half = |value: f32| tract_onnx::prelude::f16::from_f32(value).to_le_bytes().to_vec();
+        for (storage, bytes) in [
+            ("FloatStorage", raw(|value| value.to_le_bytes().to_vec())),
+            ("DoubleStorage", raw(|value| (value as f64).to_le_bytes().to_vec())),
+            ("HalfStorage", raw(half)),
+            ("BFloat16Storage", raw(|value| value.to_le_bytes()[2..].to_vec())),
+        ] {
+            assert_eq!(values(&tensor(storage, "0", 7, 1, 2), &bytes, &[2]), [1.0, -2.5], "{storage}");
+            let rows = strided(storage, "0", 7, 1, &[(2, 3), (2, 1)]);
+            assert_eq!(values(&rows, &bytes, &[2, 2]), [1.0, -2.5, 3.0, 0.0625], "{storage}");
+            let columns = strided(storage, "0", 7, 1, &[(2, 1), (2, 3)]);
+            assert_eq!(values(&columns, &bytes, &[2, 2]), [1.0, 3.0, -2.5, 0.0625], "{storage}");
+            let repeated = strided(storage, "0", 7, 2, &[(3, 0)]);
+            assert_eq!(values(&repeated, &bytes, &[3]), [-2.5; 3], "{storage}");
+            assert_eq!(values(&strided(storage, "0", 7, 5, &[]), &bytes, &[]), [0.0625], "{storage}");
+        }
+    }
+
+    #[test]
+    fn strides_and_sizes_that_lead_out_of_the_file() {
+        for (dimensions, shape) in [
+            (vec![(2, i32::MAX)], "[2]"),
+            (vec![(2, 10)], "[2]"),
+            (
+                vec![(i32::MAX, i32::MAX), (i32::MAX, i32::MAX), (i32::MAX, i32::MAX)],
+                "[2147483647, 2147483647, 2147483647]",
+            ),
+        ] {
+            let error = message(load("w.pth", &checkpoint(&strided("FloatStorage", "0", 10, 0, &dimensions), 40)));
+            assert!(error.contains(&format!("w of shape {shape} needs more than the 40 bytes")), "{error}");
+        }
+        // The archive's directory claims two gigabytes for forty bytes.
+        let mut large = checkpoint(&strided("FloatStorage", "0", 10, 0, &[(2, 500_000_000)]), 40);
+        let entry = large.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
+        for field in [20, 24] {
+            large[entry + field..][..4].copy_from_slice(&2_100_000_000u32.to_le_bytes());
+        }
+        let error = message(load("w.pth", &large));
+        assert!(error.contains("w has its numbers in archive/data/0, which goes beyond the file"), "{error}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::TensorSpec;
-use super::file::FLOATS;
+use super::float::FLOATS;
 
 /// Everything that does not fit, each with the tensor's name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

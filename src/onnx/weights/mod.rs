@@ -4,6 +4,7 @@
 //! they are. Not here: folding (`../emit/fold.rs`), the names themselves (`net::Origin`).
 
 mod file;
+mod float;
 mod init;
 mod mismatch;
 #[cfg(feature = "candle")]
@@ -16,9 +17,8 @@ mod spec;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
-use file::{Declared, TensorFile, WeightFile};
+use file::{Place, WeightFile};
 pub(super) use init::{he_normal, normal};
 use mismatch::Found;
 pub use mismatch::WeightMismatch;
@@ -81,14 +81,14 @@ impl Weights {
     /// When the file cannot be read or is not of the format its name says.
     pub fn load(path: &Path) -> Result<Self, OnnxError> {
         let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
-        let file: Arc<dyn TensorFile> = match extension.as_ref().and_then(|extension| extension.to_str()) {
-            Some("safetensors") => Arc::new(safetensors::SafetensorsFile::open(path)?),
+        let file = match extension.as_ref().and_then(|extension| extension.to_str()) {
+            Some("safetensors") => safetensors::open(path)?,
             #[cfg(feature = "candle")]
-            Some("pth" | "pt") => Arc::new(pytorch::PytorchFile::open(path)?),
+            Some("pth" | "pt") => pytorch::open(path)?,
             _ => return Err(OnnxError::UnknownWeightFormat { path: path.to_owned() }),
         };
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        Ok(Self { source: Source::File { file: WeightFile::new(file), description: format!("from {name}") } })
+        Ok(Self { source: Source::File { file, description: format!("from {name}") } })
     }
 
     /// Where the weights are from, for the metadata of a model.
@@ -120,7 +120,7 @@ impl Weights {
                 mismatch = WeightMismatch::between(&required_tensors(graph), found);
             }
             Source::File { file, .. } => {
-                let found = file.tensors().map(|(name, declared)| (name, declared.found()));
+                let found = file.tensors().iter().map(|(name, place)| (name.as_str(), place.found()));
                 mismatch = WeightMismatch::between(&required_tensors(graph), found);
             }
         }
@@ -135,7 +135,7 @@ impl Weights {
         let found = match &self.source {
             Source::Seeded(_) => None,
             Source::Given { tensors, .. } => tensors.get(&spec.name).map(found),
-            Source::File { file, .. } => file.get(&spec.name).map(Declared::found),
+            Source::File { file, .. } => file.tensors().get(&spec.name).map(Place::found),
         };
         let mut mismatch = WeightMismatch::default();
         if self.seed().is_none() {
@@ -147,7 +147,7 @@ impl Weights {
         let values = match &self.source {
             Source::Seeded(seed) => return Ok(Cow::Owned(init::draw(*seed, spec))),
             Source::Given { tensors, .. } => Cow::Borrowed(&tensors[&spec.name].values[..]),
-            Source::File { file, .. } => Cow::Owned(file.read(&spec.name)?),
+            Source::File { file, .. } => Cow::Owned(file.read(&file.tensors()[&spec.name])?),
         };
         match values.iter().find(|value| !value.is_finite()) {
             Some(value) => Err(OnnxError::WeightNotFinite { name: spec.name.clone(), value: *value }),

@@ -1,17 +1,19 @@
-//! Tensors of a PyTorch checkpoint (the zip format of `torch.save`), each read when it is asked
-//! for by candle's pickle reader.
+//! Where the tensors of a PyTorch checkpoint are (the zip format of `torch.save`), by candle's
+//! pickle reader. Tensors that are views or lie in another order of memory, such as
+//! `channels_last`, are found too.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::DType;
 use candle_core::pickle::{PthTensors, TensorInfo};
 use zip::{CompressionMethod, ZipArchive};
 
-use super::file::{Declared, TensorFile};
+use super::file::{Place, WeightFile, span};
+use super::float::Float;
 use super::pickle;
 use crate::onnx::OnnxError;
 
@@ -22,55 +24,22 @@ const MAX_PICKLE_BYTES: u64 = 64 << 20;
 /// How a zip file begins.
 const ZIP: [u8; 2] = *b"PK";
 
-/// A checkpoint whose tensors are all there.
-pub struct PytorchFile {
-    path: PathBuf,
-    file: PthTensors,
-    tensors: BTreeMap<String, Declared>,
-}
-
-impl std::fmt::Debug for PytorchFile {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PytorchFile").field("path", &self.path).finish_non_exhaustive()
+/// # Errors
+/// When the file cannot be read, is no checkpoint, or lacks bytes that a tensor needs; names the
+/// tensor.
+pub fn open(path: &Path) -> Result<WeightFile, OnnxError> {
+    let io = |source| OnnxError::ReadWeights { path: path.to_owned(), source };
+    let wrong = |reason| OnnxError::WeightFormat { path: path.to_owned(), format: "PyTorch", reason };
+    let file = File::open(path).map_err(io)?;
+    let mut start = Vec::new();
+    (&file).take(2).read_to_end(&mut start).map_err(io)?;
+    if start != ZIP {
+        let reason = "it is no zip file; save a checkpoint from before PyTorch 1.6 again with torch.save";
+        return Err(wrong(reason.to_owned()));
     }
-}
-
-impl PytorchFile {
-    /// # Errors
-    /// When the file cannot be read, is no checkpoint, or lacks bytes that a tensor needs; names
-    /// the tensor.
-    pub fn open(path: &Path) -> Result<Self, OnnxError> {
-        let mut start = Vec::new();
-        let io = |source| OnnxError::ReadWeights { path: path.to_owned(), source };
-        File::open(path).and_then(|file| file.take(2).read_to_end(&mut start)).map_err(io)?;
-        let wrong = |reason| wrong(path, reason);
-        if start != ZIP {
-            let reason = "it is no zip file; save a checkpoint from before PyTorch 1.6 again with torch.save";
-            return Err(wrong(reason.to_owned()));
-        }
-        // The reader indexes into what it read, so a malformed file can make it panic.
-        let (file, tensors) = caught(|| open(path)).map_err(wrong)?;
-        Ok(Self { path: path.to_owned(), file, tensors })
-    }
-}
-
-impl TensorFile for PytorchFile {
-    fn tensors(&self) -> &BTreeMap<String, Declared> {
-        &self.tensors
-    }
-
-    fn read(&self, name: &str) -> Result<Vec<f32>, OnnxError> {
-        let values = || -> Result<Vec<f32>, String> {
-            let tensor = self.file.get(name).map_err(text)?.ok_or("it is not there")?;
-            let tensor = tensor.to_dtype(DType::F32).and_then(|tensor| tensor.flatten_all()).map_err(text)?;
-            tensor.to_vec1::<f32>().map_err(text)
-        };
-        caught(values).map_err(|reason| wrong(&self.path, format!("{name}: {reason}")))
-    }
-}
-
-fn wrong(path: &Path, reason: String) -> OnnxError {
-    OnnxError::WeightFormat { path: path.to_owned(), format: "PyTorch", reason }
+    // The reader indexes into what it read, so a malformed file can make it panic.
+    let tensors = caught(|| places(path, &file)).map_err(wrong)?;
+    Ok(WeightFile::new(path, file, tensors))
 }
 
 fn caught<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
@@ -82,30 +51,29 @@ fn text(error: candle_core::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
-fn open(path: &Path) -> Result<(PthTensors, BTreeMap<String, Declared>), String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
+fn places(path: &Path, file: &File) -> Result<BTreeMap<String, Place>, String> {
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| error.to_string())?;
     check_pickles(&mut archive)?;
-    let nested = KEYS.iter().filter_map(|key| PthTensors::new(path, Some(key)).ok());
-    let nested = nested.into_iter().find(|file| !file.tensor_infos().is_empty());
-    let file = match nested {
-        Some(file) => file,
+    let mut nested = KEYS.iter().filter_map(|key| PthTensors::new(path, Some(key)).ok());
+    let checkpoint = match nested.find(|checkpoint| !checkpoint.tensor_infos().is_empty()) {
+        Some(checkpoint) => checkpoint,
         None => PthTensors::new(path, None).map_err(text)?,
     };
-    if file.tensor_infos().is_empty() {
+    if checkpoint.tensor_infos().is_empty() {
         return Err(format!("it holds no tensors, neither at the top nor under {}", KEYS.join(", ")));
     }
-    let mut tensors = BTreeMap::new();
-    for (name, info) in file.tensor_infos() {
-        check_tensor(&mut archive, info).map_err(|reason| format!("{name} {reason}"))?;
-        let odd_type = (!info.dtype.is_float()).then(|| format!("{:?}", info.dtype));
-        tensors.insert(name.clone(), Declared { shape: info.layout.dims().to_vec(), odd_type });
-    }
-    Ok((file, tensors))
+    let file_bytes = file.metadata().map_err(|error| error.to_string())?.len();
+    let infos = checkpoint.tensor_infos().iter();
+    infos
+        .map(|(name, info)| {
+            let place = place(&mut archive, file_bytes, info).map_err(|reason| format!("{name} {reason}"))?;
+            Ok((name.clone(), place))
+        })
+        .collect()
 }
 
 /// Refuses pickles that are too large or unfold to too much, before anything unpickles them.
-fn check_pickles(archive: &mut ZipArchive<BufReader<File>>) -> Result<(), String> {
+fn check_pickles(archive: &mut ZipArchive<BufReader<&File>>) -> Result<(), String> {
     for i in 0..archive.len() {
         let entry = archive.by_index_raw(i).map_err(|error| error.to_string())?;
         let name = entry.name().map_err(|error| error.to_string())?.into_owned();
@@ -124,19 +92,34 @@ fn check_pickles(archive: &mut ZipArchive<BufReader<File>>) -> Result<(), String
     Ok(())
 }
 
-/// Whether the storage of a tensor has the bytes that its shape and offset need.
-fn check_tensor(archive: &mut ZipArchive<BufReader<File>>, info: &TensorInfo) -> Result<(), String> {
-    let dims = info.layout.dims();
-    let elements = dims.iter().try_fold(1usize, |product, d| product.checked_mul(*d));
-    let end = elements
-        .and_then(|elements| elements.checked_mul(info.dtype.size_in_bytes()))
-        .and_then(|bytes| bytes.checked_add(info.layout.start_offset()));
+/// Where a tensor is, if its storage has the bytes that its shape and offset need.
+fn place(archive: &mut ZipArchive<BufReader<&File>>, file_bytes: u64, info: &TensorInfo) -> Result<Place, String> {
+    let (shape, strides) = (info.layout.dims(), info.layout.stride());
     let entry = archive.by_name(&info.path).map_err(|error| format!("has its numbers in {}: {error}", info.path))?;
     if entry.compression() != CompressionMethod::Stored || entry.size() != entry.compressed_size() {
         return Err(format!("has its numbers in {}, which is compressed; PyTorch compresses nothing", info.path));
     }
+    let end = span(shape, strides)
+        .filter(|_| shape.len() == strides.len())
+        .and_then(|numbers| numbers.checked_mul(info.dtype.size_in_bytes()))
+        .and_then(|bytes| bytes.checked_add(info.layout.start_offset()));
     if end.is_none_or(|end| end as u64 > entry.size()) {
-        return Err(format!("of shape {dims:?} needs more than the {} bytes of {}", entry.size(), info.path));
+        return Err(format!("of shape {shape:?} needs more than the {} bytes of {}", entry.size(), info.path));
     }
-    Ok(())
+    let inside = |start: &u64| start.checked_add(entry.size()).is_some_and(|end| end <= file_bytes);
+    let start = entry.data_start().filter(inside);
+    let start = start.ok_or_else(|| format!("has its numbers in {}, which goes beyond the file", info.path))?;
+    let float = match info.dtype {
+        DType::F32 => Ok(Float::F32),
+        DType::F64 => Ok(Float::F64),
+        DType::F16 => Ok(Float::F16),
+        DType::BF16 => Ok(Float::Bf16),
+        other => Err(format!("{other:?}")),
+    };
+    Ok(Place {
+        shape: shape.to_vec(),
+        strides: (!info.layout.is_contiguous()).then(|| strides.to_vec()),
+        position: start + info.layout.start_offset() as u64,
+        float,
+    })
 }
