@@ -48,7 +48,9 @@ fn main() {
                 command.arg("--weights").arg(file);
             }
             let start = Instant::now();
-            let peak = peak_memory::peak_bytes(&mut command) as f64;
+            let (peak, code) = peak_memory::peak_bytes(&mut command);
+            assert_eq!(code, 0, "{command:?} failed");
+            let peak = peak as f64;
             let ratio = peak / weight_bytes as f64;
             let seconds = start.elapsed().as_secs_f64();
             println!("{name:<12} {precision:<5} {:>8.0} {ratio:>6.2} {seconds:>8.1}", peak / 1e6);

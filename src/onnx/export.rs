@@ -41,6 +41,8 @@ pub struct ExportSummary {
     pub parameters: u64,
     /// ONNX nodes.
     pub nodes: usize,
+    /// Numbers of weights and arithmetic.
+    pub precision: Precision,
     /// How the file was checked.
     pub verified: Verification,
 }
@@ -78,7 +80,8 @@ pub fn export(
     let verified = verify(file.path(), classes(graph))?;
     file.persist(path).map_err(|error| write(error.error))?;
     let parameters = graph.cost().parameters;
-    Ok(ExportSummary { path: path.to_owned(), bytes, parameters, nodes, verified })
+    let precision = options.precision;
+    Ok(ExportSummary { path: path.to_owned(), bytes, parameters, nodes, precision, verified })
 }
 
 /// The encoded model, unchecked.

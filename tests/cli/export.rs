@@ -118,6 +118,38 @@ fn memory_is_bounded_by_the_weights() {
     assert!(weight_bytes > 200_000_000);
     let place = Place::new();
     let options = format!("{structure} --resolution 32 --classes 100 -o a.onnx");
-    let peak = peak_bytes(place.command("zen-export", &options).stdout(Stdio::null()));
+    let (peak, code) = peak_bytes(place.command("zen-export", &options).stdout(Stdio::null()));
+    assert_eq!(code, 0);
     assert!(peak <= 3 * weight_bytes, "{peak} bytes for {weight_bytes} of weights");
+}
+
+/// Files of a kilobyte that ask for terabytes.
+#[cfg(unix)]
+#[test]
+fn weight_files_that_lie_take_no_memory() {
+    use std::process::Stdio;
+
+    let place = Place::new();
+    let header = r#"{"a":{"dtype":"F32","shape":[1000000,1000000],"data_offsets":[0,4000000000000]}}"#;
+    place.write("huge.safetensors", [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &[0; 64]].concat());
+    place.write("long.safetensors", u64::MAX.to_le_bytes().repeat(100));
+    let mut files = vec!["huge.safetensors", "long.safetensors"];
+    #[cfg(feature = "candle")]
+    {
+        use std::io::Write;
+        // Two to the power of forty empty tuples.
+        let pickle = [b"\x80\x02)q\x00".to_vec(), b"h\x00h\x00\x86q\x00".repeat(40), b".".to_vec()].concat();
+        let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        archive.start_file("archive/data.pkl", options).unwrap();
+        archive.write_all(&pickle).unwrap();
+        place.write("bomb.pth", archive.finish().unwrap().into_inner());
+        files.push("bomb.pth");
+    }
+    for file in files {
+        let mut command = place.command("zen-export", &format!("{SMALL} --weights {file} -o a.onnx"));
+        let (peak, code) = peak_bytes(command.stderr(Stdio::null()));
+        assert_eq!(code, 3, "{file}");
+        assert!(peak < 256 << 20, "{file}: {peak} bytes");
+    }
 }
