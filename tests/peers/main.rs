@@ -5,6 +5,8 @@
 mod adb;
 #[cfg(feature = "ssh")]
 mod agent;
+#[cfg(feature = "candle")]
+mod checkpoints;
 mod contract;
 #[path = "../support/forms.rs"]
 mod forms;
