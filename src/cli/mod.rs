@@ -15,6 +15,7 @@ mod profile;
 mod progress;
 mod report;
 mod scores;
+mod setting;
 mod tables;
 
 pub use board::{describe_comparison, describe_scored, score_table};
@@ -24,8 +25,8 @@ pub use interrupt::interrupted;
 pub use networks::{InputError, Networks, read_networks};
 pub use number::{count, count_or_none, large_number, positive, threads};
 pub use options::{
-    CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, NamedStructure, OpenTable, OutputArgs, SettingArgs,
-    TableArgs, choose_shipped, open_store, open_table, read_structures,
+    CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, NamedStructure, OpenTable, OutputArgs, TableArgs,
+    choose_shipped, open_store, open_table, read_structures,
 };
 pub use passphrase::Passphrases;
 pub use print::{columns, cost_lines, describe_latency, human, print, table};
@@ -33,4 +34,5 @@ pub use profile::{SessionProgress, describe_session, describe_verification, prof
 pub use progress::Progress;
 pub use report::{describe_report, describe_setting};
 pub use scores::{SCORE_ADVICE, proxies_help, with_error};
+pub use setting::{DeviceArgs, SettingArgs};
 pub use tables::{RunSummary, TableSummary, all_tables, describe_import, tables_of};

@@ -11,44 +11,6 @@ use crate::net::{LowerOptions, MAX_STRUCTURE_BYTES};
 use crate::report::Quality;
 use crate::score::{Compute, ComputeError};
 
-/// Which latency table.
-#[derive(Args, Clone, Debug, Default)]
-pub struct SettingArgs {
-    /// Device whose latency table is used (`zen-profile list` shows them)
-    #[arg(long, value_name = "NAME")]
-    pub device: Option<String>,
-    /// Runtime of the table, e.g. tensorrt, tract, published [default: the device's]
-    #[arg(long, value_name = "NAME", requires = "device")]
-    pub runtime: Option<String>,
-    /// Precision of the table: fp32, fp16 or int8 [default: the device's]
-    #[arg(long, value_name = "NAME", requires = "device")]
-    pub precision: Option<Precision>,
-    /// Images in one inference call [default: the device's, usually 1]
-    #[arg(long, value_name = "N", value_parser = count, requires = "device", allow_negative_numbers = true)]
-    pub batch_size: Option<u32>,
-    /// Threads of the runtime, for tables of processors
-    #[arg(long, value_name = "N", value_parser = count, requires = "device", allow_negative_numbers = true)]
-    pub runtime_threads: Option<u32>,
-    /// The shipped (or imported) table, not one of your own
-    #[arg(long, requires = "device")]
-    pub shipped: bool,
-}
-
-impl SettingArgs {
-    /// What is asked for, if a device is named.
-    pub fn query(&self) -> Option<SettingQuery> {
-        Some(SettingQuery {
-            device: self.device.clone()?,
-            runtime: self.runtime.clone(),
-            precision: self.precision,
-            batch_size: self.batch_size,
-            threads: self.runtime_threads,
-            preferred_batch_size: None,
-            shipped: self.shipped,
-        })
-    }
-}
-
 /// Which latency table, where it is the subject of the command.
 #[derive(Args, Clone, Debug)]
 pub struct TableArgs {
@@ -223,10 +185,10 @@ pub struct OpenTable {
 ///
 /// # Errors
 /// When the database cannot be opened, or no table fits.
-pub fn open_table(setting: &SettingArgs, database: &DatabaseArgs) -> Result<Option<OpenTable>, LatencyError> {
-    let Some(query) = setting.query() else { return Ok(None) };
+pub fn open_table(query: Option<&SettingQuery>, database: &DatabaseArgs) -> Result<Option<OpenTable>, LatencyError> {
+    let Some(query) = query else { return Ok(None) };
     let mut store = open_store(database)?;
-    let setting = resolve(&store, &query)?;
+    let setting = resolve(&store, query)?;
     choose_shipped(&mut store, query.shipped);
     Ok(Some(OpenTable { predictor: Predictor::new(&store, &setting)?, quality: Quality::of(&store, &setting)? }))
 }

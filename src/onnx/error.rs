@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::weights::WeightMismatch;
+use crate::latency::Precision;
 
 /// Largest ONNX file: protobuf messages end at 2 GiB.
 pub const MAX_MODEL_BYTES: u64 = i32::MAX as u64;
@@ -24,10 +25,27 @@ pub enum OnnxError {
     UnknownWeightFormat { path: PathBuf },
     #[error("the weights do not fit the network: {0}")]
     Mismatch(WeightMismatch),
+    #[error("the weight {name} holds {value}; a checkpoint of a training that diverged cannot be exported")]
+    WeightNotFinite { name: String, value: f32 },
     #[error("folding the batch norm `{name}` gives values that are not finite; check its running_var and weight")]
     NotFinite { name: String },
     #[error("the graph cannot be written as ONNX: {reason}")]
     Graph { reason: String },
+    #[error("models are not written in {precision} yet; use --precision fp32")]
+    Precision { precision: Precision },
+    #[error(
+        "float16 ends at 65504, but {name} reaches {value} (its batch norm folded in, where it has one); \
+         export in fp32"
+    )]
+    OutsideHalf { name: String, value: f32 },
+    #[error("the normalisation does not fit: {reason}")]
+    Normalization { reason: String },
+    #[error("float16 at input and output is for models in fp16, not in {precision}")]
+    HalfInterface { precision: Precision },
+    #[error("cannot read labels from {}: {source}", .path.display())]
+    ReadLabels { path: PathBuf, source: std::io::Error },
+    #[error("there are {labels} labels for {classes} classes; write one a line, in the order of the output")]
+    Labels { labels: usize, classes: u32 },
     #[error("batch size is {batch_size}, but must be from 1 to {limit}")]
     BatchSize { batch_size: u32, limit: u32 },
     #[error("no model for the operator `{key}`: {reason}")]

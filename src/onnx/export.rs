@@ -7,16 +7,22 @@ use std::path::{Path, PathBuf};
 use onnx_protobuf::ModelProto;
 use protobuf::Message;
 
-use super::emit::{Batch, encode, network_model};
+use super::emit::{Batch, NumberType, encode, network_model};
+use super::interface::Interface;
 use super::verify::{Verification, verify};
 use super::{OnnxError, Weights};
 use crate::files;
+use crate::latency::Precision;
 use crate::net::{Graph, OperatorKind};
 
 /// What a graph leaves open.
 #[derive(Clone, Debug, Default)]
 pub struct ExportOptions {
     pub batch: Batch,
+    /// Numbers of weights and arithmetic.
+    pub precision: Precision,
+    /// What stands around the network.
+    pub interface: Interface,
     /// Structure string the graph was lowered from.
     pub structure: Option<String>,
     /// More metadata, e.g. the predicted latency and its setting; replaces what [`export`] would
@@ -35,6 +41,8 @@ pub struct ExportSummary {
     pub parameters: u64,
     /// ONNX nodes.
     pub nodes: usize,
+    /// Numbers of weights and arithmetic.
+    pub precision: Precision,
     /// How the file was checked.
     pub verified: Verification,
 }
@@ -72,7 +80,8 @@ pub fn export(
     let verified = verify(file.path(), classes(graph))?;
     file.persist(path).map_err(|error| write(error.error))?;
     let parameters = graph.cost().parameters;
-    Ok(ExportSummary { path: path.to_owned(), bytes, parameters, nodes, verified })
+    let precision = options.precision;
+    Ok(ExportSummary { path: path.to_owned(), bytes, parameters, nodes, precision, verified })
 }
 
 /// The encoded model, unchecked.
@@ -84,7 +93,15 @@ pub fn model_bytes(graph: &Graph, weights: &Weights, options: &ExportOptions) ->
 }
 
 fn model(graph: &Graph, weights: &Weights, options: &ExportOptions) -> Result<ModelProto, OnnxError> {
-    network_model(graph, weights, options.batch, metadata(graph, weights, options))
+    if options.interface.half && options.precision != Precision::Fp16 {
+        return Err(OnnxError::HalfInterface { precision: options.precision });
+    }
+    let numbers = match options.precision {
+        Precision::Fp32 => NumberType::Float,
+        Precision::Fp16 => NumberType::Half,
+        Precision::Int8 => return Err(OnnxError::Precision { precision: options.precision }),
+    };
+    network_model(graph, weights, numbers, options.batch, &options.interface, metadata(graph, weights, options))
 }
 
 /// Sorted by key, so that equal exports are equal bytes.
@@ -92,6 +109,7 @@ fn metadata(graph: &Graph, weights: &Weights, options: &ExportOptions) -> BTreeM
     let mut metadata = BTreeMap::from([
         ("zen_nas_version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("classes".to_owned(), classes(graph).to_string()),
+        ("precision".to_owned(), options.precision.to_string()),
         ("weights".to_owned(), weights.description()),
     ]);
     if let Some(input) = graph.operators().first().filter(|operator| operator.kind == OperatorKind::Input) {
@@ -103,6 +121,7 @@ fn metadata(graph: &Graph, weights: &Weights, options: &ExportOptions) -> BTreeM
     if let Some(structure) = &options.structure {
         metadata.insert("structure".to_owned(), structure.clone());
     }
+    metadata.extend(options.interface.metadata());
     metadata.extend(options.metadata.iter().cloned());
     metadata
 }

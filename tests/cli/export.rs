@@ -1,5 +1,10 @@
 //! `zen-export`: a file that was checked, or none.
 
+#[cfg(unix)]
+use zen_nas::onnx::weights::required_tensors;
+
+#[cfg(unix)]
+use crate::peak_memory::peak_bytes;
 use crate::program::Place;
 
 const SMALL: &str = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)";
@@ -36,4 +41,123 @@ fn golden_weights_from_a_file() {
     // The file also holds the input and the expected results, which are no weights.
     place.fails("zen-export", &format!("s.txt {options}"), 3, &["input", "expect.logits"]);
     assert!(!place.file("k.onnx").exists());
+}
+
+/// Writes the golden k3k3 network, its checkpoint as both formats, and labels.
+fn trained(place: &Place) {
+    let golden = std::env::current_dir().unwrap().join("tests/data/golden");
+    let text = std::fs::read_to_string(golden.join("k3k3.json")).unwrap();
+    let description: serde_json::Value = serde_json::from_str(&text).unwrap();
+    place.write("best.txt", description["struct"].as_str().unwrap());
+    place.write("checkpoint.pth", std::fs::read(golden.join("k3k3.pth")).unwrap());
+    let bytes = std::fs::read(golden.join("k3k3.eval.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let weights = file.iter().filter(|(name, _)| !name.starts_with("expect.") && *name != "input");
+    safetensors::serialize_to_file(weights, None, &place.file("trained.safetensors")).unwrap();
+    let labels: Vec<_> = (0..10).map(|class| format!("class {class}\n")).collect();
+    place.write("names.txt", labels.concat());
+}
+
+#[test]
+fn the_commands_of_the_guide() {
+    let place = Place::new();
+    trained(&place);
+    let guide = std::fs::read_to_string("docs/guide/export.md").unwrap();
+    let commands: Vec<_> = guide.lines().filter_map(|line| line.strip_prefix("    zen-export ")).collect();
+    assert!(commands.len() >= 7);
+    for command in commands {
+        if cfg!(feature = "candle") || !command.contains(".pth") {
+            place.done("zen-export", command);
+        }
+    }
+}
+
+#[test]
+fn forms_are_told_in_the_metadata() {
+    let place = Place::new();
+    trained(&place);
+    let weights = "best.txt --weights trained.safetensors --classes 10 --resolution 16";
+    place.done(
+        "zen-export",
+        &format!("{weights} --precision fp16 --input uint8-nhwc --normalize cifar --labels names.txt -o a.onnx"),
+    );
+    let bytes = std::fs::read(place.file("a.onnx")).unwrap();
+    for part in ["fp16", "uint8-nhwc", r#"["class 0","class 1","#, r#""mean":[0.4914,"#, "io_mean", "io_half"] {
+        assert!(bytes.windows(part.len()).any(|window| window == part.as_bytes()), "{part}");
+    }
+    place.write("nine.txt", "a\nb\nc\nd\ne\nf\ng\nh\ni\n");
+    for (options, code, part) in [
+        ("--labels nine.txt", 3, "9 labels for 10 classes"),
+        ("--labels missing.txt", 3, "missing.txt"),
+        ("--normalize 0.5/0.5", 3, "1 means and 1 deviations for 3 channels"),
+        ("--normalize 0.5,0.5,0.5/0,1,1", 3, "0 is not positive"),
+        ("--normalize coco", 2, "imagenet or cifar"),
+        ("--normalize-as weights", 2, "folded, nodes"),
+        ("--input uint8", 2, "float-nchw, uint8-nhwc"),
+        ("--precision fp16 --fp16-io --precision fp32", 2, "--precision"),
+        ("--precision fp32 --fp16-io", 3, "not in fp32"),
+        ("--precision fp8", 2, "fp32, fp16, int8"),
+    ] {
+        place.fails("zen-export", &format!("{weights} {options} -o b.onnx"), code, &[part]);
+        assert!(!place.file("b.onnx").exists());
+    }
+}
+
+/// The weights of a network of some size may be in memory three times, not more.
+#[cfg(unix)]
+#[test]
+fn memory_is_bounded_by_the_weights() {
+    use std::process::Stdio;
+
+    use zen_nas::net::{LowerOptions, Network};
+
+    // 57M parameters: what the program takes besides weights is small beside them.
+    let structure = "SuperConvK3BNRELU(3,16,2,1)SuperConvK3BNRELU(16,1024,2,1)SuperConvK3BNRELU(1024,2048,2,2)";
+    let graph = Network::parse(structure).unwrap().lower(&LowerOptions::new(32, 100)).unwrap();
+    let weight_bytes: u64 = required_tensors(&graph).iter().map(|spec| 4 * spec.elements()).sum();
+    assert!(weight_bytes > 200_000_000);
+    let place = Place::new();
+    let options = format!("{structure} --resolution 32 --classes 100 -o a.onnx");
+    let (peak, code) = peak_bytes(place.command("zen-export", &options).stdout(Stdio::null()));
+    assert_eq!(code, 0);
+    assert!(peak <= 3 * weight_bytes, "{peak} bytes for {weight_bytes} of weights");
+}
+
+/// Files of a kilobyte that ask for terabytes.
+#[cfg(unix)]
+#[test]
+fn weight_files_that_lie_take_no_memory() {
+    use std::process::Stdio;
+
+    let place = Place::new();
+    let header = r#"{"a":{"dtype":"F32","shape":[1000000,1000000],"data_offsets":[0,4000000000000]}}"#;
+    place.write("huge.safetensors", [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &[0; 64]].concat());
+    place.write("long.safetensors", u64::MAX.to_le_bytes().repeat(100));
+    let mut files = vec!["huge.safetensors", "long.safetensors"];
+    files.extend(bomb(&place));
+    for file in files {
+        let mut command = place.command("zen-export", &format!("{SMALL} --weights {file} -o a.onnx"));
+        let (peak, code) = peak_bytes(command.stderr(Stdio::null()));
+        assert_eq!(code, 3, "{file}");
+        assert!(peak < 256 << 20, "{file}: {peak} bytes");
+    }
+}
+
+/// Two to the power of forty empty tuples in a checkpoint.
+#[cfg(all(unix, feature = "candle"))]
+fn bomb(place: &Place) -> Option<&'static str> {
+    use std::io::Write;
+
+    let pickle = [b"\x80\x02)q\x00".to_vec(), b"h\x00h\x00\x86q\x00".repeat(40), b".".to_vec()].concat();
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    archive.start_file("archive/data.pkl", options).unwrap();
+    archive.write_all(&pickle).unwrap();
+    place.write("bomb.pth", archive.finish().unwrap().into_inner());
+    Some("bomb.pth")
+}
+
+#[cfg(all(unix, not(feature = "candle")))]
+fn bomb(_: &Place) -> Option<&'static str> {
+    None
 }

@@ -4,6 +4,9 @@ mod agent;
 mod bad_input;
 mod devices;
 mod export;
+#[cfg(unix)]
+#[path = "../support/peak_memory.rs"]
+mod peak_memory;
 mod profile;
 mod program;
 mod reference;

@@ -5,6 +5,8 @@ mod closed_form;
 mod engine;
 #[cfg(feature = "candle")]
 mod exact;
+#[path = "../support/forms.rs"]
+mod forms;
 #[cfg(feature = "candle")]
 mod given;
 mod latency;
@@ -12,6 +14,7 @@ mod networks;
 mod onnx;
 #[path = "../support/onnx_cases.rs"]
 mod onnx_cases;
+mod onnx_forms;
 #[cfg(feature = "candle")]
 mod proxies;
 mod search;

@@ -3,3 +3,4 @@
 mod onnx;
 #[path = "../support/onnx_cases.rs"]
 mod onnx_cases;
+mod weights;

@@ -5,11 +5,16 @@
 mod adb;
 #[cfg(feature = "ssh")]
 mod agent;
+#[cfg(feature = "candle")]
+mod checkpoints;
 mod contract;
+#[path = "../support/forms.rs"]
+mod forms;
 mod local;
 mod onnx;
 #[path = "../support/onnx_cases.rs"]
 mod onnx_cases;
+mod onnx_forms;
 #[cfg(feature = "onnxruntime")]
 mod onnxruntime;
 mod onnxruntime_remote;

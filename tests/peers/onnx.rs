@@ -8,7 +8,7 @@ use zen_nas::onnx::{self, Batch, ExportOptions};
 use crate::onnx_cases::{Golden, NETWORKS, golden_directory, operator_keys};
 
 /// Python of an environment with `requirements.txt` installed.
-const PYTHON: &str = "ZEN_NAS_PEER_PYTHON";
+pub const PYTHON: &str = "ZEN_NAS_PEER_PYTHON";
 
 #[test]
 fn checker_and_onnxruntime_accept_the_models() {

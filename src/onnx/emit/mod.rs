@@ -12,14 +12,15 @@ mod conv;
 mod fold;
 mod foreign;
 mod gate;
+mod interface;
 mod linear;
 mod names;
 mod network;
+mod number;
 mod pool;
 mod scale;
 
 use onnx_protobuf::attribute_proto::AttributeType;
-use onnx_protobuf::tensor_proto::DataType;
 use onnx_protobuf::tensor_shape_proto::{Dimension, dimension};
 use onnx_protobuf::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
@@ -31,9 +32,11 @@ use super::error::{MAX_MODEL_BYTES, OnnxError};
 use crate::net::Shape;
 
 pub(super) use conv::ConvArguments;
+pub use interface::INTERFACE_NODE_PREFIX;
 pub(super) use names::node_names;
-pub use names::{INPUT_NAME, OUTPUT_NAME};
+pub use names::{INPUT_NAME, OUTPUT_NAME, PROBABILITIES_NAME};
 pub(super) use network::network_model;
+pub(super) use number::NumberType;
 
 /// Operator set and format version: what tract, onnxruntime, `onnx.checker` and older converters read.
 pub const OPSET: i64 = 17;
@@ -70,22 +73,41 @@ impl Batch {
 pub(super) struct ModelBuilder {
     graph: GraphProto,
     batch: Batch,
+    /// Type of weights, and so of what nodes compute.
+    numbers: NumberType,
+    /// The first weight that the type cannot hold, with its tensor.
+    outside: Option<(String, f32)>,
 }
 
 impl ModelBuilder {
     pub fn new(graph_name: &str, batch: Batch) -> Self {
-        Self { graph: GraphProto { name: graph_name.to_owned(), ..Default::default() }, batch }
+        let graph = GraphProto { name: graph_name.to_owned(), ..Default::default() };
+        Self { graph, batch, numbers: NumberType::Float, outside: None }
+    }
+
+    /// A model whose weights and arithmetic are of another type than float32.
+    pub fn with_numbers(self, numbers: NumberType) -> Self {
+        Self { numbers, ..self }
     }
 
     /// Declares a float32 input map of batch x `shape`.
     pub fn input(&mut self, name: &str, shape: Shape) {
-        let dimensions = [shape.channels, shape.height, shape.width];
-        self.graph.input.push(self.value(name, &dimensions));
+        self.typed_input(name, &[shape.channels, shape.height, shape.width], NumberType::Float);
     }
 
     /// Declares a float32 output of batch x `dimensions`.
     pub fn output(&mut self, name: &str, dimensions: &[u32]) {
-        self.graph.output.push(self.value(name, dimensions));
+        self.typed_output(name, dimensions, NumberType::Float);
+    }
+
+    fn typed_input(&mut self, name: &str, dimensions: &[u32], numbers: NumberType) {
+        let value = self.value(name, dimensions, numbers);
+        self.graph.input.push(value);
+    }
+
+    fn typed_output(&mut self, name: &str, dimensions: &[u32], numbers: NumberType) {
+        let value = self.value(name, dimensions, numbers);
+        self.graph.output.push(value);
     }
 
     /// Appends a node that computes the tensor `output`.
@@ -102,20 +124,24 @@ impl ModelBuilder {
 
     /// Stores weights as the tensor `name`, row by row in `dimensions`.
     fn weights(&mut self, name: &str, dimensions: &[u32], values: &[f32]) {
-        let mut raw_data = Vec::with_capacity(4 * values.len());
-        for value in values {
-            raw_data.extend_from_slice(&value.to_le_bytes());
-        }
+        self.typed_weights(name, dimensions, values, self.numbers);
+    }
+
+    fn typed_weights(&mut self, name: &str, dimensions: &[u32], values: &[f32], numbers: NumberType) {
+        let raw_data = number::raw(values, numbers).unwrap_or_else(|value| {
+            self.outside.get_or_insert_with(|| (name.to_owned(), value));
+            Vec::new()
+        });
         self.graph.initializer.push(TensorProto {
             name: name.to_owned(),
             dims: dimensions.iter().map(|d| *d as i64).collect(),
-            data_type: DataType::FLOAT as i32,
+            data_type: numbers.onnx(),
             raw_data,
             ..Default::default()
         });
     }
 
-    fn value(&self, name: &str, dimensions: &[u32]) -> ValueInfoProto {
+    fn value(&self, name: &str, dimensions: &[u32], numbers: NumberType) -> ValueInfoProto {
         let batch = match self.batch {
             Batch::Symbolic => dimension::Value::DimParam("batch".to_owned()),
             Batch::Fixed(batch_size) => dimension::Value::DimValue(batch_size as i64),
@@ -126,7 +152,7 @@ impl ModelBuilder {
             .map(|value| Dimension { value: Some(value), ..Default::default() })
             .collect();
         let tensor = type_proto::Tensor {
-            elem_type: DataType::FLOAT as i32,
+            elem_type: numbers.onnx(),
             shape: MessageField::some(TensorShapeProto { dim, ..Default::default() }),
             ..Default::default()
         };
@@ -137,8 +163,11 @@ impl ModelBuilder {
     /// Closes the model.
     ///
     /// # Errors
-    /// When it is larger than protobuf can hold.
+    /// When it is larger than protobuf can hold, or its type of numbers does not hold a weight.
     pub fn finish(self, metadata: impl IntoIterator<Item = (String, String)>) -> Result<ModelProto, OnnxError> {
+        if let Some((name, value)) = self.outside {
+            return Err(OnnxError::OutsideHalf { name, value });
+        }
         let model = ModelProto {
             ir_version: IR_VERSION,
             producer_name: "zen-nas".to_owned(),

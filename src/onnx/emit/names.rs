@@ -8,6 +8,8 @@ use crate::net::{Branch, Graph, Operator, OperatorKind};
 pub const INPUT_NAME: &str = "image";
 /// Name of the model's output.
 pub const OUTPUT_NAME: &str = "logits";
+/// Name of the output of a model that ends in softmax.
+pub const PROBABILITIES_NAME: &str = "probabilities";
 
 /// The node name of every operator, in order; the input operator has [`INPUT_NAME`].
 ///

@@ -4,46 +4,53 @@ use onnx_protobuf::ModelProto;
 
 use super::conv::ConvArguments;
 use super::fold::{BatchNorm, fold};
-use super::names::{INPUT_NAME, OUTPUT_NAME, node_names};
-use super::{Batch, ModelBuilder};
+use super::names::node_names;
+use super::{Batch, ModelBuilder, NumberType};
 use crate::net::{Graph, Operator, OperatorId, OperatorKind};
 use crate::onnx::error::{MAX_MODEL_BYTES, OnnxError};
+use crate::onnx::interface::Interface;
 use crate::onnx::weights::{TensorSpec, Weights, tensors_by_operator};
 
-/// Builds the model of `graph`; every batch norm is folded into its convolution.
+/// Builds the model of `graph` in `numbers`; every batch norm is folded into its convolution, in
+/// float32 and better.
 ///
 /// # Errors
-/// When weights are missing or misshapen, the model is too large, or folding is not finite.
+/// When weights are missing or misshapen, the model is too large, folding is not finite, a weight
+/// does not fit `numbers`, or the interface does not fit the network.
 pub(in crate::onnx) fn network_model(
     graph: &Graph,
     weights: &Weights,
+    numbers: NumberType,
     batch: Batch,
+    interface: &Interface,
     metadata: impl IntoIterator<Item = (String, String)>,
 ) -> Result<ModelProto, OnnxError> {
     batch.check()?;
-    weights.check(graph)?;
     // Known before any weight is drawn; names and nodes are checked at the end.
     let specs = tensors_by_operator(graph);
-    let bytes = 4 * specs.iter().flatten().map(TensorSpec::elements).sum::<u64>();
+    let bytes = numbers.bytes() * specs.iter().flatten().map(TensorSpec::elements).sum::<u64>();
     if bytes > MAX_MODEL_BYTES {
         return Err(OnnxError::TooLarge { bytes });
     }
     let Some(last) = graph.operators().last().filter(|operator| operator.kind == OperatorKind::Linear) else {
         return Err(OnnxError::Graph { reason: "it does not end in a classifier".to_owned() });
     };
-    let classes = last.shape.channels;
+    let image = graph.operators().first().map_or(0, |operator| operator.shape.channels);
+    interface.check(image, last.shape.channels)?;
+    weights.check(graph)?;
     let mut walk = Walk {
         graph,
         weights,
         specs,
         norms: folded_norms(graph)?,
         names: node_names(graph),
-        builder: ModelBuilder::new("zen_nas", batch),
+        builder: ModelBuilder::new("zen_nas", batch).with_numbers(numbers),
+        interface,
+        image_scale: Vec::new(),
     };
     for (id, operator) in graph.iter() {
         walk.emit(id, operator)?;
     }
-    walk.builder.output(OUTPUT_NAME, &[classes]);
     walk.builder.finish(metadata)
 }
 
@@ -77,6 +84,9 @@ struct Walk<'g> {
     /// convolution's.
     names: Vec<String>,
     builder: ModelBuilder,
+    interface: &'g Interface,
+    /// What weights of convolutions that read the image are multiplied by, for each channel.
+    image_scale: Vec<f64>,
 }
 
 impl Walk<'_> {
@@ -85,7 +95,13 @@ impl Walk<'_> {
         let inputs: Vec<String> =
             self.graph.inputs(operator).iter().map(|input| self.names[input.index()].clone()).collect();
         match operator.kind {
-            OperatorKind::Input => self.builder.input(INPUT_NAME, operator.shape),
+            OperatorKind::Input => {
+                let mut readers = self.graph.operators().iter().filter(|reader| reader.inputs().contains(&id));
+                let fold = readers.all(|reader| matches!(reader.kind, OperatorKind::Conv { .. }));
+                let image = self.builder.image(operator.shape, self.interface, fold);
+                self.names[id.index()] = image.tensor;
+                self.image_scale = image.scale;
+            }
             OperatorKind::Conv { .. } => self.conv(id, operator, &name, &inputs[0])?,
             OperatorKind::BatchNorm => self.names[id.index()].clone_from(&inputs[0]),
             OperatorKind::Activation(activation) => self.builder.activation(&name, activation, &inputs[0]),
@@ -100,7 +116,10 @@ impl Walk<'_> {
                 let specs = &self.specs[id.index()];
                 let (weight, bias) = (self.weights.get(&specs[0])?, self.weights.get(&specs[1])?);
                 let sides = [operator.shape.channels, self.graph.input_shape(operator).channels];
-                self.builder.linear(&name, &inputs[0], sides, &weight, &bias, OUTPUT_NAME);
+                self.builder.result(sides[0], self.interface, |builder, output| {
+                    builder.linear(&name, &inputs[0], sides, &weight, &bias, output);
+                });
+                self.fits(id)?;
             }
         }
         Ok(())
@@ -131,7 +150,46 @@ impl Walk<'_> {
             }
         }
         let arguments = ConvArguments { kernel, stride, groups, in_channels, out_channels };
+        if !self.image_scale.is_empty() && self.graph.get(operator.inputs()[0]).kind == OperatorKind::Input {
+            scale_inputs(&mut weight, &arguments, &self.image_scale);
+        }
         self.builder.conv(name, input, arguments, &weight, &bias);
-        Ok(())
+        self.fits(id)
+    }
+
+    /// Whether the weights of an operator fit the type of the model.
+    fn fits(&self, id: OperatorId) -> Result<(), OnnxError> {
+        match &self.builder.outside {
+            None => Ok(()),
+            Some((_, value)) => {
+                Err(OnnxError::OutsideHalf { name: self.specs[id.index()][0].name.clone(), value: *value })
+            }
+        }
+    }
+}
+
+/// Multiplies a convolution's weights by a number for each of its input channels.
+fn scale_inputs(weight: &mut [f32], arguments: &ConvArguments, scale: &[f64]) {
+    let [out_channels, in_group, height, width] = arguments.weight_dimensions().map(|d| d as usize);
+    let outs_of_group = out_channels / arguments.groups as usize;
+    for (i, plane) in weight.chunks_exact_mut(height * width).enumerate() {
+        let (out_channel, offset) = (i / in_group, i % in_group);
+        let factor = scale[out_channel / outs_of_group * in_group + offset];
+        for value in plane {
+            *value = (*value as f64 * factor) as f32;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scales_follow_groups() {
+        let arguments = ConvArguments { kernel: 1, stride: 1, groups: 2, in_channels: 4, out_channels: 4 };
+        let mut weight = [1.0; 8];
+        scale_inputs(&mut weight, &arguments, &[1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(weight, [1.0, 2.0, 1.0, 2.0, 3.0, 4.0, 3.0, 4.0]);
     }
 }

@@ -3,8 +3,12 @@
 //! Names and shapes are those of the published PyTorch implementation, so its checkpoints load as
 //! they are. Not here: folding (`../emit/fold.rs`), the names themselves (`net::Origin`).
 
+mod file;
+mod float;
 mod init;
 mod mismatch;
+#[cfg(feature = "candle")]
+mod pickle;
 #[cfg(feature = "candle")]
 mod pytorch;
 mod safetensors;
@@ -14,7 +18,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use file::{Place, WeightFile};
 pub(super) use init::{he_normal, normal};
+use mismatch::Found;
 pub use mismatch::WeightMismatch;
 pub use spec::{Role, TensorSpec, required_tensors, tensors_by_operator};
 
@@ -42,6 +48,11 @@ enum Source {
         tensors: BTreeMap<String, Tensor>,
         description: String,
     },
+    /// Read tensor by tensor when asked for.
+    File {
+        file: WeightFile,
+        description: String,
+    },
 }
 
 impl Weights {
@@ -60,29 +71,31 @@ impl Weights {
         Self { source: Source::Given { tensors, description: description.into() } }
     }
 
-    /// Reads a `.safetensors` file or, with the cargo feature `candle`, a PyTorch `.pth` or `.pt`
-    /// file, whose tensors may stand under `state_dict`. A common prefix `module.` is removed and
-    /// `num_batches_tracked` is left out.
+    /// Opens a `.safetensors` file or, with the cargo feature `candle`, a PyTorch `.pth` or `.pt`
+    /// file, whose tensors may stand under `state_dict`, `model_state_dict` or `model`. A common
+    /// prefix `module.` is removed and `num_batches_tracked` is left out. Tensors of 16 and 64-bit
+    /// floats become 32-bit ones. Values are read when they are asked for; the file must stay as it
+    /// is until then.
     ///
     /// # Errors
     /// When the file cannot be read or is not of the format its name says.
     pub fn load(path: &Path) -> Result<Self, OnnxError> {
         let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
-        let tensors = match extension.as_ref().and_then(|extension| extension.to_str()) {
-            Some("safetensors") => safetensors::read(path)?,
+        let file = match extension.as_ref().and_then(|extension| extension.to_str()) {
+            Some("safetensors") => safetensors::open(path)?,
             #[cfg(feature = "candle")]
-            Some("pth" | "pt") => pytorch::read(path)?,
+            Some("pth" | "pt") => pytorch::open(path)?,
             _ => return Err(OnnxError::UnknownWeightFormat { path: path.to_owned() }),
         };
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        Ok(Self::from_tensors(without_module_prefix(tensors), format!("from {name}")))
+        Ok(Self { source: Source::File { file, description: format!("from {name}") } })
     }
 
     /// Where the weights are from, for the metadata of a model.
     pub fn description(&self) -> String {
         match &self.source {
             Source::Seeded(seed) => format!("untrained, He-normal, seed {seed}"),
-            Source::Given { description, .. } => description.clone(),
+            Source::Given { description, .. } | Source::File { description, .. } => description.clone(),
         }
     }
 
@@ -90,51 +103,59 @@ impl Weights {
     pub fn seed(&self) -> Option<u64> {
         match self.source {
             Source::Seeded(seed) => Some(seed),
-            Source::Given { .. } => None,
+            Source::Given { .. } | Source::File { .. } => None,
         }
     }
 
-    /// Compares names and shapes with what `graph` needs.
+    /// Compares names, shapes and types with what `graph` needs.
     ///
     /// # Errors
-    /// Names every missing, surplus and misshapen tensor in one message.
+    /// Names every missing, surplus, misshapen and mistyped tensor in one message.
     pub fn check(&self, graph: &Graph) -> Result<(), OnnxError> {
-        let Source::Given { tensors, .. } = &self.source else {
-            return Ok(());
-        };
-        let mismatch = WeightMismatch::between(&required_tensors(graph), tensors);
+        let mut mismatch = WeightMismatch::default();
+        match &self.source {
+            Source::Seeded(_) => {}
+            Source::Given { tensors, .. } => {
+                let found = tensors.iter().map(|(name, tensor)| (name.as_str(), found(tensor)));
+                mismatch = WeightMismatch::between(&required_tensors(graph), found);
+            }
+            Source::File { file, .. } => {
+                let found = file.tensors().iter().map(|(name, place)| (name.as_str(), place.found()));
+                mismatch = WeightMismatch::between(&required_tensors(graph), found);
+            }
+        }
         if mismatch.is_empty() { Ok(()) } else { Err(OnnxError::Mismatch(mismatch)) }
     }
 
     /// The values of one tensor.
     ///
     /// # Errors
-    /// When there is no tensor of this name and shape.
+    /// When there is no tensor of this name and shape, it cannot be read, or a value is not finite.
     pub fn get(&self, spec: &TensorSpec) -> Result<Cow<'_, [f32]>, OnnxError> {
-        match &self.source {
-            Source::Seeded(seed) => Ok(Cow::Owned(init::draw(*seed, spec))),
-            Source::Given { tensors, .. } => match tensors.get(&spec.name) {
-                Some(tensor) if tensor.shape == spec.shape => Ok(Cow::Borrowed(&tensor.values)),
-                _ => {
-                    let mut mismatch = WeightMismatch::default();
-                    mismatch.compare(spec, tensors.get(&spec.name));
-                    Err(OnnxError::Mismatch(mismatch))
-                }
-            },
+        let found = match &self.source {
+            Source::Seeded(_) => None,
+            Source::Given { tensors, .. } => tensors.get(&spec.name).map(found),
+            Source::File { file, .. } => file.tensors().get(&spec.name).map(Place::found),
+        };
+        let mut mismatch = WeightMismatch::default();
+        if self.seed().is_none() {
+            mismatch.compare(spec, found);
+        }
+        if !mismatch.is_empty() {
+            return Err(OnnxError::Mismatch(mismatch));
+        }
+        let values = match &self.source {
+            Source::Seeded(seed) => return Ok(Cow::Owned(init::draw(*seed, spec))),
+            Source::Given { tensors, .. } => Cow::Borrowed(&tensors[&spec.name].values[..]),
+            Source::File { file, .. } => Cow::Owned(file.read(&file.tensors()[&spec.name])?),
+        };
+        match values.iter().find(|value| !value.is_finite()) {
+            Some(value) => Err(OnnxError::WeightNotFinite { name: spec.name.clone(), value: *value }),
+            None => Ok(values),
         }
     }
 }
 
-/// Removes the prefix that `torch.nn.DataParallel` puts before every name.
-fn without_module_prefix(tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
-    const PREFIX: &str = "module.";
-    if !tensors.keys().all(|name| name.starts_with(PREFIX)) {
-        return tensors;
-    }
-    tensors.into_iter().map(|(name, tensor)| (name[PREFIX.len()..].to_owned(), tensor)).collect()
-}
-
-/// Tensors of checkpoints that inference has no use for.
-fn is_ignored(name: &str) -> bool {
-    name.ends_with(".num_batches_tracked")
+fn found(tensor: &Tensor) -> Found<'_> {
+    Found { shape: &tensor.shape, odd_type: None }
 }

@@ -1,28 +1,32 @@
-//! Tensors from a safetensors file, read one after another.
+//! Where the tensors of a safetensors file are.
+//!
+//! The header is read by hand rather than by the format's library, whose errors do not name the
+//! tensor; types and sizes are the library's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use safetensors::Dtype;
-use safetensors::tensor::Metadata;
-use tract_onnx::prelude::f16;
+use safetensors::tensor::TensorInfo;
 
-use super::{Tensor, is_ignored};
+use super::file::{Place, WeightFile};
+use super::float::Float;
 use crate::onnx::OnnxError;
 
-/// Largest header that is read, as in the format's own library.
-const MAX_HEADER_BYTES: u64 = 100_000_000;
-
-/// All tensors of the file as 32-bit floats.
-pub fn read(path: &Path) -> Result<BTreeMap<String, Tensor>, OnnxError> {
+/// Largest header that is read. A tensor takes some 120 bytes of it, so this is room for a hundred
+/// thousand tensors; parsed, it takes some ten times its size.
+const MAX_HEADER_BYTES: u64 = 16 << 20;
+/// # Errors
+/// When the file cannot be read, or its header contradicts itself or the file's size; names the
+/// tensor.
+pub fn open(path: &Path) -> Result<WeightFile, OnnxError> {
     let io = |source| OnnxError::ReadWeights { path: path.to_owned(), source };
-    let wrong = |reason: String| OnnxError::WeightFormat { path: path.to_owned(), format: "safetensors", reason };
-
+    let wrong = |reason| OnnxError::WeightFormat { path: path.to_owned(), format: "safetensors", reason };
     let file = File::open(path).map_err(io)?;
     let file_bytes = file.metadata().map_err(io)?.len();
-    let mut reader = BufReader::new(file);
+    let mut reader = BufReader::new(&file);
     if file_bytes < 8 {
         return Err(wrong(format!("it has {file_bytes} bytes, too few for a header")));
     }
@@ -34,62 +38,71 @@ pub fn read(path: &Path) -> Result<BTreeMap<String, Tensor>, OnnxError> {
     }
     let mut header = vec![0; header_bytes as usize];
     reader.read_exact(&mut header).map_err(io)?;
-    let metadata: Metadata =
-        serde_json::from_slice(&header).map_err(|error| wrong(format!("its header is malformed: {error}")))?;
+    drop(reader);
+    let infos = parse(&header).map_err(wrong)?;
     let start = 8 + header_bytes;
-    let expected_bytes = start + metadata.data_len() as u64;
-    if expected_bytes != file_bytes {
-        return Err(wrong(format!("it has {file_bytes} bytes, but its header describes {expected_bytes}")));
-    }
+    check(&infos, file_bytes - start).map_err(wrong)?;
+    let places = infos.into_iter().map(|(name, info)| {
+        let position = start + info.data_offsets.0 as u64;
+        (name, Place { shape: info.shape, strides: None, position, float: float(info.dtype) })
+    });
+    let tensors = places.collect::<BTreeMap<_, _>>();
+    Ok(WeightFile::new(path, file, tensors))
+}
 
-    let mut tensors = BTreeMap::new();
-    for name in metadata.offset_keys() {
-        let Some(info) = metadata.info(&name) else { continue };
-        if is_ignored(&name) {
-            continue;
-        }
+/// The entries of a header.
+fn parse(header: &[u8]) -> Result<HashMap<String, TensorInfo>, String> {
+    let malformed = |error: serde_json::Error| format!("its header is malformed: {error}");
+    let entries: HashMap<String, serde_json::Value> = serde_json::from_slice(header).map_err(malformed)?;
+    entries
+        .into_iter()
+        // Free text about the file.
+        .filter(|(name, _)| name != "__metadata__")
+        .map(|(name, entry)| {
+            let info =
+                serde_json::from_value(entry).map_err(|error| format!("its entry of {name} is malformed: {error}"))?;
+            Ok((name, info))
+        })
+        .collect()
+}
+
+/// Whether sizes follow from shapes and types, and tensors fill the `data_bytes` of the file
+/// without gaps and overlaps, as the format demands.
+fn check(infos: &HashMap<String, TensorInfo>, data_bytes: u64) -> Result<(), String> {
+    let mut sorted: Vec<_> = infos.iter().collect();
+    sorted.sort_by_key(|(name, info)| (info.data_offsets, *name));
+    let mut end = 0;
+    for (name, info) in sorted {
         let (from, to) = info.data_offsets;
-        let mut bytes = vec![0; to - from];
-        reader.seek(SeekFrom::Start(start + from as u64)).map_err(io)?;
-        reader.read_exact(&mut bytes).map_err(io)?;
-        let values = to_f32(&bytes, info.dtype)
-            .ok_or_else(|| wrong(format!("{name} is {:?}, but weights are F32, F64, F16 or BF16", info.dtype)))?;
-        tensors.insert(name, Tensor { shape: info.shape.clone(), values });
+        let elements = info.shape.iter().try_fold(1usize, |product, d| product.checked_mul(*d));
+        let bits = elements.and_then(|elements| elements.checked_mul(info.dtype.bitsize()));
+        if to as u64 > data_bytes {
+            return Err(format!("{name} would end at byte {to} of {data_bytes}"));
+        }
+        if to < from || bits != (to - from).checked_mul(8) {
+            return Err(format!(
+                "{name} of shape {:?} and type {:?} cannot lie from byte {from} to {to}",
+                info.shape, info.dtype
+            ));
+        }
+        if from != end {
+            let what = if from < end { "overlaps the tensor before it" } else { "leaves a gap before it" };
+            return Err(format!("{name} at byte {from} {what}, which ends at {end}"));
+        }
+        end = to;
     }
-    Ok(tensors)
+    if end as u64 != data_bytes {
+        return Err(format!("it holds {data_bytes} bytes of tensors, but its header describes {end}"));
+    }
+    Ok(())
 }
 
-fn to_f32(bytes: &[u8], dtype: Dtype) -> Option<Vec<f32>> {
-    fn convert<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-        bytes
-            .chunks_exact(N)
-            .map(|chunk| {
-                let mut word = [0; N];
-                word.copy_from_slice(chunk);
-                value(word)
-            })
-            .collect()
-    }
-    Some(match dtype {
-        Dtype::F32 => convert(bytes, f32::from_le_bytes),
-        Dtype::F64 => convert(bytes, |word| f64::from_le_bytes(word) as f32),
-        Dtype::F16 => convert(bytes, |word| f16::from_bits(u16::from_le_bytes(word)).to_f32()),
-        // The upper half of a 32-bit float.
-        Dtype::BF16 => convert(bytes, |word| f32::from_bits((u16::from_le_bytes(word) as u32) << 16)),
-        _ => return None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_float_type_reads_as_the_same_number() {
-        assert_eq!(to_f32(&1.5f32.to_le_bytes(), Dtype::F32), Some(vec![1.5]));
-        assert_eq!(to_f32(&(-0.25f64).to_le_bytes(), Dtype::F64), Some(vec![-0.25]));
-        assert_eq!(to_f32(&[0x00, 0x3e, 0x00, 0xc0], Dtype::F16), Some(vec![1.5, -2.0]));
-        assert_eq!(to_f32(&[0xc0, 0x3f], Dtype::BF16), Some(vec![1.5]));
-        assert_eq!(to_f32(&[0; 8], Dtype::I64), None);
+fn float(dtype: Dtype) -> Result<Float, String> {
+    match dtype {
+        Dtype::F64 => Ok(Float::F64),
+        Dtype::F32 => Ok(Float::F32),
+        Dtype::F16 => Ok(Float::F16),
+        Dtype::BF16 => Ok(Float::Bf16),
+        other => Err(format!("{other:?}")),
     }
 }

@@ -1,0 +1,58 @@
+//! Options that choose a latency table beside the command's subject.
+
+use clap::Args;
+
+use super::number::count;
+use crate::latency::{Precision, SettingQuery};
+
+/// Which device's latency table, whatever its precision.
+#[derive(Args, Clone, Debug, Default)]
+pub struct DeviceArgs {
+    /// Device whose latency table is used (`zen-profile list` shows them)
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+    /// Runtime of the table, e.g. tensorrt, tract, published [default: the device's]
+    #[arg(long, value_name = "NAME", requires = "device")]
+    pub runtime: Option<String>,
+    /// Images in one inference call [default: the device's, usually 1]
+    #[arg(long, value_name = "N", value_parser = count, requires = "device", allow_negative_numbers = true)]
+    pub batch_size: Option<u32>,
+    /// Threads of the runtime, for tables of processors
+    #[arg(long, value_name = "N", value_parser = count, requires = "device", allow_negative_numbers = true)]
+    pub runtime_threads: Option<u32>,
+    /// The shipped (or imported) table, not one of your own
+    #[arg(long, requires = "device")]
+    pub shipped: bool,
+}
+
+impl DeviceArgs {
+    /// What is asked for, if a device is named.
+    pub fn query(&self, precision: Option<Precision>) -> Option<SettingQuery> {
+        Some(SettingQuery {
+            device: self.device.clone()?,
+            runtime: self.runtime.clone(),
+            precision,
+            batch_size: self.batch_size,
+            threads: self.runtime_threads,
+            preferred_batch_size: None,
+            shipped: self.shipped,
+        })
+    }
+}
+
+/// Which latency table.
+#[derive(Args, Clone, Debug, Default)]
+pub struct SettingArgs {
+    #[command(flatten)]
+    pub table: DeviceArgs,
+    /// Precision of the table: fp32, fp16 or int8 [default: the device's]
+    #[arg(long, value_name = "NAME", requires = "device")]
+    pub precision: Option<Precision>,
+}
+
+impl SettingArgs {
+    /// What is asked for, if a device is named.
+    pub fn query(&self) -> Option<SettingQuery> {
+        self.table.query(self.precision)
+    }
+}
