@@ -132,7 +132,11 @@ impl Session<'_> {
                     }
                     continue;
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    // Its operators may be finished where the whole network is not.
+                    self.outcome.measured = self.store.rows(&self.setting)?.len() - self.outcome.stored;
+                    return Err(error);
+                }
             }
             if turn == Turn::Fresh {
                 network_time = network_time.max(started.elapsed());
@@ -186,7 +190,7 @@ impl Session<'_> {
         let subject = network_subject(&drawn.network, &drawn.graph, self.setting.batch_size, self.options.plan.seed)?;
         let failed = |error: RunnerError| match error {
             RunnerError::Model(reason) => ProfileError::Network { structure: drawn.network.to_string(), reason },
-            RunnerError::Lost(reason) => ProfileError::Lost(reason),
+            error => ProfileError::of_runner(error),
         };
         let parts = NetworkParts::new(&drawn.graph);
         let limits = &self.options.operator_target.limits;
@@ -197,7 +201,7 @@ impl Session<'_> {
             // A busy machine may have spoiled every sample: once more.
             let instance = once().or_else(|error| match error {
                 RunnerError::Model(_) => once(),
-                RunnerError::Lost(_) => Err(error),
+                error => Err(error),
             });
             instances.push(instance.map_err(failed)?);
         }

@@ -6,6 +6,8 @@ mod adb;
 #[cfg(feature = "ssh")]
 mod agent;
 mod contract;
+#[cfg(all(unix, feature = "ssh"))]
+mod faults;
 mod local;
 mod onnx;
 #[path = "../support/onnx_cases.rs"]
@@ -15,6 +17,8 @@ mod onnxruntime;
 mod onnxruntime_remote;
 #[cfg(unix)]
 mod phone;
+#[cfg(all(unix, feature = "ssh"))]
+mod programs;
 mod remote;
 #[cfg(feature = "ssh")]
 mod ssh;

@@ -47,14 +47,19 @@ impl Transport for WithPath {
 
 /// The stand-ins in a folder of their own; none, loudly, without a Python for them.
 fn stand_in() -> Option<TempDir> {
-    let python = python("TensorRT stand-in")?;
     let folder = tempfile::tempdir().unwrap();
+    install(folder.path(), folder.path()).then_some(folder)
+}
+
+/// Puts the stand-ins into a folder, with another one for their state; false, loudly, without a Python for them.
+pub fn install(folder: &Path, state: &Path) -> bool {
+    let Some(python) = python("TensorRT stand-in") else { return false };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/trtexec.py");
     for name in ["trtexec", "nvidia-smi"] {
-        let [script, state] = [script.display(), folder.path().display()];
-        program(folder.path(), name, &format!("exec '{python}' '{script}' '{state}' {name} \"$@\""));
+        let [script, state] = [script.display(), state.display()];
+        program(folder, name, &format!("exec '{python}' '{script}' '{state}' {name} \"$@\""));
     }
-    Some(folder)
+    true
 }
 
 fn open(stand_in: &TempDir, precision: Precision) -> Result<Box<dyn Runner>, RunnerError> {

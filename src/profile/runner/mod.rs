@@ -21,6 +21,8 @@ use std::path::PathBuf;
 
 use zen_agent::{Limits, Machine, Scope};
 
+use super::farm::MemberReport;
+use super::transport::{Transport, TransportError};
 use crate::latency::Precision;
 use crate::names::UnknownName;
 
@@ -109,8 +111,8 @@ pub trait Runner {
     /// Times a freshly loaded instance: milliseconds of one call, at least one sample.
     ///
     /// # Errors
-    /// [`RunnerError::Model`] when this subject cannot be timed, [`RunnerError::Lost`] when
-    /// nothing can be timed any more.
+    /// [`RunnerError::Model`] when this subject cannot be timed, the others when nothing can be
+    /// timed any more.
     fn block(&mut self, subject: &Subject, limits: &Limits) -> Result<Vec<f64>, RunnerError>;
 
     /// Times whole calls of several models, in this order, each freshly loaded; one list of samples each.
@@ -148,6 +150,25 @@ pub trait Runner {
         let _ = (subject, owners, count, limits);
         Err(RunnerError::Model("this runtime does not time single nodes".to_owned()))
     }
+
+    /// Waits until the machine is fit to be measured, where that is known, and returns why it was
+    /// not when this was called: empty where it was.
+    ///
+    /// # Errors
+    /// As [`Runner::block`], and when it does not become fit.
+    fn await_fit(&mut self) -> Result<Vec<String>, RunnerError> {
+        Ok(Vec::new())
+    }
+
+    /// The way to the machine, where it is another one.
+    fn transport(&mut self) -> Option<&mut dyn Transport> {
+        None
+    }
+
+    /// How the members of a farm did; empty for a single machine.
+    fn members(&self) -> Vec<MemberReport> {
+        Vec::new()
+    }
 }
 
 /// Samples of the parts of a running model, in milliseconds of one call; the n-th samples of all
@@ -165,10 +186,29 @@ pub struct Parts {
 /// A failed block.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RunnerError {
+    /// This subject cannot be timed.
     #[error("{0}")]
     Model(String),
+    /// Nothing can be timed any more.
     #[error("{0}")]
     Lost(String),
+    /// The connection broke: connecting again may help.
+    #[error("{0}")]
+    Disconnected(String),
+    /// The user stopped it.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl RunnerError {
+    /// What a machine that cannot be worked with means for its runner.
+    pub(crate) fn of(error: &TransportError) -> Self {
+        match error {
+            TransportError::ConnectionLost { .. } => Self::Disconnected(error.to_string()),
+            TransportError::Interrupted { .. } => Self::Interrupted,
+            _ => Self::Lost(error.to_string()),
+        }
+    }
 }
 
 /// A runner that can be chosen.

@@ -6,7 +6,7 @@ mod lost;
 use std::cell::Cell;
 
 use super::super::runner::mock::Mock;
-use super::super::{RunnerError, Source, Subject, plan};
+use super::super::{Runner, RunnerError, Source, Subject, plan};
 use super::*;
 use crate::latency::Evidence;
 use crate::latency::Fuser;
@@ -14,7 +14,7 @@ use crate::latency::Precision;
 use crate::net::{LowerOptions, Network};
 use crate::space::Space;
 
-fn options(operators: usize, networks: usize) -> SessionOptions {
+pub(in super::super) fn options(operators: usize, networks: usize) -> SessionOptions {
     SessionOptions {
         plan: PlanOptions {
             sources: vec![Source { space: Space::find("xxbl").unwrap(), lower: LowerOptions::new(32, 10) }],
@@ -34,12 +34,17 @@ fn options(operators: usize, networks: usize) -> SessionOptions {
 }
 
 /// A time in proportion to the model's size.
-fn by_size(subject: &Subject) -> Vec<f64> {
+pub(in super::super) fn by_size(subject: &Subject) -> Vec<f64> {
     vec![1e-6 * subject.model.len() as f64; 3]
 }
 
-fn run(store: &mut Store, options: &SessionOptions, mock: &mut Mock<'_>, interrupted: &dyn Fn() -> bool) -> Outcome {
-    profile(store, mock, options, interrupted, &mut |_| {}).unwrap()
+pub(in super::super) fn run(
+    store: &mut Store,
+    options: &SessionOptions,
+    runner: &mut dyn Runner,
+    interrupted: &dyn Fn() -> bool,
+) -> Outcome {
+    profile(store, runner, options, interrupted, &mut |_| {}).unwrap()
 }
 
 #[test]
