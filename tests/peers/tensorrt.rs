@@ -127,7 +127,7 @@ fn engines_are_built_and_watched_over_ssh() {
     assert_eq!(ask(runner.as_mut(), 3).unwrap(), ask(open(&stand_in, Precision::Fp16).unwrap().as_mut(), 3).unwrap());
     assert_eq!(runs(&stand_in), 1 + 2 + 2);
     server.cut();
-    assert!(matches!(ask(runner.as_mut(), 3), Err(RunnerError::Lost(_))));
+    assert!(matches!(ask(runner.as_mut(), 3), Err(RunnerError::Disconnected(_))));
 }
 
 #[test]
