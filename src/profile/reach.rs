@@ -64,7 +64,7 @@ pub fn open_runner(store: &Store, name: &str, options: &mut ReachOptions<'_>) ->
     let given = addresses(&device, options)?;
     if device.reach.kind == ReachKind::Local {
         let entry = RunnerEntry::find(options.runtime.as_deref().unwrap_or(&device.default_setting.runtime))?;
-        let local = RunnerOptions { library: options.library.clone() };
+        let local = RunnerOptions { library: options.library.clone(), stop: options.stop };
         let runner = (entry.open)(&local)
             .map_err(|reason| ProfileError::NoRuntime { runtime: entry.name.to_owned(), reason })?;
         return Ok(Reached { runner, notes });

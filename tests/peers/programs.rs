@@ -113,10 +113,10 @@ fn a_gpu_server_with_trtexec_on_its_path() {
         return;
     }
     let user = User::new(Path::new("/nowhere"));
-    let arguments = format!("--device t4 {} {SMALL} --operators 6 --networks 2 --json", host_options(&server));
+    let arguments = format!("--device t4 {} {SMALL} --operators 4 --networks 2 --json", host_options(&server));
     let (outcome, _) = user.json("zen-profile", &arguments);
     // A stand-in says so, and what it measures is never the device's.
-    assert_checked(&outcome, "t4-emulated/tensorrt/int8/b1", 6, 2);
+    assert_checked(&outcome, "t4-emulated/tensorrt/int8/b1", 4, 2);
     let (table, notes) = user.search("t4-emulated");
     assert_eq!(table["kind"], "own", "{table}");
     assert!(table["host"].as_str().unwrap().contains("zen-nas stand-in GPU"), "{table}");
@@ -130,17 +130,14 @@ fn a_machine_of_ones_own() {
     let Some(server) = Server::start("") else { return };
     let user = User::new(Path::new("/nowhere"));
     own_device(&user, "my-box");
-    let arguments = format!("--device my-box {} {SMALL} --operators 20 --networks 3 --json", host_options(&server));
+    let arguments = format!("--device my-box {} {SMALL} --operators 20 --networks 2 --json", host_options(&server));
     let (outcome, _) = user.json("zen-profile", &arguments);
-    assert_checked(&outcome, "my-box/tract/fp32/b1/t1", 20, 3);
+    assert_checked(&outcome, "my-box/tract/fp32/b1/t1", 20, 2);
     let (table, notes) = user.search("my-box");
     assert_eq!(table["kind"], "own", "{table}");
     let host = format!("127.0.0.1:{}", server.port);
     assert!(table["host"].as_str().unwrap().contains(&host) && notes.contains(&host), "{table} {notes}");
     assert_eq!(left(&server), 0);
-    // The same once more has little left to measure.
-    let again = user.json("zen-profile", &arguments).0;
-    assert!(again["stored"].as_u64() >= outcome["measured"].as_u64(), "{again}");
 }
 
 #[test]
@@ -157,9 +154,10 @@ fn a_phone_that_is_emulated() {
     let Some(phone) = Phone::start(&["--qemu", &qemu]) else { return };
     let user = User::new(phone.adb_folder());
     let arguments = format!(
-        "--device pixel2 --serial {} --agent {} --cores 1 {SMALL} --operators 20 --networks 2 --json",
+        "--device pixel2 --serial {} --agent {} --cores 1 {} --operators 20 --networks 2 --json",
         phone.address(),
-        agent.display()
+        agent.display(),
+        SMALL.replace("32", "16")
     );
     let (outcome, notes) = user.json("zen-profile", &arguments);
     assert!(notes.contains("published regime of pixel2"), "{notes}");

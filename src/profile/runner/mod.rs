@@ -18,6 +18,7 @@ mod tensorrt;
 mod tract;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use zen_agent::{Limits, Machine, Scope};
 
@@ -209,6 +210,14 @@ impl RunnerError {
             _ => Self::Lost(error.to_string()),
         }
     }
+
+    /// Why a model cannot be timed here, unless the user stopped it.
+    fn of_model(reason: String, stop: Option<&AtomicBool>) -> Self {
+        match stop {
+            Some(stop) if stop.load(Ordering::Relaxed) => Self::Interrupted,
+            _ => Self::Model(reason),
+        }
+    }
 }
 
 /// A runner that can be chosen.
@@ -222,10 +231,12 @@ pub struct RunnerEntry {
 }
 
 /// What a runner may need to be opened.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct RunnerOptions {
     /// The shared library of a runtime that is not built in; looked for where none is named.
     pub library: Option<PathBuf>,
+    /// Set from elsewhere (Ctrl-C) to end a block under way.
+    pub stop: Option<&'static AtomicBool>,
 }
 
 impl RunnerEntry {
