@@ -113,9 +113,9 @@ impl Runner for Hot<'_> {
 
 #[test]
 fn what_was_measured_on_a_hot_machine_is_measured_again() {
-    // Two looks at every reading, before it and after it: hot before the fourth reading, which follows the third
+    // Two looks at every reading, before it and after it: hot before the fourth reading, which follows the second
     // operator, and during the sixth.
-    for (unfit, jumps, repeated, readings) in [(vec![], 0, 0, 10), (vec![7], 1, 1, 11), (vec![12], 0, 0, 11)] {
+    for (unfit, jumps, repeated, readings) in [(vec![], 0, 0, 11), (vec![7], 1, 1, 12), (vec![12], 0, 0, 12)] {
         let (operators, looks, last) = (Cell::new(0), Cell::new(0), std::cell::RefCell::new(String::new()));
         let script = |subject: &Subject, _| {
             if subject.name != REFERENCE && last.replace(subject.name.clone()) != subject.name {
