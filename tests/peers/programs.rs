@@ -141,6 +141,32 @@ fn a_machine_of_ones_own() {
 }
 
 #[test]
+fn equal_machines_fill_one_table_and_say_how_fast_each_is() {
+    let (Some(first), Some(second)) = (Server::start(""), Server::start("")) else { return };
+    let user = User::new(Path::new("/nowhere"));
+    own_device(&user, "my-farm");
+    let hosts = host_options(&first);
+    // One file of known hosts and one key let into both.
+    let known = first.known_line("host_ed25519") + &second.known_line("host_ed25519");
+    fs::write(first.path("known_hosts"), known).unwrap();
+    fs::copy(first.path("authorized_keys"), second.path("authorized_keys")).unwrap();
+    let name = hosts.split_whitespace().nth(1).unwrap();
+    let other = name.replace(&first.port.to_string(), &second.port.to_string());
+    let arguments = format!("--device my-farm {hosts} --host {other} {SMALL} --operators 40 --networks 2 --json");
+    let (outcome, _) = user.json("zen-profile", &arguments);
+    assert_checked(&outcome, "my-farm/tract/fp32/b1/t1", 40, 2);
+    let members = outcome["members"].as_array().unwrap();
+    let addresses: Vec<_> = members.iter().map(|member| member["address"].as_str().unwrap()).collect();
+    assert_eq!(addresses, [name, other.as_str()]);
+    for member in members {
+        assert!(member["scale"].as_f64().is_some_and(|scale| scale > 0.0) && member["lost"].is_null(), "{member}");
+        assert!(member["subjects"].as_u64() > Some(0), "{member}");
+    }
+    assert!(user.search("my-farm").0["host"].as_str().unwrap().contains("a farm"));
+    assert_eq!((left(&first), left(&second)), (0, 0));
+}
+
+#[test]
 fn a_phone_that_is_emulated() {
     let qemu = format!("qemu-{}-static", std::env::consts::ARCH);
     let arm = std::env::var_os("ZEN_NAS_PEER_ARM_AGENT").map(PathBuf::from);

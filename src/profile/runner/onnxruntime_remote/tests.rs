@@ -94,7 +94,7 @@ fn nodes_and_what_the_runner_says_of_itself() {
         (about.runtime, about.runtime_version.as_str(), about.device.as_str()),
         ("onnxruntime", "1.32.0", "my-box")
     );
-    assert_eq!(about.host, "AMD EPYC, 2 cores, linux; scripted");
+    assert_eq!(about.host, "AMD EPYC, 2 cores, linux, at scripted");
     assert!(about.conditions.contains("provider cpu, Python 3.11.7") && !about.emulated, "{about:?}");
 }
 

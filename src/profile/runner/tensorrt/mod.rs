@@ -214,7 +214,7 @@ impl Runner for TensorRt {
             runtime_version: version.clone(),
             // What is emulated has a name of its own already.
             device: self.options.device_of(self.gpu.name.as_deref().filter(|_| !emulated)),
-            host: format!("{name}, driver {driver}; {}", self.target.name()),
+            host: format!("{name}, driver {driver}, at {}", self.target.name()),
             threads: 0,
             precision: self.options.precision,
             clock: format!(

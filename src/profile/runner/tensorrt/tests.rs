@@ -109,7 +109,7 @@ fn engines_are_built_once_and_run_as_often_as_asked() {
         (about.runtime, about.runtime_version.as_str(), about.precision),
         ("tensorrt", "8.6.1", Precision::Int8)
     );
-    assert_eq!((about.host.as_str(), about.device.as_str()), ("Tesla T4, driver 535.104.05; scripted", "t4"));
+    assert_eq!((about.host.as_str(), about.device.as_str()), ("Tesla T4, driver 535.104.05, at scripted", "t4"));
     assert!(about.conditions.contains("power 60.1 of 70 W") && !about.emulated, "{about:?}");
     assert_eq!(runner.operator_form(), OperatorForm::Alone);
 }
