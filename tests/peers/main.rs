@@ -8,6 +8,8 @@ mod agent;
 mod contract;
 #[cfg(all(unix, feature = "ssh"))]
 mod faults;
+#[cfg(all(unix, feature = "ssh"))]
+mod interruptions;
 mod local;
 mod onnx;
 #[path = "../support/onnx_cases.rs"]

@@ -3,40 +3,38 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
 use zen_nas::latency::{Setting, Store};
 
-use super::agent::{agent, keys};
+use super::agent::agent;
 use super::phone::{Phone, skip};
-use super::remote::program;
 use super::sshd::Server;
 use super::tensorrt;
 
 /// Small enough for seconds, checked on whole networks all the same.
-const SMALL: &str = "--space xxbl --resolution 32 --classes 10 --minutes 1";
+pub const SMALL: &str = "--space xxbl --resolution 32 --classes 10 --minutes 1";
 
 /// A user's folder: database, configuration, a PATH of their own.
-struct User {
+pub struct User {
     folder: TempDir,
     path: String,
 }
 
 impl User {
     /// Programs in `programs` come first on the PATH.
-    fn new(programs: &Path) -> Self {
+    pub fn new(programs: &Path) -> Self {
         let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
         Self { folder: tempfile::tempdir().unwrap(), path }
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn command(&self, program: &str, arguments: &str) -> Command {
+    pub fn command(&self, program: &str, arguments: &str) -> Command {
         let program = match program {
             "zen-profile" => env!("CARGO_BIN_EXE_zen-profile"),
             _ => env!("CARGO_BIN_EXE_zen-search"),
@@ -49,7 +47,7 @@ impl User {
     }
 
     /// What a program prints as JSON, and what it says beside.
-    fn json(&self, program: &str, arguments: &str) -> (Value, String) {
+    pub fn json(&self, program: &str, arguments: &str) -> (Value, String) {
         let Output { status, stdout, stderr } = self.command(program, arguments).output().unwrap();
         let stderr = String::from_utf8(stderr).unwrap();
         assert!(status.success(), "{program} {arguments}: {status} {stderr}");
@@ -66,13 +64,13 @@ impl User {
         (found["table"].clone(), notes)
     }
 
-    fn store(&self) -> Store {
+    pub fn store(&self) -> Store {
         Store::open(&self.file("tables.sqlite")).unwrap()
     }
 }
 
 /// The session ended with the error on whole networks that were measured there.
-fn assert_checked(outcome: &Value, setting: &str, operators: usize, networks: usize) {
+pub fn assert_checked(outcome: &Value, setting: &str, operators: usize, networks: usize) {
     assert_eq!(outcome["setting"]["id"], setting, "{outcome}");
     let check = &outcome["check"];
     assert_eq!(check["networks"].as_array().map(Vec::len), Some(networks), "{outcome}");
@@ -83,19 +81,19 @@ fn assert_checked(outcome: &Value, setting: &str, operators: usize, networks: us
 }
 
 /// What `--host` takes for a server, and the options that reach it with the test's keys.
-fn host_options(server: &Server) -> String {
+pub fn host_options(server: &Server) -> String {
     let identity = format!(" IdentityFile {}", server.path("id").display());
     server.configure("id", &identity);
     let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
     format!("--host {}@127.0.0.1:{} --ssh-config {}", user.trim(), server.port, server.path("config").display())
 }
 
-fn left(server: &Server) -> usize {
+pub fn left(server: &Server) -> usize {
     fs::read_dir(server.path("tmp")).unwrap().count()
 }
 
 /// A device file of the user's.
-fn own_device(user: &User, name: &str) {
+pub fn own_device(user: &User, name: &str) {
     fs::create_dir_all(user.file("configuration/devices")).unwrap();
     let text = format!(
         "about = \"the box below the desk\"\n\n[setting]\nruntime = \"tract\"\nprecision = \"fp32\"\nbatch_size = 1\n\
@@ -199,145 +197,4 @@ fn a_phone_that_is_emulated() {
     let readings = store.drift(run.id).unwrap();
     assert!(readings.iter().all(|reading| reading.conditions.contains("thermal status 0")), "{readings:?}");
     assert_eq!(phone.left(), Vec::<String>::new());
-}
-
-/// Starts a session in the background; what it says goes to files.
-fn start(user: &User, arguments: &str) -> Child {
-    let [out, err] = ["out", "err"].map(|name| fs::File::create(user.file(name)).unwrap());
-    user.command("zen-profile", arguments).stdout(out).stderr(err).spawn().unwrap()
-}
-
-fn interrupt(child: &Child) {
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-}
-
-/// Waits for a program to end and returns its code and how long that took.
-fn end(child: &mut Child) -> (Option<i32>, Duration) {
-    let start = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return (status.code(), start.elapsed());
-        }
-        assert!(start.elapsed() < Duration::from_secs(60), "it does not end");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// Operators of a table that may not be there yet.
-fn stored(user: &User, setting: &Setting) -> usize {
-    if user.file("tables.sqlite").exists() { keys(&user.store(), setting).len() } else { 0 }
-}
-
-#[test]
-fn ctrl_c_at_any_moment_keeps_what_is_finished_and_a_rerun_completes_it() {
-    let Some(server) = Server::start("") else { return };
-    let user = User::new(Path::new("/nowhere"));
-    own_device(&user, "my-box");
-    let setting: Setting = "my-box/tract/fp32/b1/t1".parse().unwrap();
-    let arguments = format!("--device my-box {} {SMALL} --operators 60 --networks 2 --json", host_options(&server));
-    let mut kept = 0;
-    for wait_ms in [20, 150, 400, 800, 1500, 2500] {
-        let mut child = start(&user, &arguments);
-        std::thread::sleep(Duration::from_millis(wait_ms));
-        interrupt(&child);
-        let (code, _) = end(&mut child);
-        // Before it listens for the signal, the system ends it.
-        assert!(
-            matches!(code, Some(130) | None),
-            "{wait_ms}: {code:?} {}",
-            fs::read_to_string(user.file("err")).unwrap()
-        );
-        let now = stored(&user, &setting);
-        assert!(now >= kept, "{wait_ms}: {now} of {kept}");
-        kept = now;
-        if code.is_some() {
-            assert_eq!(left(&server), 0, "{wait_ms}: a private folder was left");
-        }
-    }
-    let (outcome, _) = user.json("zen-profile", &arguments);
-    assert_eq!(outcome["stored"].as_u64(), Some(kept as u64), "{outcome}");
-    assert_checked(&outcome, &setting.id(), 0, 2);
-    assert!(keys(&user.store(), &setting).len() >= 60);
-}
-
-#[test]
-fn ctrl_c_ends_a_block_that_hangs() {
-    let Some(server) = Server::start("") else { return };
-    let user = User::new(Path::new("/nowhere"));
-    own_device(&user, "my-box");
-    // The third run of the agent hangs for ever.
-    let (count, agent) = (server.path("count"), agent());
-    let script = format!(
-        "echo x >>'{count}'\n[ $(wc -l <'{count}') -lt 3 ] || exec sleep 1000\nexec '{agent}' \"$@\"",
-        count = count.display(),
-        agent = agent.display()
-    );
-    let wrapper = program(&server.path("bin"), "wrapper", &script);
-    let arguments = format!("--device my-box {} {SMALL} --agent {wrapper} --json", host_options(&server));
-    let mut child = start(&user, &arguments);
-    let begun = Instant::now();
-    while fs::read_to_string(&count).unwrap_or_default().lines().count() < 3 {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{}", fs::read_to_string(user.file("err")).unwrap());
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    interrupt(&child);
-    let (code, took) = end(&mut child);
-    assert_eq!(code, Some(130), "{}", fs::read_to_string(user.file("err")).unwrap());
-    // The limit of the block is minutes away.
-    assert!(took < Duration::from_secs(20), "{took:?}");
-    assert_eq!(left(&server), 0);
-    let outcome: Value = serde_json::from_str(&fs::read_to_string(user.file("out")).unwrap()).unwrap();
-    assert_eq!(outcome["ending"], "interrupted", "{outcome}");
-}
-
-#[test]
-fn a_connection_that_breaks_is_opened_again_in_the_same_session() {
-    let Some(server) = Server::start("") else { return };
-    let user = User::new(Path::new("/nowhere"));
-    own_device(&user, "my-box");
-    let setting: Setting = "my-box/tract/fp32/b1/t1".parse().unwrap();
-    let arguments = format!("--device my-box {} {SMALL} --operators 60 --networks 2 --json", host_options(&server));
-    let mut child = start(&user, &arguments);
-    let begun = Instant::now();
-    while stored(&user, &setting) == 0 {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{}", fs::read_to_string(user.file("err")).unwrap());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    server.cut();
-    let (code, _) = end(&mut child);
-    let said = fs::read_to_string(user.file("err")).unwrap();
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("connecting again") && said.contains("connected again"), "{said}");
-    let outcome: Value = serde_json::from_str(&fs::read_to_string(user.file("out")).unwrap()).unwrap();
-    let rows = keys(&user.store(), &setting).len();
-    assert!(rows >= 60 && outcome["measured"].as_u64() == Some(rows as u64), "{outcome}");
-    // What the lost connection left is gone, too.
-    assert_eq!(left(&server), 0);
-}
-
-#[test]
-fn a_machine_that_stays_away_ends_it_with_a_code_of_its_own() {
-    let Some(server) = Server::start("") else { return };
-    let user = User::new(Path::new("/nowhere"));
-    own_device(&user, "my-box");
-    let setting: Setting = "my-box/tract/fp32/b1/t1".parse().unwrap();
-    let arguments = format!("--device my-box {} {SMALL} --operators 60 --networks 2 --json", host_options(&server));
-    let mut child = start(&user, &arguments);
-    let begun = Instant::now();
-    while stored(&user, &setting) == 0 {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{}", fs::read_to_string(user.file("err")).unwrap());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    // A key that is not known is refused.
-    fs::write(server.path("known_hosts"), "").unwrap();
-    server.cut();
-    let (code, _) = end(&mut child);
-    let said = fs::read_to_string(user.file("err")).unwrap();
-    assert_eq!(code, Some(4), "{said}");
-    assert!(said.contains("attempt 4 of 4 failed") && said.contains("run the same command again"), "{said}");
-    let kept = stored(&user, &setting);
-    server.trust("host_ed25519");
-    let (outcome, _) = user.json("zen-profile", &arguments);
-    assert_eq!(outcome["stored"].as_u64(), Some(kept as u64), "{outcome}");
-    assert_checked(&outcome, &setting.id(), 0, 2);
 }

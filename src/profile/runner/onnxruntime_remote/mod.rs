@@ -246,7 +246,13 @@ impl Runner for RemoteOnnxRuntime {
             runtime_version: self.hello.runtime_version.clone(),
             // What is emulated has a name of its own already.
             device: self.options.device_of(gpu_name.filter(|_| !self.hello.emulated)),
-            host: format!("{gpu}{}, {} cores, {}, at {}", machine.cpu, machine.cores, machine.system, self.target.name()),
+            host: format!(
+                "{gpu}{}, {} cores, {}, at {}",
+                machine.cpu,
+                machine.cores,
+                machine.system,
+                self.target.name()
+            ),
             threads: if self.is_cpu() { self.options.threads } else { 0 },
             precision: self.options.precision,
             clock,
