@@ -13,6 +13,7 @@ mod draw;
 mod drift;
 mod error;
 mod farm;
+mod fitted;
 mod inside;
 mod learning;
 mod operators;
