@@ -65,6 +65,48 @@ def cpu_name():
     return "unnamed " + platform.machine()
 
 
+# ELF's numbers of processors, as platform.machine() names them.
+ELF_MACHINES = {"i386": 3, "i686": 3, "armv7l": 40, "x86_64": 62, "aarch64": 183, "riscv64": 243}
+
+
+def read_bytes(path, count):
+    try:
+        with open(path, "rb") as file:
+            return file.read(count)
+    except OSError:
+        return b""
+
+
+def link(path):
+    try:
+        return os.readlink(path)
+    except OSError:
+        return None
+
+
+def is_emulated():
+    """Whether another processor stands behind this program: told as zen-agent tells it.
+
+    A user-mode emulator rewrites /proc/self/exe, not every other path to the kernel's own link to the
+    running executable; and the kernel lists processors of another kind.
+    """
+    seen, executed = link("/proc/self/exe"), link("/proc/thread-self/exe")
+    differ = seen is not None and executed is not None and seen != executed
+    header = read_bytes("/proc/thread-self/exe", 20)
+    own = ELF_MACHINES.get(platform.machine())
+    order = "big" if header[5:6] == b"\x02" else "little"
+    foreign = header[:4] == b"\x7fELF" and own is not None and int.from_bytes(header[18:20], order) != own
+    fields = {}
+    for line in read_bytes("/proc/cpuinfo", 1 << 20).decode(errors="replace").splitlines():
+        name, _, value = line.partition(":")
+        fields.setdefault(name.strip(), value.strip().lower())
+    is_x86 = platform.machine() in ("i386", "i686", "x86_64")
+    is_arm = platform.machine() in ("armv7l", "aarch64")
+    other = (is_arm and "vendor_id" in fields and "flags" in fields) or (is_x86 and "CPU implementer" in fields)
+    android = any(word in fields.get("Hardware", "") for word in ("ranchu", "goldfish"))
+    return differ or foreign or other or android
+
+
 def gpu_name():
     """Name and driver of the first GPU; none where nobody tells."""
     query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
@@ -124,6 +166,7 @@ class Runtime:
             "gpu": None if self.is_cpu else gpu_name(),
             "provider": self.options.provider,
             "clock": "thread-cpu" if self.one_thread else "wall",
+            "emulated": is_emulated(),
         }
 
     def session(self, model, profile=None):

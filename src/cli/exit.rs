@@ -73,6 +73,7 @@ pub fn exit_of(error: &(dyn Error + 'static)) -> Exit {
         ) => {
             return Exit::DeviceUnreachable;
         }
+        Some(ProfileError::Interrupted) => return Exit::Interrupted,
         Some(_) => return Exit::BadInput,
         None => {}
     }

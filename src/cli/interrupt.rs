@@ -8,6 +8,11 @@ static INSTALLED: OnceLock<()> = OnceLock::new();
 
 /// Whether Ctrl-C (or SIGTERM) came since the first call, which installs the handler.
 pub fn interrupted() -> bool {
+    interrupt_flag().load(Ordering::SeqCst)
+}
+
+/// What Ctrl-C sets, for what waits elsewhere. The first call installs the handler.
+pub fn interrupt_flag() -> &'static AtomicBool {
     INSTALLED.get_or_init(|| {
         // Without a handler the program ends at once, as any program does.
         let _ = ctrlc::set_handler(|| {
@@ -16,5 +21,5 @@ pub fn interrupted() -> bool {
             }
         });
     });
-    INTERRUPTED.load(Ordering::SeqCst)
+    &INTERRUPTED
 }

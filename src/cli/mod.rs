@@ -21,7 +21,7 @@ mod tables;
 pub use board::{describe_comparison, describe_scored, score_table};
 pub use devices::{DeviceSummary, DeviceTable, all_devices, describe_devices};
 pub use exit::{Exit, exit_help, exit_of, finish};
-pub use interrupt::interrupted;
+pub use interrupt::{interrupt_flag, interrupted};
 pub use networks::{InputError, Networks, read_networks};
 pub use number::{count, count_or_none, large_number, positive, threads};
 pub use options::{

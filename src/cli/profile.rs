@@ -3,8 +3,11 @@
 use super::{Exit, Progress, columns, table};
 use crate::latency::{Interval, Store};
 use crate::profile::{
-    CheckReport, DriftReport, Ending, Event, Learning, MoreTime, Outcome, Recent, Settled, Verification,
+    CheckReport, DriftReport, Ending, Event, Learning, MemberReport, MoreTime, Outcome, Recent, Settled, Verification,
 };
+
+/// A member of a farm that is farther off the others than this is not their equal.
+const UNEQUAL_PERCENT: f64 = 5.0;
 
 /// Follows a session with a progress bar and notes on stderr.
 pub struct SessionProgress {
@@ -161,6 +164,7 @@ pub fn describe_session(outcome: &Outcome, store: &Store) -> String {
         ));
     }
     lines.extend(outcome.drift.as_ref().map(|drift| ("steadiness", steadiness(drift))));
+    lines.extend(outcome.members.iter().map(|report| ("member", member(report))));
     lines.push(("database", store.path().display().to_string()));
     match outcome.ending {
         Ending::Complete => {}
@@ -175,9 +179,29 @@ pub fn describe_session(outcome: &Outcome, store: &Store) -> String {
     table(&lines)
 }
 
+/// How a member of a farm did beside the others.
+fn member(report: &MemberReport) -> String {
+    let MemberReport { address, subjects, scale, lost } = report;
+    let mut text = format!("{address}: {subjects} operators and networks");
+    match scale {
+        Some(scale) => {
+            let percent = (scale - 1.0) * 100.0;
+            text.push_str(&format!("; the reference network takes {percent:+.1}% against the median member"));
+            if percent.abs() > UNEQUAL_PERCENT {
+                text.push_str(", so it is no equal: measure it by itself");
+            }
+        }
+        None => text.push_str("; how fast it is beside the others is not known"),
+    }
+    if let Some(reason) = lost {
+        text.push_str(&format!("; lost: {reason}"));
+    }
+    text
+}
+
 /// How much the machine moved.
 fn steadiness(drift: &DriftReport) -> String {
-    let DriftReport { readings, moved, trend, jumps, repeated, kept, .. } = drift;
+    let DriftReport { readings, moved, trend, jumps, repeated, kept, unfit, .. } = drift;
     let mut text = format!(
         "a reference network measured {readings} times was off its median by {:.1}% at most, {:+.1}% from first to last",
         moved * 100.0,
@@ -188,6 +212,9 @@ fn steadiness(drift: &DriftReport) -> String {
     }
     if *kept > 0 {
         text.push_str(&format!(", after {kept} of them nothing was, to save time"));
+    }
+    if *unfit > 0 {
+        text.push_str(&format!("; at {unfit} looks the machine was not fit to be measured and was waited for"));
     }
     text
 }

@@ -153,7 +153,7 @@ impl Session<'_> {
                 self.fail(subject.name, reason);
                 Ok(None)
             }
-            Err(RunnerError::Lost(reason)) => Err(ProfileError::Lost(reason)),
+            Err(error) => Err(ProfileError::of_runner(error)),
         }
     }
 

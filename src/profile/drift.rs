@@ -2,7 +2,7 @@
 //!
 //! One small network, the reference, is measured at the start, every minute or so, and at the end.
 //! What was stored since the last good reading is taken back and measured again when the reference
-//! jumps; the readings stay with the run. Not here: the statistics of one time (`bench`).
+//! jumps, or when the machine is found unfit (too hot); the readings stay with the run. Not here: the statistics of one time (`bench`).
 
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,8 @@ const JUMP: f64 = 0.05;
 const WINDOW: usize = 9;
 /// Readings after a jump before the machine is taken as it is.
 const SETTLING_READINGS: usize = 5;
+/// Times a reading is repeated during which the machine became unfit.
+const UNFIT_READINGS: usize = 3;
 /// Share of the time limit that may be measured twice.
 const MAX_REPEATED_SHARE: f64 = 0.2;
 /// Most times that something is measured again where there is no time limit.
@@ -62,6 +64,9 @@ pub struct DriftReport {
     pub repeated: usize,
     /// Jumps after which what had been measured was kept: repeating it would have cost too much.
     pub kept: usize,
+    /// Looks at which the machine was not fit to be measured, a phone that was too hot for example; each
+    /// counts as a jump.
+    pub unfit: usize,
 }
 
 /// What a look at the reference says about what was measured since the last one.
@@ -73,6 +78,13 @@ pub(super) enum Look {
     Steady,
     /// The machine has moved: what was measured since is not stored any more.
     TakenBack,
+}
+
+impl Look {
+    /// Where the reference cannot be read.
+    fn or_not_due(self) -> Self {
+        if self == Self::TakenBack { self } else { Self::NotDue }
+    }
 }
 
 /// The readings of a session.
@@ -90,6 +102,7 @@ pub(super) struct Watch {
     taken_back: usize,
     repeated: usize,
     kept: usize,
+    unfit: usize,
     /// The runtime cannot run the reference.
     off: bool,
 }
@@ -108,6 +121,7 @@ impl Watch {
             jumps: self.jumps,
             repeated: self.repeated,
             kept: self.kept,
+            unfit: self.unfit,
         })
     }
 
@@ -131,11 +145,26 @@ impl Session<'_> {
         if !now && self.watch.last.is_some_and(|(at, _)| at.elapsed() < options.every) {
             return Ok(Look::NotDue);
         }
-        let Some(mut ms) = self.read_reference(false)? else { return Ok(Look::NotDue) };
         let mut look = Look::Steady;
-        if self.watch.is_far(ms) {
+        if self.was_unfit()? {
+            // Nobody knows since when.
+            self.watch.jumps += 1;
+            if take_back && self.take_back()? {
+                look = Look::TakenBack;
+            }
+        }
+        let Some(mut ms) = self.read_reference(false)? else { return Ok(look.or_not_due()) };
+        for _ in 0..UNFIT_READINGS {
+            // It may have become unfit while it was read.
+            if !self.was_unfit()? {
+                break;
+            }
+            let Some(again_ms) = self.read_reference(false)? else { return Ok(look.or_not_due()) };
+            ms = again_ms;
+        }
+        if look == Look::Steady && self.watch.is_far(ms) {
             // A single outlier decides nothing.
-            let Some(again_ms) = self.read_reference(true)? else { return Ok(Look::NotDue) };
+            let Some(again_ms) = self.read_reference(true)? else { return Ok(look.or_not_due()) };
             ms = again_ms;
             if self.watch.is_far(ms) {
                 self.watch.jumps += 1;
@@ -153,6 +182,13 @@ impl Session<'_> {
         let mark = if take_back { Some(self.store.mark(self.run)?) } else { None };
         self.watch.last = Some((Instant::now(), mark));
         Ok(look)
+    }
+
+    /// Waits until the machine is fit to be measured; says whether it was not.
+    fn was_unfit(&mut self) -> Result<bool, ProfileError> {
+        let reasons = self.runner.await_fit().map_err(ProfileError::of_runner)?;
+        self.watch.unfit += usize::from(!reasons.is_empty());
+        Ok(!reasons.is_empty())
     }
 
     /// Measures the reference and stores the reading; none where it cannot be timed. `suspect` says
@@ -177,7 +213,7 @@ impl Session<'_> {
                 self.watch.off = true;
                 return Ok(None);
             }
-            Err(RunnerError::Lost(reason)) => return Err(ProfileError::Lost(reason)),
+            Err(error) => return Err(ProfileError::of_runner(error)),
         };
         let jump = suspect && self.watch.is_far(ms);
         self.store.insert_drift(self.run, ms, jump, &self.runner.about().conditions)?;

@@ -1,5 +1,7 @@
 //! What can end a profiling session.
 
+use super::RunnerError;
+use super::transport::TransportError;
 use crate::latency::LatencyError;
 use crate::names::UnknownName;
 use crate::net::LowerError;
@@ -48,4 +50,23 @@ pub enum ProfileError {
     NoRuntime { runtime: String, reason: String },
     #[error("the device is lost: {0}; what was measured is stored, run the same command again to go on")]
     Lost(String),
+    #[error("interrupted; what was measured is stored, run the same command again to go on")]
+    Interrupted,
+}
+
+impl ProfileError {
+    /// What a runner's error that is about no single subject means for the session.
+    pub(super) fn of_runner(error: RunnerError) -> Self {
+        match error {
+            RunnerError::Interrupted => Self::Interrupted,
+            RunnerError::Model(reason) | RunnerError::Lost(reason) | RunnerError::Disconnected(reason) => {
+                Self::Lost(reason)
+            }
+        }
+    }
+
+    /// The same of the way to a machine.
+    pub(super) fn of_transport(error: &TransportError) -> Self {
+        Self::of_runner(RunnerError::of(error))
+    }
 }

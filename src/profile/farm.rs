@@ -1,13 +1,30 @@
 //! A farm: several equal machines as one runner.
 //!
-//! Whole subjects go to one member after another, so every member's times are in every table and a
-//! member that is slower than it should be shows as spread. A runner answers one block at a time
+//! Whole subjects go to one member after another, so every member's times are in every table. The
+//! reference network goes to all of them: how fast each is beside the others is told. A runner answers one block at a time
 //! (it need not be `Send`, transports hold connections that are not), so a farm spreads heat and
 //! survives a lost machine, but takes as long as one machine. Not here: opening the members (`reach`).
 
 use zen_agent::Limits;
 
+use serde::Serialize;
+
+use super::drift::REFERENCE;
+use super::station::{difference, machine};
 use super::{OperatorForm, Parts, ProfileError, Runner, RunnerAbout, RunnerError, Subject};
+use crate::stats::median;
+
+/// How a member of a farm did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MemberReport {
+    pub address: String,
+    /// Operators and networks that it measured.
+    pub subjects: usize,
+    /// Its time of the reference network over the median member's; none where it measured none.
+    pub scale: Option<f64>,
+    /// Why it is gone.
+    pub lost: Option<String>,
+}
 
 /// Several runners of equal machines.
 pub struct Farm {
@@ -21,8 +38,27 @@ pub struct Farm {
 struct Member {
     address: String,
     runner: Box<dyn Runner>,
+    subjects: usize,
+    /// Of the reference network, a block each.
+    reference_ms: Vec<f64>,
     /// Why it is gone.
     lost: Option<String>,
+}
+
+impl Member {
+    /// Its answer; none from now on where it is lost.
+    fn ask<T>(
+        &mut self,
+        ask: impl FnOnce(&mut dyn Runner) -> Result<T, RunnerError>,
+    ) -> Option<Result<T, RunnerError>> {
+        match ask(self.runner.as_mut()) {
+            Err(RunnerError::Lost(reason) | RunnerError::Disconnected(reason)) => {
+                self.lost = Some(reason);
+                None
+            }
+            answer => Some(answer),
+        }
+    }
 }
 
 impl Farm {
@@ -45,8 +81,14 @@ impl Farm {
             }
         }
         about.host = format!("{}, a farm", machine(&about.host));
-        let members = members.into_iter().map(|(address, runner)| Member { address, runner, lost: None }).collect();
-        Ok(Self { members, about, next: 0, current: None })
+        let members = members.into_iter().map(|(address, runner)| Member {
+            address,
+            runner,
+            subjects: 0,
+            reference_ms: Vec::new(),
+            lost: None,
+        });
+        Ok(Self { members: members.collect(), about, next: 0, current: None })
     }
 
     /// The member for a subject: the one that has it already, else the next one that is there.
@@ -59,17 +101,32 @@ impl Farm {
         }
         let count = self.members.len();
         let found = (0..count).map(|i| (self.next + i) % count).find(|i| self.members[*i].lost.is_none());
-        let Some(member) = found else {
-            let all: Vec<String> = self
-                .members
-                .iter()
-                .map(|member| format!("{}: {}", member.address, member.lost.as_deref().unwrap_or_default()))
-                .collect();
-            return Err(RunnerError::Lost(format!("every machine of the farm is lost ({})", all.join("; "))));
-        };
+        let Some(member) = found else { return Err(self.all_lost()) };
         self.next = (member + 1) % count;
+        self.members[member].subjects += 1;
         self.current = Some((subject.name.clone(), member));
         Ok(member)
+    }
+
+    fn all_lost(&self) -> RunnerError {
+        let all: Vec<String> = self
+            .members
+            .iter()
+            .map(|member| format!("{}: {}", member.address, member.lost.as_deref().unwrap_or_default()))
+            .collect();
+        RunnerError::Lost(format!("every machine of the farm is lost ({})", all.join("; ")))
+    }
+
+    /// A block of the reference network on every member, all samples together.
+    fn reference(&mut self, subject: &Subject, limits: &Limits) -> Result<Vec<f64>, RunnerError> {
+        let mut all = Vec::new();
+        for member in self.members.iter_mut().filter(|member| member.lost.is_none()) {
+            let Some(samples) = member.ask(|runner| runner.block(subject, limits)) else { continue };
+            let samples = samples?;
+            member.reference_ms.extend(median(&samples));
+            all.extend(samples);
+        }
+        if all.is_empty() { Err(self.all_lost()) } else { Ok(all) }
     }
 
     /// Asks members until one answers; what a lost one had begun is begun again by another.
@@ -80,35 +137,11 @@ impl Farm {
     ) -> Result<T, RunnerError> {
         loop {
             let member = self.member(subject)?;
-            match ask(self.members[member].runner.as_mut()) {
-                Err(RunnerError::Lost(reason)) => self.members[member].lost = Some(reason),
-                answer => return answer,
+            if let Some(answer) = self.members[member].ask(&mut ask) {
+                return answer;
             }
         }
     }
-}
-
-/// What two members differ in, if they cannot share a table.
-fn difference(a: &RunnerAbout, b: &RunnerAbout) -> Option<String> {
-    let parts = |about: &RunnerAbout| {
-        [
-            ("runtime", about.runtime.to_owned()),
-            ("runtime version", about.runtime_version.clone()),
-            ("device", about.device.clone()),
-            ("processor", machine(&about.host).to_owned()),
-            ("threads", about.threads.to_string()),
-            ("precision", about.precision.to_string()),
-            ("clock", about.clock.clone()),
-            ("emulation", about.emulated.to_string()),
-        ]
-    };
-    let pairs = parts(a).into_iter().zip(parts(b));
-    pairs.into_iter().find(|(a, b)| a != b).map(|((what, a), (_, b))| format!("{what} ({a} and {b})"))
-}
-
-/// A machine without where it is reached, which runners add after `, at `.
-fn machine(host: &str) -> &str {
-    host.rsplit_once(", at ").map_or(host, |(machine, _)| machine)
 }
 
 impl Runner for Farm {
@@ -127,7 +160,32 @@ impl Runner for Farm {
     }
 
     fn block(&mut self, subject: &Subject, limits: &Limits) -> Result<Vec<f64>, RunnerError> {
+        if subject.name == REFERENCE {
+            return self.reference(subject, limits);
+        }
         self.ask(subject, |runner| runner.block(subject, limits))
+    }
+
+    fn await_fit(&mut self) -> Result<Vec<String>, RunnerError> {
+        let mut reasons = Vec::new();
+        for member in self.members.iter_mut().filter(|member| member.lost.is_none()) {
+            if let Some(found) = member.ask(|runner| runner.await_fit()) {
+                reasons.extend(found?.into_iter().map(|reason| format!("{}: {reason}", member.address)));
+            }
+        }
+        Ok(reasons)
+    }
+
+    fn members(&self) -> Vec<MemberReport> {
+        let own: Vec<Option<f64>> = self.members.iter().map(|member| median(&member.reference_ms)).collect();
+        let usual_ms = median(&own.iter().flatten().copied().collect::<Vec<_>>());
+        let reports = self.members.iter().zip(own).map(|(member, own_ms)| MemberReport {
+            address: member.address.clone(),
+            subjects: member.subjects,
+            scale: own_ms.zip(usual_ms).map(|(own_ms, usual_ms)| own_ms / usual_ms),
+            lost: member.lost.clone(),
+        });
+        reports.collect()
     }
 
     fn times_parts(&self) -> bool {

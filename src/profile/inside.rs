@@ -5,33 +5,26 @@
 //! Networks come in three streams that take turns: fresh random ones, predicted before they are
 //! measured so that the error of the table is known at any time; the most uncertain of several random
 //! ones, which teach most; and what small searches choose by the table as it is (`chosen`). Not here:
-//! the error a table states (`check`), the statistics of the predictions (`learning`).
+//! the table as it is meanwhile (`fitted`), the error that it states (`check`), the statistics of the predictions
+//! (`learning`).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::check::network_subject;
 use super::chosen::choose;
 use super::draw::{Drawer, Drawn};
 use super::drift::Look;
+use super::fitted::{FIRST_NETWORKS, Table};
 use super::learning::Learning;
 use super::session::{Event, Session};
 use super::{Ending, Parts, ProfileError, RunnerError, measure};
-use crate::latency::{
-    Composition, LatencyModel, NetworkCheck, NetworkTimes, OperatorKey, Predictor, fit_prior, fit_spread_of,
-};
+use crate::latency::{NetworkCheck, NetworkTimes, OperatorKey, Predictor};
 use crate::onnx::NetworkParts;
 use crate::stats::median;
 
 /// Freshly loaded instances of a network whose operators are timed.
 const INSTANCES: usize = 2;
-/// Networks that are measured before the first table is made of them.
-const FIRST_NETWORKS: usize = 6;
-/// The prior is fitted again when there are this many times the networks, ...
-const REFIT_GROWTH: f64 = 2.0;
-/// ... and rows are read again after so many.
-const REREAD: usize = 10;
 /// Random networks that the most uncertain one is chosen from.
 const CONTENDERS: usize = 8;
 /// Share of the time limit that whole networks may take at most.
@@ -55,14 +48,6 @@ enum Turn {
 /// The order of turns, again and again.
 const TURNS: [Turn; 4] = [Turn::Fresh, Turn::Uncertain, Turn::Fresh, Turn::Chosen];
 
-/// What is known while operators are measured.
-struct Table {
-    predictor: Option<Arc<Predictor>>,
-    /// Networks at the last fit, and at the last reading of rows.
-    fitted_at: usize,
-    read_at: usize,
-}
-
 impl Session<'_> {
     /// Measures the operators of networks until there are enough, fresh ones are predicted well
     /// enough, or the time is up.
@@ -85,7 +70,7 @@ impl Session<'_> {
         let mut others = Drawer::new(sources, seed ^ UNCERTAIN_STREAM)?;
         let held_out: BTreeSet<String> = self.held_out()?.iter().map(|drawn| drawn.network.to_string()).collect();
         let mut learning = Learning::default();
-        let mut table = Table { predictor: None, fitted_at: 0, read_at: 0 };
+        let mut table = Table::default();
         if networks >= FIRST_NETWORKS || !stored.is_empty() {
             self.refit(&mut table, &learning, networks)?;
         }
@@ -132,7 +117,11 @@ impl Session<'_> {
                     }
                     continue;
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    // Its operators may be finished where the whole network is not.
+                    self.outcome.measured = self.store.rows(&self.setting)?.len() - self.outcome.stored;
+                    return Err(error);
+                }
             }
             if turn == Turn::Fresh {
                 network_time = network_time.max(started.elapsed());
@@ -147,7 +136,7 @@ impl Session<'_> {
                     self.outcome.inside_networks -= networks - steady.2;
                     (learning, operators, networks) = steady.clone();
                     // Made from what is no more.
-                    table = Table { predictor: None, fitted_at: 0, read_at: 0 };
+                    table = Table::default();
                 }
             }
             self.outcome.measured = operators.len() - self.outcome.stored;
@@ -186,7 +175,7 @@ impl Session<'_> {
         let subject = network_subject(&drawn.network, &drawn.graph, self.setting.batch_size, self.options.plan.seed)?;
         let failed = |error: RunnerError| match error {
             RunnerError::Model(reason) => ProfileError::Network { structure: drawn.network.to_string(), reason },
-            RunnerError::Lost(reason) => ProfileError::Lost(reason),
+            error => ProfileError::of_runner(error),
         };
         let parts = NetworkParts::new(&drawn.graph);
         let limits = &self.options.operator_target.limits;
@@ -197,7 +186,7 @@ impl Session<'_> {
             // A busy machine may have spoiled every sample: once more.
             let instance = once().or_else(|error| match error {
                 RunnerError::Model(_) => once(),
-                RunnerError::Lost(_) => Err(error),
+                error => Err(error),
             });
             instances.push(instance.map_err(failed)?);
         }
@@ -244,38 +233,6 @@ impl Session<'_> {
         }
         self.store.insert_observations(self.run, &observed, check.as_ref())?;
         Ok(keys)
-    }
-
-    /// Brings the table up to date, if it is time.
-    fn refresh(&mut self, table: &mut Table, learning: &Learning, networks: usize) -> Result<(), ProfileError> {
-        if table.predictor.is_none() || networks as f64 >= REFIT_GROWTH * table.fitted_at as f64 {
-            self.refit(table, learning, networks)?;
-        } else if networks >= table.read_at + REREAD {
-            table.predictor = Some(Arc::new(Predictor::new(self.store, &self.setting)?));
-            table.read_at = networks;
-        }
-        Ok(())
-    }
-
-    fn refit(&mut self, table: &mut Table, learning: &Learning, networks: usize) -> Result<(), ProfileError> {
-        self.fit(learning)?;
-        table.predictor = Some(Arc::new(Predictor::new(self.store, &self.setting)?));
-        (table.fitted_at, table.read_at) = (networks, networks);
-        Ok(())
-    }
-
-    /// Fits prior and composition on what was measured so far, and stores them.
-    pub(super) fn fit(&mut self, learning: &Learning) -> Result<(), ProfileError> {
-        let mut model = LatencyModel::additive(fit_prior(&self.store.rows(&self.setting)?, &self.setting)?);
-        let calibration = learning.calibration();
-        // A session that goes on has what the one before learned.
-        let earlier = self.store.model(&self.setting)?.map(|model| model.composition);
-        model.composition = match earlier.filter(|earlier| *earlier != Composition::default()) {
-            Some(earlier) if calibration.len() < FIRST_NETWORKS => earlier,
-            _ => fit_spread_of(&calibration),
-        };
-        self.store.set_model(self.run, &model)?;
-        Ok(())
     }
 }
 

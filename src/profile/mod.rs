@@ -3,7 +3,7 @@
 //! Random networks (`draw`) -> the operators inside them, timed by a runner (`runner`) while the network
 //! runs (`inside`), or one by one (`plan`, `operators`) until their estimate is stable (`bench`) ->
 //! rows stored as they arrive (`session`) -> whole networks predicted and measured (`check`). How a
-//! machine is reached is `transport`; whether it stays the same meanwhile is `drift`. Not here: looking a latency up (`latency`).
+//! machine is reached is `transport`, connected again `station`; whether it stays the same meanwhile is `drift`. Not here: looking a latency up (`latency`).
 
 mod adapt;
 mod bench;
@@ -13,6 +13,7 @@ mod draw;
 mod drift;
 mod error;
 mod farm;
+mod fitted;
 mod inside;
 mod learning;
 mod operators;
@@ -21,6 +22,7 @@ mod plan;
 mod reach;
 mod runner;
 mod session;
+mod station;
 pub mod transport;
 mod verify;
 
@@ -30,6 +32,7 @@ pub use check::{CheckReport, MAX_NETWORKS};
 pub use draw::{Drawer, Drawn, Source, draw_networks};
 pub use drift::{DriftOptions, DriftReport, REFERENCE};
 pub use error::ProfileError;
+pub use farm::MemberReport;
 pub use learning::{Learning, MoreTime, Recent};
 pub use plan::{MAX_OPERATORS, Plan, PlanOptions, plan};
 pub use reach::{ReachOptions, Reached, open_runner};
@@ -38,4 +41,5 @@ pub use runner::{
     RunnerAbout, RunnerEntry, RunnerError, RunnerOptions, Subject, Without,
 };
 pub use session::{Ending, Event, Failure, Outcome, SessionOptions, profile, setting_of};
+pub use station::Tell;
 pub use verify::{Verification, Verified, verify};

@@ -82,7 +82,10 @@ impl Session<'_> {
                 (self.on_event)(Event::Operator { key, result: Err(&reason) });
                 self.fail(key.to_string(), reason);
             }
-            Err(RunnerError::Lost(reason)) => return Err(ProfileError::Lost(reason)),
+            Err(error) => {
+                self.outcome.remaining += 1;
+                return Err(ProfileError::of_runner(error));
+            }
         }
         Ok(())
     }

@@ -1,24 +1,20 @@
 //! From a device's name to a runner that times models on it: here, or over a transport.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::rc::Rc;
+use std::sync::atomic::AtomicBool;
 
 use super::farm::Farm;
-use super::phone::{Phone, Reason, Verdict};
-use super::transport::{self, AskPassphrase, OpenOptions, Transport, TransportError, TransportKind};
-use super::{ProfileError, RemoteEntry, RemoteOptions, Runner, RunnerEntry, RunnerOptions};
+use super::station::{Opened, Station, Surroundings, Tell, clear_folder, fit_phone};
+use super::transport::{self, AskPassphrase, OpenOptions, TransportError, TransportKind};
+use super::{ProfileError, RemoteEntry, RemoteOptions, Runner, RunnerAbout, RunnerEntry, RunnerError, RunnerOptions};
 use crate::latency::{Device, Precision, ReachKind, Store, Tools, is_address};
 
 /// Regimes that are known from publications and that no runner here is.
 const NOT_MEASURABLE: [&str; 2] = ["published", "tflite"];
 /// What measures where the device's own runtime cannot be.
 const FALLBACK: &str = "tract";
-
-/// Hears a line for the user.
-pub type OnWait<'a> = &'a mut dyn FnMut(&str);
-
-/// How long a phone may take to become fit.
-const PHONE_WAIT: Duration = Duration::from_secs(300);
 
 /// What a user says about the way to a device and about what runs there; the device's file says
 /// the rest.
@@ -39,8 +35,10 @@ pub struct ReachOptions<'a> {
     pub ssh_config: Option<PathBuf>,
     /// Asks for the passphrase of a key file; none gives up on that key.
     pub passphrase: Option<AskPassphrase<'a>>,
-    /// Hears why a phone is waited for.
-    pub on_wait: Option<OnWait<'a>>,
+    /// Hears why a phone is waited for, and of connections that were lost, as long as the runner lives.
+    pub tell: Option<Tell>,
+    /// Set from elsewhere (Ctrl-C) to end what is under way on another machine.
+    pub stop: Option<&'static AtomicBool>,
 }
 
 /// A device that can be measured.
@@ -66,7 +64,7 @@ pub fn open_runner(store: &Store, name: &str, options: &mut ReachOptions<'_>) ->
     let given = addresses(&device, options)?;
     if device.reach.kind == ReachKind::Local {
         let entry = RunnerEntry::find(options.runtime.as_deref().unwrap_or(&device.default_setting.runtime))?;
-        let local = RunnerOptions { library: options.library.clone() };
+        let local = RunnerOptions { library: options.library.clone(), stop: options.stop };
         let runner = (entry.open)(&local)
             .map_err(|reason| ProfileError::NoRuntime { runtime: entry.name.to_owned(), reason })?;
         return Ok(Reached { runner, notes });
@@ -137,6 +135,7 @@ fn remote_options(device: &Device, runtime: &str, options: &ReachOptions<'_>) ->
     RemoteOptions {
         threads: options.threads.unwrap_or(if own { usual.threads } else { plain.threads }),
         cores: asked.cores.clone().or_else(|| file.cores.clone()),
+        gpu: device.reach.gpu.clone(),
         provider: asked.provider.clone().or_else(|| file.provider.clone()),
         agent: asked.agent.clone().or_else(|| file.agent.clone()),
         python: asked.python.clone().or_else(|| file.python.clone()).unwrap_or(plain.python.clone()),
@@ -149,80 +148,127 @@ fn remote_options(device: &Device, runtime: &str, options: &ReachOptions<'_>) ->
 fn open_members(
     store: &Store,
     device: &Device,
-    kind: &TransportKind,
-    entry: &RemoteEntry,
+    kind: &'static TransportKind,
+    entry: &'static RemoteEntry,
     addresses: &[String],
     options: &mut ReachOptions<'_>,
     notes: &mut Vec<String>,
 ) -> Result<Box<dyn Runner>, ProfileError> {
     let remote = remote_options(device, entry.name, options);
-    let mut members = Vec::with_capacity(addresses.len());
-    let mut failure: Option<TransportError> = None;
+    let tell = options.tell.clone().unwrap_or_else(|| Rc::new(|_| ()));
+    let surroundings = Surroundings::new(tell, options.stop);
+    let mut members: Vec<(String, Box<dyn Runner>)> = Vec::with_capacity(addresses.len());
+    let mut failure: Option<ProfileError> = None;
     for address in addresses {
-        let mut open = OpenOptions { ssh_config: options.ssh_config.clone(), ..OpenOptions::default() };
-        let mut ask = options.passphrase.as_mut();
-        let mut forward = |path: &Path| ask.as_mut().and_then(|ask| ask(path));
-        open.passphrase = Some(&mut forward);
-        match (kind.open)(address, open) {
-            Ok(mut transport) => {
-                let remote = match device.reach.kind {
-                    ReachKind::Adb => fit_phone(&mut *transport, &remote, &mut |line| {
-                        if let Some(on_wait) = &mut options.on_wait {
-                            on_wait(line);
-                        }
-                    })?,
-                    _ => remote.clone(),
-                };
-                let no_runtime = |error: super::RunnerError| ProfileError::NoRuntime {
-                    runtime: entry.name.to_owned(),
-                    reason: error.to_string(),
-                };
-                members.push((address.clone(), (entry.open)(transport, &remote).map_err(no_runtime)?));
-            }
-            Err(error) => {
-                if addresses.len() > 1 {
-                    notes.push(format!("note: {address} is left out: {error}"));
+        let way = Way {
+            kind,
+            entry,
+            address: address.clone(),
+            phone: device.reach.kind == ReachKind::Adb,
+            remote: remote.clone(),
+            ssh_config: options.ssh_config.clone(),
+            surroundings: surroundings.clone(),
+        };
+        match way.station(&mut options.passphrase) {
+            Ok(station) => members.push((address.clone(), Box::new(station))),
+            Err(error @ ProfileError::NotReachable { .. }) => {
+                if let (ProfileError::NotReachable { problem, .. }, true) = (&error, addresses.len() > 1) {
+                    notes.push(format!("note: {address} is left out: {problem}"));
                 }
                 failure.get_or_insert(error);
             }
+            Err(error) => return Err(error),
         }
     }
-    match (members.len(), failure) {
-        (0, Some(error)) => Err(not_reachable(store, device, &error.to_string())?),
-        (1, _) => match members.pop() {
-            Some((_, runner)) => Ok(runner),
-            None => Err(not_reachable(store, device, "no machine is named")?),
-        },
-        _ => Ok(Box::new(Farm::new(members)?)),
-    }
-}
-
-/// Waits until a phone is fit to be measured; its fast cores and its state go to the runner.
-fn fit_phone(
-    transport: &mut dyn Transport,
-    remote: &RemoteOptions,
-    on_wait: &mut dyn FnMut(&str),
-) -> Result<RemoteOptions, ProfileError> {
-    let target = transport.target().to_owned();
-    let mut tell = |reasons: &[Reason]| {
-        on_wait(&format!("waiting for {target}: {}", list(reasons)));
+    let runner = match (members.len(), failure) {
+        (0, Some(ProfileError::NotReachable { problem, .. })) => return Err(not_reachable(store, device, &problem)?),
+        (1, _) => members.pop().map(|(_, runner)| runner),
+        _ => Some(Box::new(Farm::new(members)?) as Box<dyn Runner>),
     };
-    let lost = |error: TransportError| ProfileError::Lost(error.to_string());
-    let (phone, verdict) = Phone::wait_until_fit(transport, PHONE_WAIT, &|| false, &mut tell).map_err(lost)?;
-    match verdict {
-        Verdict::Measure => {}
-        Verdict::Wait(reasons) => return Err(ProfileError::Unfit { target, reasons: list(&reasons) }),
-        Verdict::Unfit(reason) => return Err(ProfileError::Unfit { target, reasons: reason.to_string() }),
-    }
-    Ok(RemoteOptions {
-        cores: remote.cores.clone().or_else(|| phone.core_mask()),
-        conditions: phone.conditions(),
-        ..remote.clone()
-    })
+    let Some(runner) = runner else { return Err(not_reachable(store, device, "no machine is named")?) };
+    notes.extend(another_gpu(&runner.about(), &remote));
+    Ok(runner)
 }
 
-fn list(reasons: &[Reason]) -> String {
-    reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join("; ")
+/// A warning where another GPU answers than the device's.
+fn another_gpu(about: &RunnerAbout, remote: &RemoteOptions) -> Option<String> {
+    let device = &remote.device;
+    let expected = remote.gpu.as_ref().filter(|_| about.device != *device)?;
+    Some(format!(
+        "WARNING: the machine has another GPU than {device}, whose name holds {expected}: {}. What is measured is filed \
+         under {}, and --device {device} does not use it",
+        about.host, about.device
+    ))
+}
+
+/// How one machine is opened, again and again.
+struct Way {
+    kind: &'static TransportKind,
+    entry: &'static RemoteEntry,
+    address: String,
+    phone: bool,
+    remote: RemoteOptions,
+    ssh_config: Option<PathBuf>,
+    surroundings: Surroundings,
+}
+
+/// Passphrases that the user gave, by key file.
+type Given = HashMap<PathBuf, Option<String>>;
+
+impl Way {
+    /// The machine, opened. Passphrases are asked for this once, and remembered.
+    fn station(self, passphrase: &mut Option<AskPassphrase<'_>>) -> Result<Station, ProfileError> {
+        let mut given = Given::new();
+        let mut ask = |key: &Path| {
+            let typed = passphrase.as_mut().and_then(|ask| ask(key));
+            given.insert(key.to_owned(), typed.clone());
+            typed
+        };
+        let mut folder = None;
+        let mut first = Some(self.open(&mut folder, &mut ask));
+        let (address, surroundings) = (self.address.clone(), self.surroundings.clone());
+        let open = move || {
+            let again = || self.open(&mut folder, &mut |key| given.get(key).cloned().flatten());
+            first.take().unwrap_or_else(again)
+        };
+        Station::open(&address, Box::new(open), surroundings)
+    }
+
+    /// Opens the machine; `folder` is the private one of the connection before, if any.
+    fn open(&self, folder: &mut Option<String>, ask: AskPassphrase<'_>) -> Result<Opened, ProfileError> {
+        let Self { kind, entry, address, remote, surroundings, .. } = self;
+        let open = OpenOptions {
+            ssh_config: self.ssh_config.clone(),
+            passphrase: Some(ask),
+            stop: surroundings.stop,
+            ..OpenOptions::default()
+        };
+        let mut transport = (kind.open)(address, open).map_err(|error| match error {
+            TransportError::Interrupted { .. } => ProfileError::Interrupted,
+            // The rest of the message is for the caller to know.
+            error => ProfileError::NotReachable {
+                device: remote.device.clone(),
+                problem: error.to_string(),
+                connect: address.clone(),
+                meanwhile: String::new(),
+            },
+        })?;
+        if let Some(left) = folder.replace(transport.directory().to_owned()) {
+            clear_folder(&mut *transport, &left).map_err(|error| ProfileError::of_transport(&error))?;
+        }
+        let mut remote = remote.clone();
+        let mut phone = None;
+        if self.phone {
+            let (fit, _) = fit_phone(&mut *transport, surroundings)?;
+            remote.cores = remote.cores.or_else(|| fit.core_mask());
+            phone = Some(fit);
+        }
+        let runner = (entry.open)(transport, &remote).map_err(|error| match error {
+            RunnerError::Interrupted => ProfileError::Interrupted,
+            error => ProfileError::NoRuntime { runtime: entry.name.to_owned(), reason: error.to_string() },
+        })?;
+        Ok((runner, phone))
+    }
 }
 
 fn not_reachable(store: &Store, device: &Device, problem: &str) -> Result<ProfileError, ProfileError> {

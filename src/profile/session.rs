@@ -7,7 +7,7 @@
 
 mod outcome;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use super::learning::Learning;
 use super::operators::operator_method;
 use super::plan::{MAX_OPERATORS, PlanOptions};
 use super::{Estimate, OperatorForm, ProfileError, Runner, RunnerAbout, Settled, Target};
-use crate::latency::{CHECK_METHOD, Evidence, NewRun, OperatorKey, RunId, Setting, Store, TableChoice};
+use crate::latency::{CHECK_METHOD, Evidence, NewRun, OperatorKey, RunId, Setting, Store, TableChoice, TableError};
 
 pub use outcome::{Ending, Failure, Outcome};
 
@@ -167,34 +167,21 @@ fn measure_and_check(
         settled: 0,
         unsettled: 0,
         drift: None,
+        members: Vec::new(),
     };
     let start = Instant::now();
     let watch = Watch::default();
     let mut session = Session { store, runner, options, interrupted, on_event, setting, run, start, outcome, watch };
-    session.look(true, true)?;
-    let mut error = None;
-    match &options.adapt_from {
-        _ if options.only_check => session.check_held_out(0)?,
-        Some(from) => {
-            let (calibration, left_out) = session.adapt(from)?;
-            error = left_out;
-            if session.outcome.ending != Ending::Interrupted {
-                session.check_held_out(calibration)?;
-            }
+    let error = match session.steps(inside, &new_run) {
+        Err(ProfileError::Interrupted) => {
+            session.outcome.ending = Ending::Interrupted;
+            None
         }
-        None => {
-            let learning = if inside { session.inside()? } else { session.operators(&new_run)? };
-            // A table without any row cannot be checked.
-            if session.outcome.ending != Ending::Interrupted && session.outcome.measured + session.outcome.stored > 0 {
-                session.fit_and_check(learning)?;
-            }
-        }
-    }
-    if session.outcome.ending != Ending::Interrupted {
-        session.look(true, false)?;
-    }
-    let Session { store, mut outcome, watch, .. } = session;
+        other => other?,
+    };
+    let Session { store, runner, mut outcome, watch, .. } = session;
     outcome.drift = watch.report();
+    outcome.members = runner.members();
     if outcome.ending != Ending::Interrupted {
         outcome.left_out = error.clone();
         let checked = outcome.check.as_ref().map(|check| &check.error);
@@ -250,6 +237,33 @@ pub(super) struct Session<'s> {
 }
 
 impl Session<'_> {
+    /// All of it, in order; returns the error of an adapted table on the networks left out.
+    fn steps(&mut self, inside: bool, new_run: &NewRun) -> Result<Option<TableError>, ProfileError> {
+        self.look(true, true)?;
+        let mut error = None;
+        match &self.options.adapt_from {
+            _ if self.options.only_check => self.check_held_out(0)?,
+            Some(from) => {
+                let (calibration, left_out) = self.adapt(from)?;
+                error = left_out;
+                if self.outcome.ending != Ending::Interrupted {
+                    self.check_held_out(calibration)?;
+                }
+            }
+            None => {
+                let learning = if inside { self.inside()? } else { self.operators(new_run)? };
+                // A table without any row cannot be checked.
+                if self.outcome.ending != Ending::Interrupted && self.outcome.measured + self.outcome.stored > 0 {
+                    self.fit_and_check(learning)?;
+                }
+            }
+        }
+        if self.outcome.ending != Ending::Interrupted {
+            self.look(true, false)?;
+        }
+        Ok(error)
+    }
+
     /// Why to stop now, if all but `reserve` of the time limit is over or the user interrupted.
     pub fn stop(&self, reserve: Duration) -> Option<Ending> {
         if (self.interrupted)() {

@@ -84,7 +84,11 @@ pub fn verify(
                 found.failed.push((subject.name, reason));
                 continue;
             }
-            Err(RunnerError::Lost(reason)) => return Err(ProfileError::Lost(reason)),
+            Err(RunnerError::Interrupted) => {
+                found.interrupted = true;
+                break;
+            }
+            Err(error) => return Err(ProfileError::of_runner(error)),
         };
         let prediction = predictor.as_ref().map(|predictor| predictor.predict(graph));
         let predicted_ms = prediction.as_ref().map(|prediction| prediction.ms);

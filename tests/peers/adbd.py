@@ -11,7 +11,8 @@ taskset, which answer like a Pixel 2. Everything else is this machine's: its she
  * Services: `shell` (with and without `v2`: exit code, stderr apart, standard input) and `sync`
    (STAT, SEND, RECV). Paths of the phone in a script are replaced by those below ROOT; output is not
    touched, so a program sees the path below ROOT, and so does who asks it.
- * A pushed AArch64 program runs through --qemu: it is stored elsewhere, and a script takes its place.
+ * A pushed program of the processor that --qemu is for runs through it: it is stored elsewhere, and a
+   script takes its place.
  * As on a phone, modes of pushed files are widened to all users, a shell is told of a cut by a
    hang-up only, and its children live on.
  * ROOT/thermal_status holds the status that dumpsys tells (0). ROOT/taskset.log lists the masks.
@@ -20,6 +21,8 @@ taskset, which answer like a Pixel 2. Everything else is this machine's: its she
  * --unauthorised: never accepts a key. --full-after: a push beyond so many bytes fails as on a full
    device. --cut-push-after: the connection is cut once, inside a push, after so many bytes.
    --spoil: one byte of the first push is stored as another.
+ * ROOT/faults holds words that break things while it is there: `full`, every push fails as on a full
+   device; `cut`, the next push is cut in its middle (and the word goes); `unauthorised`, as the switch.
 """
 
 import argparse
@@ -150,7 +153,7 @@ class Connection:
     def message(self, command, first, second, data):
         stream = self.streams.get(second)
         if command in (b"CNXN", b"AUTH"):
-            if self.phone.options.unauthorised:
+            if self.phone.options.unauthorised or "unauthorised" in self.phone.faults():
                 # A token to sign; an offered public key (3) is left to a user who never answers.
                 if command == b"CNXN" or first == 2:
                     self.send(b"AUTH", 1, 0, os.urandom(20))
@@ -293,6 +296,7 @@ class Stream:
     def take(self, path, mode):
         """Receives a file; a cut leaves what had arrived."""
         options, reason, total = self.phone.options, None, 0
+        faults = self.phone.faults()
         try:
             file = open(path, "wb")
         except OSError as error:
@@ -309,7 +313,12 @@ class Stream:
                     file.write(data[: length // 2])
                     self.connection.cut()
                     raise Cut
-                if options.full_after and total > options.full_after:
+                if "cut" in faults:
+                    os.remove(f"{self.phone.root}/faults")
+                    file.write(data[: length // 2])
+                    self.connection.cut()
+                    raise Cut
+                if "full" in faults or options.full_after and total > options.full_after:
                     reason = reason or "write failed: No space left on device"
                 if options.spoil and not reason:
                     options.spoil = False
@@ -353,6 +362,13 @@ class Phone:
             "LC_ALL": "C.UTF-8",
         }
 
+    def faults(self):
+        try:
+            with open(f"{self.root}/faults") as file:
+                return file.read().split()
+        except OSError:
+            return []
+
     def script(self, text):
         return self.mapped.sub(lambda found: self.root.encode() + found[0], text)
 
@@ -372,7 +388,8 @@ class Phone:
             return
         with open(path, "rb") as file:
             head = file.read(20)
-        if head[:4] == b"\x7fELF" and head[18:20] == b"\xb7\0":
+        number = b"\xb7\0" if "aarch64" in self.options.qemu else b"\x3e\0"
+        if head[:4] == b"\x7fELF" and head[18:20] == number:
             self.programs += 1
             real = f"{self.root}/system/program{self.programs}"
             os.replace(path, real)

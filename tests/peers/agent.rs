@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use zen_agent::{Limits, RUNTIME_VERSION};
@@ -19,8 +20,13 @@ use zen_nas::space::Space;
 
 use super::sshd::Server;
 
-/// The agent of this build. Cargo does not build another package's program for a test.
-fn agent() -> PathBuf {
+/// The agent of this build, made once. Cargo does not build another package's program for a test.
+pub fn agent() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(build_agent).clone()
+}
+
+fn build_agent() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     // target/PROFILE/deps/TEST
     let folder = test.parent().and_then(|deps| deps.parent()).unwrap().to_owned();
@@ -41,7 +47,7 @@ fn open(transport: Box<dyn Transport>) -> Box<dyn Runner> {
 }
 
 /// A session of seconds: its numbers are worth nothing.
-fn options() -> SessionOptions {
+pub fn options() -> SessionOptions {
     let limits = Limits { warm_up: 1, min_samples: 2, max_samples: 2, block_ms: 0.0, sample_ms: 0.0 };
     let target = |target: Target| Target {
         min_blocks: 2,
@@ -68,7 +74,7 @@ fn options() -> SessionOptions {
     }
 }
 
-fn run(
+pub fn run(
     store: &mut Store,
     runner: &mut dyn Runner,
     on_event: &mut dyn FnMut(Event<'_>),
@@ -76,7 +82,8 @@ fn run(
     profile(store, runner, &options(), &|| false, on_event)
 }
 
-fn keys(store: &Store, setting: &Setting) -> BTreeSet<OperatorKey> {
+/// The operators of a table, each of which stands there once.
+pub fn keys(store: &Store, setting: &Setting) -> BTreeSet<OperatorKey> {
     let rows = store.rows(setting).unwrap();
     assert!(rows.iter().all(|row| row.evidence == Evidence::Measured && row.ms > 0.0));
     let keys: BTreeSet<OperatorKey> = rows.iter().map(|row| row.key).collect();

@@ -8,8 +8,12 @@ mod agent;
 #[cfg(feature = "candle")]
 mod checkpoints;
 mod contract;
+#[cfg(all(unix, feature = "ssh"))]
+mod faults;
 #[path = "../support/forms.rs"]
 mod forms;
+#[cfg(all(unix, feature = "ssh"))]
+mod interruptions;
 mod local;
 mod onnx;
 #[path = "../support/onnx_cases.rs"]
@@ -20,6 +24,8 @@ mod onnxruntime;
 mod onnxruntime_remote;
 #[cfg(unix)]
 mod phone;
+#[cfg(all(unix, feature = "ssh"))]
+mod programs;
 mod remote;
 #[cfg(feature = "ssh")]
 mod ssh;

@@ -126,6 +126,37 @@ fn a_provider_that_does_not_run_every_node_is_refused() {
 }
 
 #[test]
+fn an_emulated_processor_is_told() {
+    let Some(python) = python("onnxruntime's script on an emulated processor") else { return };
+    let qemu = format!("/usr/bin/qemu-{}-static", std::env::consts::ARCH);
+    if !Path::new(&qemu).is_file() {
+        let why = format!("SKIPPED: install qemu-user-static for {qemu} to test what an emulated Python says\n");
+        return std::io::Write::write_all(&mut std::io::stderr(), why.as_bytes()).unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/fake_onnxruntime.py");
+    std::fs::copy(fake, folder.path().join("onnxruntime.py")).unwrap();
+    std::fs::write(folder.path().join("numpy.py"), "__version__ = '0.fake'\n").unwrap();
+    // The interpreter itself, not a link to it: the emulator wants a file.
+    let interpreter = std::fs::canonicalize(&python).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("profilers/onnxruntime/zen_onnxruntime.py");
+    for (emulator, emulated) in [(None, false), (Some(&qemu), true)] {
+        let own = folder.path().join(format!("script-{emulated}.py"));
+        std::fs::copy(&script, &own).unwrap();
+        let mut command = match emulator {
+            Some(emulator) => std::process::Command::new(emulator),
+            None => std::process::Command::new("env"),
+        };
+        command.arg(&interpreter).arg(&own).args(["--provider", "cuda", "--check"]);
+        command.env("FAKE", "faithful").env("PYTHONPATH", folder.path());
+        let output = command.output().unwrap();
+        let hello: serde_json::Value =
+            serde_json::from_slice(output.stdout.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
+        assert_eq!(hello["emulated"], emulated, "{output:?}");
+    }
+}
+
+#[test]
 fn the_script_ends_by_itself() {
     let Some(python) = python("onnxruntime's script") else { return };
     let folder = tempfile::tempdir().unwrap();

@@ -77,6 +77,17 @@ impl Phone {
         self.signal("-USR1");
     }
 
+    /// The folder with an adb that belongs to this phone, for a PATH.
+    pub fn adb_folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Breaks things, see `adbd.py`; no words repair them.
+    pub fn break_by(&self, words: &str) {
+        fs::write(self.root().join("faults.new"), words).unwrap();
+        fs::rename(self.root().join("faults.new"), self.root().join("faults")).unwrap();
+    }
+
     /// From now on nothing is answered.
     pub fn hang(&self) {
         self.signal("-USR2");

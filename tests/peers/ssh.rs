@@ -104,7 +104,11 @@ fn logging_in_with_files_passphrases_and_an_agent() {
             asked.push(file.to_owned());
             Some(answer.to_owned())
         };
-        let options = OpenOptions { ssh_config: Some(server.path("config")), passphrase: Some(&mut ask), adb: None };
+        let options = OpenOptions {
+            ssh_config: Some(server.path("config")),
+            passphrase: Some(&mut ask),
+            ..OpenOptions::default()
+        };
         match (find("ssh").unwrap().open)("box", options) {
             Ok(transport) if works => assert_eq!(whoami(transport), ["hello"]),
             Err(error) if !works => assert!(error.to_string().contains("the passphrase of "), "{error}"),

@@ -51,15 +51,19 @@ impl Server {
         let public =
             ["id.pub", "id_rsa.pub", "id_locked.pub"].map(|name| fs::read_to_string(folder.path().join(name)).unwrap());
         fs::write(folder.path().join("authorized_keys"), public.concat()).unwrap();
-        fs::create_dir(folder.path().join("tmp")).unwrap();
+        for name in ["tmp", "bin"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
         // Wanted by a server that runs as root.
         let _ = fs::create_dir_all("/run/sshd");
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        // Programs in its folder `bin` are on the PATH there.
+        let rest = std::env::var("PATH").unwrap();
         let config = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {path}/host_ed25519\nHostKey {path}/host_ecdsa\n\
              PidFile none\nAuthorizedKeysFile {path}/authorized_keys\nStrictModes no\nUsePAM no\n\
              PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n\
-             Subsystem sftp internal-sftp\nMaxStartups 50:30:100\nSetEnv TMPDIR={path}/tmp\n{extra}\n"
+             Subsystem sftp internal-sftp\nMaxStartups 50:30:100\nSetEnv TMPDIR={path}/tmp PATH={path}/bin:{rest}\n{extra}\n"
         );
         fs::write(folder.path().join("sshd_config"), config).unwrap();
         let log = fs::File::create(folder.path().join("log")).unwrap();

@@ -47,14 +47,19 @@ impl Transport for WithPath {
 
 /// The stand-ins in a folder of their own; none, loudly, without a Python for them.
 fn stand_in() -> Option<TempDir> {
-    let python = python("TensorRT stand-in")?;
     let folder = tempfile::tempdir().unwrap();
+    install(folder.path(), folder.path()).then_some(folder)
+}
+
+/// Puts the stand-ins into a folder, with another one for their state; false, loudly, without a Python for them.
+pub fn install(folder: &Path, state: &Path) -> bool {
+    let Some(python) = python("TensorRT stand-in") else { return false };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/trtexec.py");
     for name in ["trtexec", "nvidia-smi"] {
-        let [script, state] = [script.display(), folder.path().display()];
-        program(folder.path(), name, &format!("exec '{python}' '{script}' '{state}' {name} \"$@\""));
+        let [script, state] = [script.display(), state.display()];
+        program(folder, name, &format!("exec '{python}' '{script}' '{state}' {name} \"$@\""));
     }
-    Some(folder)
+    true
 }
 
 fn open(stand_in: &TempDir, precision: Precision) -> Result<Box<dyn Runner>, RunnerError> {
@@ -122,7 +127,7 @@ fn engines_are_built_and_watched_over_ssh() {
     assert_eq!(ask(runner.as_mut(), 3).unwrap(), ask(open(&stand_in, Precision::Fp16).unwrap().as_mut(), 3).unwrap());
     assert_eq!(runs(&stand_in), 1 + 2 + 2);
     server.cut();
-    assert!(matches!(ask(runner.as_mut(), 3), Err(RunnerError::Lost(_))));
+    assert!(matches!(ask(runner.as_mut(), 3), Err(RunnerError::Disconnected(_))));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 use tract_onnx::prelude::*;
@@ -99,6 +100,7 @@ pub struct PartsBlock {
 pub struct Model {
     pub(crate) plan: Arc<TypedRunnableModel>,
     inputs: TVec<TValue>,
+    stop: Option<&'static AtomicBool>,
 }
 
 impl Model {
@@ -117,7 +119,20 @@ impl Model {
             fixed_shape(&optimised, *outlet, "an output")?;
         }
         let plan = guarded("planning", || optimised.into_runnable())?;
-        Ok(Self { plan, inputs })
+        Ok(Self { plan, inputs, stop: None })
+    }
+
+    /// With a wish to stop that is set from elsewhere: a block under way then ends in an error, between two
+    /// nodes where nodes are timed, else between two calls.
+    pub fn with_stop(self, stop: Option<&'static AtomicBool>) -> Self {
+        Self { stop, ..self }
+    }
+
+    fn go_on(&self) -> TractResult<()> {
+        match self.stop {
+            Some(stop) if stop.load(Ordering::Relaxed) => Err(TractError::msg("stopped")),
+            _ => Ok(()),
+        }
     }
 
     /// Names of the nodes that run, with their operators, for people and tests.
@@ -172,6 +187,7 @@ impl Model {
             sums.fill(0.0);
             let whole = Stamp::now();
             state.run_plan_with_eval(self.inputs.clone(), |context, op_state, node, inputs| {
+                self.go_on()?;
                 let stamp = Stamp::now();
                 let outputs = plan::eval(context, op_state, node, inputs);
                 sums[owners[node.id].unwrap_or(count)] += (stamp.elapsed().cpu_ms - cost.cpu_ms).max(0.0);
@@ -195,6 +211,7 @@ impl Model {
     fn whole(&self, limits: &Limits) -> TractResult<Block> {
         let mut state = self.plan.spawn()?;
         let call = || -> TractResult<()> {
+            self.go_on()?;
             std::hint::black_box(state.run(self.inputs.clone())?);
             Ok(())
         };
@@ -207,6 +224,7 @@ impl Model {
         let mut call = || -> TractResult<Elapsed> {
             let mut sum = Elapsed::default();
             state.run_plan_with_eval(self.inputs.clone(), |context, op_state, node, inputs| {
+                self.go_on()?;
                 if !own[node.id] {
                     return plan::eval(context, op_state, node, inputs);
                 }

@@ -1,8 +1,9 @@
 //! The options that say what runs the models, and how the device is reached.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use zen_nas::cli::{OutputArgs, Passphrases, count};
+use zen_nas::cli::{self, OutputArgs, Passphrases, count};
 use zen_nas::latency::{Precision, Store, Tools};
 use zen_nas::profile::{ProfileError, ReachOptions, Reached, Runner, open_runner};
 
@@ -64,7 +65,7 @@ impl RuntimeArgs {
         let remote = &self.remote;
         let mut passphrases = Passphrases::default();
         let mut ask = |key: &Path| passphrases.ask(key);
-        let mut tell = |line: &str| output.note(line);
+        let output = *output;
         let mut options = ReachOptions {
             runtime: self.runtime.clone(),
             library: self.runtime_library.clone(),
@@ -81,7 +82,8 @@ impl RuntimeArgs {
             },
             ssh_config: remote.ssh_config.clone(),
             passphrase: Some(&mut ask),
-            on_wait: Some(&mut tell),
+            tell: Some(Rc::new(move |line| output.note(line))),
+            stop: Some(cli::interrupt_flag()),
         };
         let Reached { runner, notes } = open_runner(store, device, &mut options)?;
         notes.iter().for_each(|note| output.note(note));

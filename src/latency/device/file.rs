@@ -38,6 +38,7 @@ struct FileReach {
     connect: Option<String>,
     hosts: Option<Spanned<Vec<String>>>,
     serials: Option<Spanned<Vec<String>>>,
+    gpu: Option<String>,
 }
 
 /// Reads a device file.
@@ -90,7 +91,7 @@ pub fn parse(name: &str, text: &str, source: DeviceSource) -> Result<Device, Lat
         name: name.to_owned(),
         about: file.about,
         default_setting: setting,
-        reach: Reach { kind, connect, hosts, serials },
+        reach: Reach { kind, connect, hosts, serials, gpu: file.reach.gpu },
         tools: file.tools,
         source,
     })

@@ -65,6 +65,8 @@ pub struct Reach {
     pub hosts: Vec<String>,
     /// Serial numbers of `adb devices`; several are equal phones that share the work.
     pub serials: Vec<String>,
+    /// What the name of the GPU must hold (`T4`); what another one measures is filed under a name of its own.
+    pub gpu: Option<String>,
 }
 
 /// Ways to a device.

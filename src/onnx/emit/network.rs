@@ -96,7 +96,8 @@ impl Walk<'_> {
             self.graph.inputs(operator).iter().map(|input| self.names[input.index()].clone()).collect();
         match operator.kind {
             OperatorKind::Input => {
-                let mut readers = self.graph.operators().iter().filter(|reader| reader.inputs().contains(&id));
+                let mut readers =
+                    self.graph.operators().iter().filter(|reader| self.graph.inputs(reader).contains(&id));
                 let fold = readers.all(|reader| matches!(reader.kind, OperatorKind::Conv { .. }));
                 let image = self.builder.image(operator.shape, self.interface, fold);
                 self.names[id.index()] = image.tensor;
@@ -150,7 +151,7 @@ impl Walk<'_> {
             }
         }
         let arguments = ConvArguments { kernel, stride, groups, in_channels, out_channels };
-        if !self.image_scale.is_empty() && self.graph.get(operator.inputs()[0]).kind == OperatorKind::Input {
+        if !self.image_scale.is_empty() && self.graph.get(self.graph.inputs(operator)[0]).kind == OperatorKind::Input {
             scale_inputs(&mut weight, &arguments, &self.image_scale);
         }
         self.builder.conv(name, input, arguments, &weight, &bias);

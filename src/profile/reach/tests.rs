@@ -5,13 +5,14 @@ use std::cell::RefCell;
 use zen_agent::Limits;
 
 use super::super::transport::{Transport, local};
-use super::super::{RunnerAbout, RunnerError, Subject};
+use super::super::{REFERENCE, RunnerAbout, RunnerError, Subject};
 use super::*;
 
-/// Answers 1 ms, or is lost; what it says of itself follows its options.
+/// Answers a time, or is lost; what it says of itself follows its options.
 struct Scripted {
     about: RunnerAbout,
     lost: bool,
+    ms: f64,
 }
 
 impl Runner for Scripted {
@@ -21,7 +22,7 @@ impl Runner for Scripted {
 
     fn block(&mut self, subject: &Subject, _: &Limits) -> Result<Vec<f64>, RunnerError> {
         ASKED.with_borrow_mut(|asked| asked.push((self.about.conditions.clone(), subject.name.clone())));
-        if self.lost { Err(RunnerError::Lost("cable".to_owned())) } else { Ok(vec![1.0]) }
+        if self.lost { Err(RunnerError::Lost("cable".to_owned())) } else { Ok(vec![self.ms]) }
     }
 }
 
@@ -68,13 +69,14 @@ static ENTRY: RemoteEntry = RemoteEntry {
             conditions: address.clone(),
             emulated: false,
         };
-        Ok(Box::new(Scripted { about, lost: address.contains("dying") }))
+        let ms = if address.contains("slow") { 1.2 } else { 1.0 };
+        Ok(Box::new(Scripted { about, lost: address.contains("dying"), ms }))
     },
 };
 
 fn open(addresses: &[&str]) -> (Result<Box<dyn Runner>, ProfileError>, Vec<String>) {
     let store = Store::in_memory_empty().unwrap();
-    let device = Device::find_in(None, "pixel2").unwrap();
+    let device = Device::find_in(None, "ssh-host").unwrap();
     let addresses: Vec<String> = addresses.iter().map(|address| (*address).to_owned()).collect();
     let mut notes = Vec::new();
     let mut options = ReachOptions { threads: Some(2), ..ReachOptions::default() };
@@ -91,7 +93,7 @@ fn subject(name: &str) -> Subject {
 fn options_come_from_the_user_then_the_file() {
     let (runner, notes) = open(&["a"]);
     let about = runner.unwrap().about();
-    assert_eq!((about.device.as_str(), about.threads, about.precision), ("pixel2", 2, Precision::Fp32));
+    assert_eq!((about.device.as_str(), about.threads, about.precision), ("ssh-host", 2, Precision::Fp32));
     assert!(notes.is_empty(), "{notes:?}");
     let opened = OPENED.take();
     assert_eq!(opened[0].1.cores.as_deref(), Some("f0"));
@@ -119,7 +121,7 @@ fn what_cannot_be_reached_says_what_to_connect() {
     let (runner, _) = open(&["away"]);
     let Err(error) = runner else { panic!("it was reached") };
     let text = error.to_string();
-    assert!(text.contains("no route") && text.contains("USB debugging") && text.contains("no table"), "{text}");
+    assert!(text.contains("no route") && text.contains("an ssh server") && text.contains("no table"), "{text}");
     let store = Store::in_memory_empty().unwrap();
     let mut wrong = ReachOptions { hosts: vec!["a".to_owned()], ..ReachOptions::default() };
     let Err(error) = open_runner(&store, "pixel2", &mut wrong) else { panic!("a phone was reached over ssh") };
@@ -153,4 +155,35 @@ fn unequal_machines_are_no_farm() {
     let Err(error) = runner else { panic!("unequal machines were joined") };
     let text = error.to_string();
     assert!(text.contains("other") && text.contains("a processor and another processor"), "{text}");
+}
+
+#[test]
+fn every_member_measures_the_reference_and_says_how_fast_it_is() {
+    let (runner, _) = open(&["a", "slow", "b", "dying"]);
+    let mut farm = runner.unwrap();
+    ASKED.take();
+    assert_eq!(farm.block(&subject(REFERENCE), &Limits::default()).unwrap(), [1.0, 1.2, 1.0]);
+    assert_eq!(ASKED.take().len(), 4);
+    for name in ["x", "y", "z", "w"] {
+        farm.block(&subject(name), &Limits::default()).unwrap();
+    }
+    let reports: Vec<_> =
+        farm.members().into_iter().map(|report| (report.address, report.subjects, report.scale)).collect();
+    let expected = [("a", 2, Some(1.0)), ("slow", 1, Some(1.2)), ("b", 1, Some(1.0)), ("dying", 0, None)];
+    assert_eq!(reports, expected.map(|(address, subjects, scale)| (address.to_owned(), subjects, scale)));
+    assert_eq!(farm.members()[3].lost.as_deref(), Some("cable"));
+    let (alone, _) = open(&["a"]);
+    assert!(alone.unwrap().members().is_empty());
+}
+
+#[test]
+fn another_gpu_than_the_files_is_told_loudly() {
+    let t4 = Device::find_in(None, "t4").unwrap();
+    let remote = remote_options(&t4, "tensorrt", &ReachOptions::default());
+    assert_eq!(remote.gpu.as_deref(), Some("T4"));
+    let (runner, _) = open(&["a"]);
+    let about = RunnerAbout { device: remote.device_of(Some("NVIDIA A10G")), ..runner.unwrap().about() };
+    let note = another_gpu(&about, &remote).unwrap();
+    assert!(note.starts_with("WARNING: ") && note.contains("filed under t4-on-nvidia-a10g"), "{note}");
+    assert_eq!(another_gpu(&RunnerAbout { device: "t4".to_owned(), ..about }, &remote), None);
 }

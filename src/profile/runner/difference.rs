@@ -8,6 +8,7 @@
 use zen_agent::{Limits, Scope};
 
 use super::{OperatorForm, Runner, RunnerAbout, RunnerError, Subject};
+use crate::profile::transport::Transport;
 use crate::stats::{median, median_and_stderr};
 
 /// Turns of every model in a block; even, so that half of them run in either order.
@@ -31,6 +32,14 @@ impl Runner for Difference {
         let about = self.inner.about();
         let clock = format!("{}; operators by the difference between models with and without them", about.clock);
         RunnerAbout { clock, ..about }
+    }
+
+    fn transport(&mut self) -> Option<&mut dyn Transport> {
+        self.inner.transport()
+    }
+
+    fn await_fit(&mut self) -> Result<Vec<String>, RunnerError> {
+        self.inner.await_fit()
     }
 
     fn operator_form(&self) -> OperatorForm {

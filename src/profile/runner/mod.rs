@@ -18,9 +18,12 @@ mod tensorrt;
 mod tract;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use zen_agent::{Limits, Machine, Scope};
 
+use super::farm::MemberReport;
+use super::transport::{Transport, TransportError};
 use crate::latency::Precision;
 use crate::names::UnknownName;
 
@@ -109,8 +112,8 @@ pub trait Runner {
     /// Times a freshly loaded instance: milliseconds of one call, at least one sample.
     ///
     /// # Errors
-    /// [`RunnerError::Model`] when this subject cannot be timed, [`RunnerError::Lost`] when
-    /// nothing can be timed any more.
+    /// [`RunnerError::Model`] when this subject cannot be timed, the others when nothing can be
+    /// timed any more.
     fn block(&mut self, subject: &Subject, limits: &Limits) -> Result<Vec<f64>, RunnerError>;
 
     /// Times whole calls of several models, in this order, each freshly loaded; one list of samples each.
@@ -148,6 +151,25 @@ pub trait Runner {
         let _ = (subject, owners, count, limits);
         Err(RunnerError::Model("this runtime does not time single nodes".to_owned()))
     }
+
+    /// Waits until the machine is fit to be measured, where that is known, and returns why it was
+    /// not when this was called: empty where it was.
+    ///
+    /// # Errors
+    /// As [`Runner::block`], and when it does not become fit.
+    fn await_fit(&mut self) -> Result<Vec<String>, RunnerError> {
+        Ok(Vec::new())
+    }
+
+    /// The way to the machine, where it is another one.
+    fn transport(&mut self) -> Option<&mut dyn Transport> {
+        None
+    }
+
+    /// How the members of a farm did; empty for a single machine.
+    fn members(&self) -> Vec<MemberReport> {
+        Vec::new()
+    }
 }
 
 /// Samples of the parts of a running model, in milliseconds of one call; the n-th samples of all
@@ -165,10 +187,37 @@ pub struct Parts {
 /// A failed block.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RunnerError {
+    /// This subject cannot be timed.
     #[error("{0}")]
     Model(String),
+    /// Nothing can be timed any more.
     #[error("{0}")]
     Lost(String),
+    /// The connection broke: connecting again may help.
+    #[error("{0}")]
+    Disconnected(String),
+    /// The user stopped it.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl RunnerError {
+    /// What a machine that cannot be worked with means for its runner.
+    pub(crate) fn of(error: &TransportError) -> Self {
+        match error {
+            TransportError::ConnectionLost { .. } => Self::Disconnected(error.to_string()),
+            TransportError::Interrupted { .. } => Self::Interrupted,
+            _ => Self::Lost(error.to_string()),
+        }
+    }
+
+    /// Why a model cannot be timed here, unless the user stopped it.
+    fn of_model(reason: String, stop: Option<&AtomicBool>) -> Self {
+        match stop {
+            Some(stop) if stop.load(Ordering::Relaxed) => Self::Interrupted,
+            _ => Self::Model(reason),
+        }
+    }
 }
 
 /// A runner that can be chosen.
@@ -182,10 +231,12 @@ pub struct RunnerEntry {
 }
 
 /// What a runner may need to be opened.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct RunnerOptions {
     /// The shared library of a runtime that is not built in; looked for where none is named.
     pub library: Option<PathBuf>,
+    /// Set from elsewhere (Ctrl-C) to end a block under way.
+    pub stop: Option<&'static AtomicBool>,
 }
 
 impl RunnerEntry {

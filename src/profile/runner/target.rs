@@ -61,6 +61,10 @@ impl Target {
         self.transport.target()
     }
 
+    pub fn transport(&mut self) -> &mut dyn Transport {
+        self.transport.as_mut()
+    }
+
     /// Name of the file of a slot, in the private folder.
     pub fn model_name(slot: usize) -> String {
         format!("model{slot}.onnx")
@@ -135,7 +139,7 @@ impl Target {
             TransportError::Put { .. } | TransportError::TimeLimit { .. } | TransportError::Inactive { .. } => {
                 self.strike(error.to_string())
             }
-            _ => RunnerError::Lost(error.to_string()),
+            _ => RunnerError::of(error),
         }
     }
 }

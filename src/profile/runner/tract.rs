@@ -1,17 +1,28 @@
 //! tract in this process, through the agent's library, on one thread.
 
-use zen_agent::{CLOCK_WORDS, Limits, Machine, Model, PartsBlock, RUNTIME, RUNTIME_VERSION};
+use std::sync::atomic::AtomicBool;
+
+use zen_agent::{AgentError, CLOCK_WORDS, Limits, Machine, Model, PartsBlock, RUNTIME, RUNTIME_VERSION};
 
 use super::{Parts, Runner, RunnerAbout, RunnerEntry, RunnerError, Subject};
 
 pub(super) const ENTRY: RunnerEntry = RunnerEntry {
     name: RUNTIME,
     about: "tract on this machine's processor, one thread",
-    open: |_| Ok(Box::new(Tract { machine: Machine::here() })),
+    open: |options| Ok(Box::new(Tract { machine: Machine::here(), stop: options.stop })),
 };
 
 struct Tract {
     machine: Machine,
+    stop: Option<&'static AtomicBool>,
+}
+
+impl Tract {
+    /// Loads a model and times it.
+    fn time<T>(&self, model: &[u8], time: impl FnOnce(Model) -> Result<T, AgentError>) -> Result<T, RunnerError> {
+        let timed = Model::load(model).and_then(|model| time(model.with_stop(self.stop)));
+        timed.map_err(|error| RunnerError::of_model(error.to_string(), self.stop))
+    }
 }
 
 impl Runner for Tract {
@@ -30,15 +41,13 @@ impl Runner for Tract {
         count: usize,
         limits: &Limits,
     ) -> Result<Parts, RunnerError> {
-        let block = Model::load(&subject.model).and_then(|model| model.parts(owners, count, limits));
         let PartsBlock { parts_ms, unowned_ms, whole_ms } =
-            block.map_err(|error| RunnerError::Model(error.to_string()))?;
+            self.time(&subject.model, |model| model.parts(owners, count, limits))?;
         Ok(Parts { parts_ms, unowned_ms, whole_ms })
     }
 
     fn block(&mut self, subject: &Subject, limits: &Limits) -> Result<Vec<f64>, RunnerError> {
-        let block = Model::load(&subject.model).and_then(|model| model.block(&subject.scope, limits));
-        block.map(|block| block.cpu_ms).map_err(|error| RunnerError::Model(error.to_string()))
+        self.time(&subject.model, |model| model.block(&subject.scope, limits)).map(|block| block.cpu_ms)
     }
 }
 
@@ -77,5 +86,20 @@ mod tests {
         let error = time(sandwich_model(&key, 1, 0).unwrap(), "absent_").unwrap_err().to_string();
         assert!(error.contains("`absent_`"), "{error}");
         assert!(time(vec![1, 2, 3], "").unwrap_err().to_string().contains("not an ONNX model"));
+    }
+
+    #[test]
+    fn a_block_under_way_is_stopped() {
+        let stop: &'static AtomicBool = Box::leak(Box::new(AtomicBool::new(true)));
+        let options = super::super::RunnerOptions { stop: Some(stop), ..super::super::RunnerOptions::default() };
+        let mut runner = (ENTRY.open)(&options).unwrap();
+        let model = crate::onnx::activation_chain_model(3).unwrap();
+        // Without an end of their own.
+        let limits = Limits { max_samples: 100_000, block_ms: 3.6e6, ..Limits::default() };
+        for scope in [Scope::Whole, Scope::Nodes(String::new())] {
+            let subject = Subject { name: "x".to_owned(), model: model.clone(), scope, without: Vec::new() };
+            assert_eq!(runner.block(&subject, &limits), Err(RunnerError::Interrupted));
+            assert!(matches!(runner.parts(&subject, &|_| Some(0), 1, &limits), Err(RunnerError::Interrupted)));
+        }
     }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::super::check::CheckReport;
 use super::super::drift::DriftReport;
+use super::super::farm::MemberReport;
 use super::super::learning::MoreTime;
 use crate::latency::{Evidence, RunId, Setting, TableError};
 
@@ -62,4 +63,6 @@ pub struct Outcome {
     pub unsettled: usize,
     /// How much the machine moved; none where nobody watched.
     pub drift: Option<DriftReport>,
+    /// Of a farm: how each member did; empty for a single machine.
+    pub members: Vec<MemberReport>,
 }

@@ -60,6 +60,8 @@ pub enum TransportError {
     Run { target: String, program: String, problem: String },
     #[error("the connection to {target} was lost while {doing}: {problem}")]
     ConnectionLost { target: String, doing: String, problem: String },
+    #[error("interrupted while working with {target}")]
+    Interrupted { target: String },
     #[error("{program} on {target} wrote nothing for {seconds} s and was stopped{stderr}")]
     Inactive { target: String, program: String, seconds: u64, stderr: String },
     #[error("{program} on {target} did not end within {seconds} s and was stopped{stderr}")]

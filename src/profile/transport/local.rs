@@ -3,25 +3,37 @@
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::process::{Command, ExitStatus};
+use std::sync::atomic::AtomicBool;
 
 use tempfile::TempDir;
 
 use super::lines::Tail;
 use super::process::{End, Process, signal_name};
-use super::{Exit, FileMode, Limits, Line, Outcome, Transport, TransportError, check_arguments, check_file_name};
+use super::{
+    Exit, FileMode, Limits, Line, Outcome, Transport, TransportError, check_arguments, check_file_name, is_set,
+    unless_interrupted,
+};
 
 /// Runs commands on this machine.
 pub struct Local {
     directory: TempDir,
     /// The same, as text.
     path: String,
+    stop: Option<&'static AtomicBool>,
 }
 
 const TARGET: &str = "this machine";
 
 impl Local {
     /// Makes the private folder below the system's folder for temporary files.
+    ///
+    /// # Errors
+    /// When there is no room for it, or its path is not text.
     pub fn open() -> Result<Self, TransportError> {
+        Self::open_with(None)
+    }
+
+    pub(super) fn open_with(stop: Option<&'static AtomicBool>) -> Result<Self, TransportError> {
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
@@ -31,7 +43,7 @@ impl Local {
             target: TARGET.to_owned(),
             problem: format!("{} is not valid text; set TMPDIR to another folder", directory.path().display()),
         })?;
-        Ok(Self { directory, path })
+        Ok(Self { directory, path, stop })
     }
 }
 
@@ -46,6 +58,9 @@ impl Transport for Local {
 
     fn put(&mut self, name: &str, content: &[u8], mode: FileMode) -> Result<String, TransportError> {
         check_file_name(name)?;
+        if is_set(self.stop) {
+            return Err(TransportError::Interrupted { target: TARGET.to_owned() });
+        }
         let path = self.directory.path().join(name);
         let write = || -> io::Result<()> {
             let mut builder = tempfile::Builder::new();
@@ -83,7 +98,7 @@ impl Transport for Local {
             Err(source) => return Err(TransportError::io(format!("starting {program}"))(source)),
         };
         let mut stderr = Tail::new(limits.stderr_bytes);
-        let end = process.drive(limits, &mut stderr, on_line);
+        let end = process.drive(&limits.or_stop(self.stop), &mut stderr, on_line);
         process.kill();
         let (target, program, message) = (TARGET.to_owned(), program.to_owned(), stderr.for_message());
         let exit = match end.map_err(TransportError::io(format!("waiting for {program}")))? {
@@ -98,7 +113,7 @@ impl Transport for Local {
                 return Err(TransportError::TimeLimit { target, program, seconds, stderr: message });
             }
         };
-        Ok(Outcome { exit, stderr: stderr.text() })
+        unless_interrupted(TARGET, Outcome { exit, stderr: stderr.text() }, self.stop)
     }
 
     fn close(self: Box<Self>) -> Result<(), TransportError> {

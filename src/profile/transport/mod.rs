@@ -106,10 +106,27 @@ impl Default for Limits<'_> {
     }
 }
 
-impl Limits<'_> {
+impl<'a> Limits<'a> {
     pub(crate) fn stop_requested(&self) -> bool {
-        self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+        is_set(self.stop)
     }
+
+    /// With the transport's own wish to stop where the caller has none.
+    fn or_stop(&self, stop: Option<&'a AtomicBool>) -> Self {
+        Self { stop: self.stop.or(stop), ..*self }
+    }
+}
+
+fn is_set(stop: Option<&AtomicBool>) -> bool {
+    stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+}
+
+/// What a command that was stopped means: an interruption where the transport's user asked for one.
+fn unless_interrupted(target: &str, outcome: Outcome, stop: Option<&AtomicBool>) -> Result<Outcome, TransportError> {
+    if outcome.exit == Exit::Stopped && is_set(stop) {
+        return Err(TransportError::Interrupted { target: target.to_owned() });
+    }
+    Ok(outcome)
 }
 
 /// One line of a command's standard output.
@@ -161,6 +178,10 @@ pub struct OpenOptions<'a> {
     pub passphrase: Option<AskPassphrase<'a>>,
     /// The adb program to use instead of the one on the search path.
     pub adb: Option<PathBuf>,
+    /// Set from elsewhere (Ctrl-C) to end whatever is under way on the machine: a command is killed, a
+    /// file is not sent to its end, and both end in [`TransportError::Interrupted`]. The private
+    /// folder is removed all the same.
+    pub stop: Option<&'static AtomicBool>,
 }
 
 /// One way of reaching machines.
@@ -180,7 +201,7 @@ pub static TRANSPORTS: &[TransportKind] = &[
         name: "local",
         address: "(none)",
         needs: "nothing",
-        open: |_, _| Ok(Box::new(local::Local::open()?)),
+        open: |_, options| Ok(Box::new(local::Local::open_with(options.stop)?)),
     },
     TransportKind {
         name: "ssh",

@@ -83,9 +83,8 @@ fn kind_of(line: &str) -> Option<(&'static str, &'static str)> {
 pub(super) fn put(transport: &mut dyn Transport, path: &Path) -> Result<String, RunnerError> {
     let content = read(path)?;
     let expected = cksum(&content);
-    let lost = |error: crate::profile::transport::TransportError| RunnerError::Lost(error.to_string());
     for _ in 0..ATTEMPTS {
-        let program = transport.put(NAME, &content, FileMode::Executable).map_err(lost)?;
+        let program = transport.put(NAME, &content, FileMode::Executable).map_err(|error| RunnerError::of(&error))?;
         let (exit, line) = first_line(transport, &["cksum", NAME])?;
         // Behind sum and size stands the name.
         let words: Vec<_> = line.as_deref().unwrap_or_default().split_ascii_whitespace().take(2).collect();
@@ -119,7 +118,7 @@ fn first_line(transport: &mut dyn Transport, argv: &[&str]) -> Result<(Exit, Opt
         first.get_or_insert_with(|| printable(line.text));
         ControlFlow::Continue(())
     });
-    Ok((outcome.map_err(|error| RunnerError::Lost(error.to_string()))?.exit, first))
+    Ok((outcome.map_err(|error| RunnerError::of(&error))?.exit, first))
 }
 
 #[cfg(test)]

@@ -12,11 +12,9 @@ use super::answer::{Answer, Asked, Problem};
 use super::executable;
 use crate::profile::transport::{Exit, FileMode, Limits as RunLimits, Transport, TransportError, printable};
 
-/// What the agent may take for one block, loading included.
-const SUBJECT_LIMIT: Duration = Duration::from_secs(180);
-/// The agent ends a call that hangs this long after its limit by itself; only a machine that hangs as a whole
-/// takes longer.
-const GRACE: Duration = Duration::from_secs(30);
+/// The agent ends a call that hangs some seconds after its limit by itself; only a machine that hangs as a whole
+/// takes longer than this share of the limit.
+const GRACE_SHARE: u32 = 6;
 /// Longest line of an answer: every node of a model with its name and samples.
 const LINE_BYTES: usize = 8 << 20;
 
@@ -56,12 +54,16 @@ impl Link {
             files: BTreeMap::new(),
             hasher: RandomState::new(),
             cores: options.cores.clone(),
-            subject_limit: SUBJECT_LIMIT,
+            subject_limit: options.subject_limit,
         })
     }
 
     pub fn target(&self) -> &str {
         self.transport.target()
+    }
+
+    pub fn transport(&mut self) -> &mut dyn Transport {
+        self.transport.as_mut()
     }
 
     /// Puts a file that the target does not have yet; an older one of the name is replaced.
@@ -70,7 +72,7 @@ impl Link {
         if self.files.get(name) != Some(&hash) {
             self.files.remove(name);
             // A machine that takes no file times nothing.
-            self.transport.put(name, content, FileMode::Data).map_err(|error| RunnerError::Lost(error.to_string()))?;
+            self.transport.put(name, content, FileMode::Data).map_err(|error| RunnerError::of(&error))?;
             self.files.insert(name, hash);
         }
         Ok(())
@@ -94,7 +96,7 @@ impl Link {
             Trouble::Failed(RunnerError::Model(format!("writing the job for the zen-agent: {error}")))
         })?;
         self.put(JOB_FILE, &job).map_err(Trouble::Failed)?;
-        let longest = self.subject_limit + GRACE;
+        let longest = self.subject_limit + self.subject_limit / GRACE_SHARE;
         let run_limits = RunLimits {
             inactivity: longest,
             total: longest,
@@ -122,7 +124,7 @@ impl Link {
             TransportError::Inactive { .. } | TransportError::TimeLimit { .. } => {
                 Trouble::Failed(RunnerError::Model(error.to_string()))
             }
-            _ => Trouble::Failed(RunnerError::Lost(error.to_string())),
+            error => Trouble::Failed(RunnerError::of(&error)),
         })?;
         if answer.end.is_some() {
             return Ok(answer);

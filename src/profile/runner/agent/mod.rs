@@ -37,7 +37,6 @@ const CLOCK_ATTEMPTS: u32 = 3;
 struct Agent {
     link: Link,
     device: String,
-    conditions: String,
     /// The first one.
     greeting: Greeting,
 }
@@ -66,7 +65,8 @@ fn greet(link: &mut Link) -> Result<Greeting, RunnerError> {
     };
     let answer = answer.map_err(|trouble| match trouble {
         Trouble::CutOff(reason) => RunnerError::Lost(format!("{reason}. {}", executable::HOW_TO_BUILD)),
-        Trouble::Failed(RunnerError::Model(reason) | RunnerError::Lost(reason)) => RunnerError::Lost(reason),
+        Trouble::Failed(RunnerError::Model(reason)) => RunnerError::Lost(reason),
+        Trouble::Failed(error) => error,
     })?;
     answer.greeting.ok_or_else(|| RunnerError::Lost(format!("the zen-agent on {} did not greet", link.target())))
 }
@@ -83,7 +83,7 @@ impl Agent {
                 link.target()
             )));
         }
-        Ok(Self { link, device: options.device.clone(), conditions: options.conditions.clone(), greeting })
+        Ok(Self { link, device: options.device.clone(), greeting })
     }
 
     /// Runs a job on the machine that greeted first.
@@ -170,10 +170,8 @@ impl Runner for Agent {
             precision: Precision::Fp32,
             clock: clock.to_owned(),
             conditions: format!(
-                "{cores}; the same work again took {:.1}% more or less{}{}",
-                100.0 * clock_check.work_spread,
-                if self.conditions.is_empty() { "" } else { "; " },
-                self.conditions
+                "{cores}; the same work again took {:.1}% more or less",
+                100.0 * clock_check.work_spread
             ),
             emulated: *emulated,
         }
@@ -184,6 +182,10 @@ impl Runner for Agent {
             Samples::Block(block) => Ok(block.cpu_ms),
             Samples::Parts(_) => Err(RunnerError::Model("the agent answered with parts".to_owned())),
         }
+    }
+
+    fn transport(&mut self) -> Option<&mut dyn Transport> {
+        Some(self.link.transport())
     }
 
     fn times_parts(&self) -> bool {

@@ -262,7 +262,7 @@ fn a_block_during_which_a_clock_jumped_is_taken_again() {
 fn a_lost_connection_and_an_exchanged_machine_end_it() {
     let (mut cut, _) = agent(vec![answer(&[BLOCK], End::Lost)]);
     let error = block(&mut cut).unwrap_err();
-    assert!(matches!(&error, RunnerError::Lost(reason) if reason.contains("cable cut")), "{error}");
+    assert!(matches!(&error, RunnerError::Disconnected(reason) if reason.contains("cable cut")), "{error}");
     let other = Run { lines: vec![hello(true), BLOCK.to_owned(), END.to_owned()], end: DONE };
     let (mut exchanged, _) = agent(vec![other]);
     let error = block(&mut exchanged).unwrap_err();

@@ -12,6 +12,7 @@ mod session;
 mod tests;
 
 use std::ops::{Range, RangeInclusive};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ort::environment::Environment;
@@ -65,6 +66,7 @@ struct OnnxRuntime {
     library: Library,
     environment: Environment,
     cost: NodeCost,
+    stop: Option<&'static AtomicBool>,
 }
 
 /// Calls of one instance, recorded.
@@ -86,7 +88,8 @@ struct Sample {
 impl OnnxRuntime {
     fn open(options: &RunnerOptions) -> Result<Self, String> {
         let (library, environment) = load(library::find(options.library.as_deref())?)?;
-        let mut runner = Self { machine: Machine::here(), library, environment, cost: NodeCost::default() };
+        let (machine, cost, stop) = (Machine::here(), NodeCost::default(), options.stop);
+        let mut runner = Self { machine, library, environment, cost, stop };
         runner.cost = runner.node_cost()?;
         Ok(runner)
     }
@@ -105,9 +108,14 @@ impl OnnxRuntime {
         Ok(NodeCost { recording_ms: (recorded_ms - least_ms).max(0.0), least_ms })
     }
 
+    fn go_on(&self) -> Result<(), String> {
+        let stopped = self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
+        if stopped { Err("stopped".to_owned()) } else { Ok(()) }
+    }
+
     fn whole(&self, model: &[u8], limits: &Limits) -> Result<Vec<f64>, String> {
         let mut model = Model::load(&self.environment, model, None)?;
-        Ok(time_calls(limits, || model.call())?.cpu_ms)
+        Ok(time_calls(limits, || self.go_on().and_then(|()| model.call()))?.cpu_ms)
     }
 
     /// Records calls of a freshly loaded instance. `after_sample` is told after every sample how
@@ -121,6 +129,7 @@ impl OnnxRuntime {
         let folder = tempfile::tempdir().map_err(|error| format!("a folder for onnxruntime's profile: {error}"))?;
         let mut model = Model::load(&self.environment, model, Some(&folder.path().join("profile")))?;
         for _ in 0..limits.warm_up {
+            self.go_on()?;
             model.call()?;
         }
         let stamp = Stamp::now();
@@ -135,6 +144,7 @@ impl OnnxRuntime {
             called += 1;
             let stamp = Stamp::now();
             for _ in 0..calls {
+                self.go_on()?;
                 model.call()?;
             }
             let cpu_ms = stamp.elapsed().cpu_ms / calls as f64;
@@ -218,7 +228,7 @@ impl Runner for OnnxRuntime {
             Scope::Whole => self.whole(&subject.model, limits),
             Scope::Nodes(prefix) => self.nodes(&subject.model, prefix, limits),
         };
-        samples.map_err(RunnerError::Model)
+        samples.map_err(|reason| RunnerError::of_model(reason, self.stop))
     }
 
     fn times_parts(&self) -> bool {
@@ -233,6 +243,7 @@ impl Runner for OnnxRuntime {
         limits: &Limits,
     ) -> Result<Parts, RunnerError> {
         limits.check().map_err(|error| RunnerError::Model(error.to_string()))?;
-        self.parts_of(&subject.model, owners, count, limits).map_err(RunnerError::Model)
+        let parts = self.parts_of(&subject.model, owners, count, limits);
+        parts.map_err(|reason| RunnerError::of_model(reason, self.stop))
     }
 }

@@ -19,7 +19,7 @@ fn open() -> Option<OnnxRuntime> {
         return None;
     };
     let library = library::beside_wheel(Path::new(&python)).expect("the package brings its library");
-    Some(OnnxRuntime::open(&RunnerOptions { library: Some(library) }).unwrap())
+    Some(OnnxRuntime::open(&RunnerOptions { library: Some(library), stop: None }).unwrap())
 }
 
 fn limits() -> Limits {

@@ -47,9 +47,7 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 
 struct RemoteOnnxRuntime {
     target: Target,
-    device: String,
-    precision: Precision,
-    threads: u32,
+    options: RemoteOptions,
     /// The script's command line but for the job.
     command: Vec<String>,
     hello: Hello,
@@ -99,9 +97,8 @@ impl RemoteOnnxRuntime {
             return Err(RunnerError::Lost(reason));
         }
         let block_time = if provider == "tensorrt" { ENGINE_TIME } else { BLOCK_TIME };
-        let (device, threads) = (options.device.clone(), options.threads);
-        let cost = NodeCost::default();
-        let mut runner = Self { target, device, precision, threads, command, hello, cost, block_time, ahead: None };
+        let (options, cost) = (options.clone(), NodeCost::default());
+        let mut runner = Self { target, options, command, hello, cost, block_time, ahead: None };
         if runner.times_parts() {
             runner.cost = runner.node_cost()?;
         }
@@ -228,6 +225,8 @@ fn node_samples(taken: Taken) -> Result<NodeBlock, RunnerError> {
 impl Runner for RemoteOnnxRuntime {
     fn about(&self) -> RunnerAbout {
         let Hello { machine, gpu, provider, .. } = &self.hello;
+        // Its driver stands behind a comma.
+        let gpu_name = gpu.as_deref().and_then(|gpu| gpu.split(',').next());
         let gpu = gpu.as_deref().map_or(String::new(), |gpu| format!("{gpu}; "));
         let clock = match (self.times_parts(), self.hello.clock.as_str()) {
             (true, _) => {
@@ -245,13 +244,20 @@ impl Runner for RemoteOnnxRuntime {
                 _ => ENTRY.name,
             },
             runtime_version: self.hello.runtime_version.clone(),
-            device: self.device.clone(),
-            host: format!("{gpu}{}, {} cores, {}; {}", machine.cpu, machine.cores, machine.system, self.target.name()),
-            threads: if self.is_cpu() { self.threads } else { 0 },
-            precision: self.precision,
+            // What is emulated has a name of its own already.
+            device: self.options.device_of(gpu_name.filter(|_| !self.hello.emulated)),
+            host: format!(
+                "{gpu}{}, {} cores, {}, at {}",
+                machine.cpu,
+                machine.cores,
+                machine.system,
+                self.target.name()
+            ),
+            threads: if self.is_cpu() { self.options.threads } else { 0 },
+            precision: self.options.precision,
             clock,
             conditions: format!("provider {provider}, Python {python_version}, numpy {numpy_version}"),
-            emulated: false,
+            emulated: self.hello.emulated,
         }
     }
 
@@ -275,6 +281,10 @@ impl Runner for RemoteOnnxRuntime {
         let _ = name;
         let asked: Vec<Ask<'_>> = models.iter().map(|model| (*model, Measure::Whole, 1)).collect();
         self.job(&asked, limits)?.into_iter().flatten().map(whole_samples).collect()
+    }
+
+    fn transport(&mut self) -> Option<&mut dyn Transport> {
+        Some(self.target.transport())
     }
 
     fn times_parts(&self) -> bool {

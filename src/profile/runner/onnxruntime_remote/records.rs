@@ -49,6 +49,8 @@ pub(super) struct Hello {
     pub gpu: Option<String>,
     pub provider: String,
     pub clock: String,
+    /// Whether another processor stands behind the script's.
+    pub emulated: bool,
 }
 
 impl Hello {

@@ -2,9 +2,10 @@
 
 use super::super::scripted::{Said, Scripted, cut, hangs, says};
 use super::*;
+use crate::profile::setting_of;
 use crate::profile::transport::Exit;
 
-const HELLO: &str = r#"{"type":"hello","protocol":1,"runtime":"onnxruntime","runtime_version":"1.32.0","python_version":"3.11.7","numpy_version":"2.4.6","machine":{"cpu":"AMD EPYC","cores":2,"architecture":"x86_64","system":"linux"},"gpu":null,"provider":"cpu","clock":"thread-cpu"}"#;
+const HELLO: &str = r#"{"type":"hello","protocol":1,"runtime":"onnxruntime","runtime_version":"1.32.0","python_version":"3.11.7","numpy_version":"2.4.6","machine":{"cpu":"AMD EPYC","cores":2,"architecture":"x86_64","system":"linux"},"gpu":null,"provider":"cpu","clock":"thread-cpu","emulated":false}"#;
 const END: &str = r#"{"type":"end","measured":1,"failed":0,"time_limit_reached":false}"#;
 
 fn options() -> RemoteOptions {
@@ -93,8 +94,25 @@ fn nodes_and_what_the_runner_says_of_itself() {
         (about.runtime, about.runtime_version.as_str(), about.device.as_str()),
         ("onnxruntime", "1.32.0", "my-box")
     );
-    assert_eq!(about.host, "AMD EPYC, 2 cores, linux; scripted");
+    assert_eq!(about.host, "AMD EPYC, 2 cores, linux, at scripted");
     assert!(about.conditions.contains("provider cpu, Python 3.11.7") && !about.emulated, "{about:?}");
+}
+
+#[test]
+fn what_is_emulated_or_another_gpu_is_not_the_device() {
+    let hello = HELLO.replace(r#""emulated":false"#, r#""emulated":true"#);
+    let scripted = Scripted::new(move |files, argv| says(good(files, argv, &hello)));
+    let about = open(Box::new(scripted), &options()).unwrap().about();
+    assert_eq!(setting_of(&about, 1).id(), "my-box-emulated/onnxruntime/fp32/b1/t1");
+    let hello = HELLO.replace("null", r#""NVIDIA A10G, 535.1""#).replace(r#""cpu","clock"#, r#""cuda","clock"#);
+    let hello = hello.replace("thread-cpu", "wall");
+    let scripted = Scripted::new(move |files, argv| says(good(files, argv, &hello)));
+    let cuda = RemoteOptions { provider: Some("cuda".to_owned()), gpu: Some("T4".to_owned()), ..options() };
+    assert_eq!(open(Box::new(scripted), &cuda).unwrap().about().device, "my-box-on-nvidia-a10g");
+    // A script that does not say whether it is emulated is none.
+    let silent = HELLO.replace(r#","emulated":false"#, "");
+    let scripted = Scripted::new(move |files, argv| says(good(files, argv, &silent)));
+    assert!(open(Box::new(scripted), &options()).is_err());
 }
 
 #[test]
@@ -173,7 +191,7 @@ fn hanging_dying_and_vanishing() {
     let error = ask(&mut dying, 1000).unwrap_err();
     assert!(matches!(&error, RunnerError::Model(reason) if reason.contains("signal KILL")), "{error}");
     let mut vanishing = runner(|_| cut());
-    assert!(matches!(ask(&mut vanishing, 1000).unwrap_err(), RunnerError::Lost(_)));
+    assert!(matches!(ask(&mut vanishing, 1000).unwrap_err(), RunnerError::Disconnected(_)));
     // Another machine behind the same address.
     let mut other = runner(|good| says(good.replace("1.32.0", "1.31.0")));
     let error = ask(&mut other, 1000).unwrap_err();

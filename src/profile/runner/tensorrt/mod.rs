@@ -72,9 +72,7 @@ const MAX_BYTES: usize = 16 << 20;
 
 struct TensorRt {
     target: Target,
-    trtexec: String,
-    device: String,
-    precision: Precision,
+    options: RemoteOptions,
     banner: Banner,
     /// What `nvidia-smi` there can be asked for; empty where it is missing.
     query: &'static str,
@@ -86,9 +84,8 @@ impl TensorRt {
     fn open(transport: Box<dyn Transport>, options: &RemoteOptions, cool_down: Duration) -> Result<Self, RunnerError> {
         let mut target = Target::new(transport);
         let (query, gpu) = find_query(&mut target)?;
-        let RemoteOptions { trtexec, device, precision, .. } = options.clone();
         let banner = Banner { version: String::new(), emulated: false };
-        let mut runner = Self { target, trtexec, device, precision, banner, query, gpu, cool_down };
+        let mut runner = Self { target, options: options.clone(), banner, query, gpu, cool_down };
         // A small model shows whether all of it works before anything is measured.
         let probe = activation_chain_model(1).map_err(|error| RunnerError::Model(error.to_string()))?;
         runner.banner = runner.build(&probe)?;
@@ -111,18 +108,18 @@ impl TensorRt {
 
     fn build_put_model(&mut self) -> Result<Banner, RunnerError> {
         let [onnx, engine] = [format!("--onnx={}", Target::model_name(0)), format!("--saveEngine={ENGINE}")];
-        let precision = match self.precision {
+        let precision = match self.options.precision {
             // fp32 is to mean fp32.
             Precision::Fp32 => "--noTF32",
             Precision::Fp16 => "--fp16",
             Precision::Int8 => "--int8",
         };
-        let argv = [&self.trtexec, &onnx, &engine, precision, "--skipInference"].map(str::to_owned);
+        let argv = [&self.options.trtexec, &onnx, &engine, precision, "--skipInference"].map(str::to_owned);
         let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
         let answer = self.target.run(&argv, BUILD_TIME, MAX_BYTES)?;
         self.check(&answer, "building the engine")?;
         banner(&answer.lines).ok_or_else(|| {
-            let program = &self.trtexec;
+            let program = &self.options.trtexec;
             RunnerError::Lost(format!("{}: {program} does not say its TensorRT version", self.target.name()))
         })
     }
@@ -135,7 +132,7 @@ impl TensorRt {
             format!("--exportTimes={TIMES}"),
             format!("--exportProfile={PROFILE}"),
         ];
-        let mut argv = vec!["sh", "-c", WATCHED, "watched", self.query, self.trtexec.as_str()];
+        let mut argv = vec!["sh", "-c", WATCHED, "watched", self.query, self.options.trtexec.as_str()];
         argv.extend(arguments.iter().map(String::as_str));
         argv.extend(["--warmUp=500", "--duration=0", "--avgRuns=1", "--useCudaGraph", "--noDataTransfers"]);
         // Without a run of its own the profile would silently keep the times from being written.
@@ -167,7 +164,7 @@ impl TensorRt {
                 "{} has no program `{}` ({}): it is part of TensorRT, often in /usr/src/tensorrt/bin; name it with its \
                  path if it is there",
                 self.target.name(),
-                self.trtexec,
+                self.options.trtexec,
                 answer.last_words()
             ))),
             Exit::Code(0) if passed(&answer.lines) => Ok(()),
@@ -211,13 +208,15 @@ impl Runner for TensorRt {
         let Banner { version, emulated } = &self.banner;
         let name = self.gpu.name.as_deref().unwrap_or("unnamed GPU");
         let driver = self.gpu.driver.as_deref().unwrap_or("unknown");
+        let emulated = *emulated || name.contains("stand-in");
         RunnerAbout {
             runtime: ENTRY.name,
             runtime_version: version.clone(),
-            device: self.device.clone(),
-            host: format!("{name}, driver {driver}; {}", self.target.name()),
+            // What is emulated has a name of its own already.
+            device: self.options.device_of(self.gpu.name.as_deref().filter(|_| !emulated)),
+            host: format!("{name}, driver {driver}, at {}", self.target.name()),
             threads: 0,
-            precision: self.precision,
+            precision: self.options.precision,
             clock: format!(
                 "GPU compute time by trtexec, CUDA graph, no copies; each sample the median of {CALLS_PER_SAMPLE} calls"
             ),
@@ -225,8 +224,12 @@ impl Runner for TensorRt {
                 "" => "state of the GPU unknown: no nvidia-smi that answers".to_owned(),
                 _ => self.gpu.describe(),
             },
-            emulated: *emulated || name.contains("stand-in"),
+            emulated,
         }
+    }
+
+    fn transport(&mut self) -> Option<&mut dyn Transport> {
+        Some(self.target.transport())
     }
 
     fn operator_form(&self) -> OperatorForm {

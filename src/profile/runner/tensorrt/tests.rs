@@ -79,7 +79,8 @@ fn open(state: State, precision: Precision) -> (Result<TensorRt, RunnerError>, R
         move |_, argv| state.borrow_mut().answer(argv)
     });
     let commands = scripted.commands.clone();
-    let options = RemoteOptions { trtexec: "/opt/trtexec".to_owned(), ..RemoteOptions::new("t4", precision) };
+    let (trtexec, gpu) = ("/opt/trtexec".to_owned(), Some("T4".to_owned()));
+    let options = RemoteOptions { trtexec, gpu, ..RemoteOptions::new("t4", precision) };
     (TensorRt::open(Box::new(scripted), &options, Duration::ZERO), state, commands)
 }
 
@@ -108,7 +109,7 @@ fn engines_are_built_once_and_run_as_often_as_asked() {
         (about.runtime, about.runtime_version.as_str(), about.precision),
         ("tensorrt", "8.6.1", Precision::Int8)
     );
-    assert_eq!(about.host, "Tesla T4, driver 535.104.05; scripted");
+    assert_eq!((about.host.as_str(), about.device.as_str()), ("Tesla T4, driver 535.104.05, at scripted", "t4"));
     assert!(about.conditions.contains("power 60.1 of 70 W") && !about.emulated, "{about:?}");
     assert_eq!(runner.operator_form(), OperatorForm::Alone);
 }
@@ -169,7 +170,7 @@ fn failures_of_a_model_of_the_program_and_of_the_machine() {
     assert!(matches!(with(hangs), RunnerError::Model(_)));
     let error = with(|| Ok((String::new(), Exit::Signal("KILL".to_owned()), String::new())));
     assert!(matches!(&error, RunnerError::Model(reason) if reason.contains("signal KILL")), "{error}");
-    assert!(matches!(with(cut), RunnerError::Lost(_)));
+    assert!(matches!(with(cut), RunnerError::Disconnected(_)));
     let error = with(|| says("[I] TensorRT version: 10.3.0\n&&&& PASSED x"));
     assert!(matches!(&error, RunnerError::Lost(reason) if reason.contains("another TensorRT")), "{error}");
     let missing = || Ok((String::new(), Exit::Code(127), "sh: not found".to_owned()));
@@ -194,4 +195,16 @@ fn a_stand_in_is_marked_and_a_missing_nvidia_smi_is_said() {
     let smi = "zen-nas stand-in GPU, 0, 1, 1, 1, 1, 1, 0x0".to_owned();
     let (runner, _, _) = open(State { smi, ..State::good() }, Precision::Fp32);
     assert!(runner.unwrap().about().emulated);
+}
+
+#[test]
+fn another_gpu_is_filed_under_its_own_name() {
+    let smi = GPU.replace("Tesla T4", "NVIDIA A10G");
+    let (runner, _, _) = open(State { smi, ..State::good() }, Precision::Int8);
+    let about = runner.unwrap().about();
+    assert_eq!((about.device.as_str(), about.emulated), ("t4-on-nvidia-a10g", false));
+    // A stand-in is nobody's already.
+    let smi = GPU.replace("Tesla T4", "zen-nas stand-in GPU");
+    let (runner, _, _) = open(State { smi, ..State::good() }, Precision::Int8);
+    assert_eq!(runner.unwrap().about().device, "t4");
 }

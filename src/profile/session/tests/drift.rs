@@ -1,6 +1,6 @@
 //! Watching the machine: what is measured again, and what is counted.
 
-use super::super::super::REFERENCE;
+use super::super::super::{REFERENCE, RunnerAbout};
 use super::*;
 
 /// A session whose reference is looked at after every operator.
@@ -86,4 +86,79 @@ fn a_time_that_came_to_a_limit_is_counted() {
     let outcome = run(&mut store, &options(5, 0), &mut Mock::new(noisy), &|| false);
     assert_eq!((outcome.settled, outcome.unsettled), (0, 5));
     assert!(outcome.drift.is_none());
+}
+
+/// A machine that grows hot: for some looks it is not fit.
+struct Hot<'s> {
+    inner: Mock<'s>,
+    looks: &'s Cell<u32>,
+    unfit: &'s [u32],
+}
+
+impl Runner for Hot<'_> {
+    fn about(&self) -> RunnerAbout {
+        self.inner.about()
+    }
+
+    fn block(&mut self, subject: &Subject, limits: &zen_agent::Limits) -> Result<Vec<f64>, RunnerError> {
+        self.inner.block(subject, limits)
+    }
+
+    fn await_fit(&mut self) -> Result<Vec<String>, RunnerError> {
+        self.looks.set(self.looks.get() + 1);
+        let unfit = self.unfit.contains(&self.looks.get());
+        Ok(if unfit { vec!["it is too hot".to_owned()] } else { Vec::new() })
+    }
+}
+
+#[test]
+fn what_was_measured_on_a_hot_machine_is_measured_again() {
+    // Two looks at every reading, before it and after it: hot before the fourth reading, which follows the second
+    // operator, and during the sixth.
+    for (unfit, jumps, repeated, readings) in [(vec![], 0, 0, 11), (vec![7], 1, 1, 12), (vec![12], 0, 0, 12)] {
+        let (operators, looks, last) = (Cell::new(0), Cell::new(0), std::cell::RefCell::new(String::new()));
+        let script = |subject: &Subject, _| {
+            if subject.name != REFERENCE && last.replace(subject.name.clone()) != subject.name {
+                operators.set(operators.get() + 1);
+            }
+            Ok(by_size(subject))
+        };
+        let mut runner = Hot { inner: Mock::new(script), looks: &looks, unfit: &unfit };
+        let mut store = Store::in_memory_empty().unwrap();
+        let outcome = run(&mut store, &watched(8), &mut runner, &|| false);
+        let drift = outcome.drift.unwrap();
+        assert_eq!((drift.jumps, drift.repeated, drift.unfit), (jumps, repeated, unfit.len()), "{drift:?}");
+        assert_eq!((outcome.measured, outcome.remaining), (8, 0));
+        assert_eq!(operators.get(), 8 + repeated, "{unfit:?}");
+        assert_eq!(store.measured_keys(outcome.run).unwrap().len(), 8, "each is stored once");
+        assert_eq!(drift.readings, readings, "{unfit:?}");
+    }
+}
+
+#[test]
+fn a_machine_that_does_not_become_fit_ends_the_session_and_keeps_its_rows() {
+    struct Melting<'s>(Hot<'s>);
+    impl Runner for Melting<'_> {
+        fn about(&self) -> RunnerAbout {
+            self.0.about()
+        }
+
+        fn block(&mut self, subject: &Subject, limits: &zen_agent::Limits) -> Result<Vec<f64>, RunnerError> {
+            self.0.block(subject, limits)
+        }
+
+        fn await_fit(&mut self) -> Result<Vec<String>, RunnerError> {
+            match self.0.await_fit()?.is_empty() {
+                true => Ok(Vec::new()),
+                false => Err(RunnerError::Lost("not fit to be measured".to_owned())),
+            }
+        }
+    }
+    let looks = Cell::new(0);
+    let hot = Hot { inner: Mock::new(|subject, _| Ok(by_size(subject))), looks: &looks, unfit: &[7] };
+    let mut store = Store::in_memory_empty().unwrap();
+    let error = profile(&mut store, &mut Melting(hot), &watched(8), &|| false, &mut |_| {}).unwrap_err();
+    assert!(matches!(&error, ProfileError::Lost(reason) if reason.contains("not fit")), "{error}");
+    let outcome = run(&mut store, &watched(8), &mut Mock::new(|subject, _| Ok(by_size(subject))), &|| false);
+    assert!(outcome.stored >= 2 && outcome.stored + outcome.measured == 8, "{outcome:?}");
 }

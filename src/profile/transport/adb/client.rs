@@ -4,6 +4,7 @@ use std::env;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::super::TransportError;
@@ -21,6 +22,8 @@ const INSTALL: &str = "install it (Debian, Ubuntu: `apt install adb`; macOS: `br
 /// The adb program.
 pub struct Client {
     program: PathBuf,
+    /// Ends what is under way.
+    pub stop: Option<&'static AtomicBool>,
 }
 
 /// What adb answered.
@@ -36,7 +39,7 @@ impl Client {
     ///
     /// # Errors
     /// Where there is none: says how to install it.
-    pub fn find(named: Option<&Path>) -> Result<Self, TransportError> {
+    pub fn find(named: Option<&Path>, stop: Option<&'static AtomicBool>) -> Result<Self, TransportError> {
         let file = format!("adb{}", env::consts::EXE_SUFFIX);
         let path = env::var_os("PATH").unwrap_or_default();
         let sdk = ["ANDROID_HOME", "ANDROID_SDK_ROOT"].into_iter().filter_map(env::var_os);
@@ -49,7 +52,9 @@ impl Client {
         };
         candidates.retain(|program| program.is_file());
         let program = candidates.into_iter().next();
-        program.map(|program| Self { program }).ok_or(TransportError::NoProgram { program: "adb", install: INSTALL })
+        program
+            .map(|program| Self { program, stop })
+            .ok_or(TransportError::NoProgram { program: "adb", install: INSTALL })
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
@@ -87,7 +92,7 @@ impl Client {
     /// Calls adb and waits for its answer, at most for `total`.
     pub fn call(&self, arguments: &[&str], total: Duration) -> Result<Answer, TransportError> {
         let doing = || TransportError::io(format!("running adb {}", arguments.first().unwrap_or(&"")));
-        let limits = Limits { inactivity: total, total, line_bytes: 4096, stderr_bytes: 4096, stop: None };
+        let limits = Limits { inactivity: total, total, line_bytes: 4096, stderr_bytes: 4096, stop: self.stop };
         let mut process = Process::start(&mut self.command(arguments), None).map_err(doing())?;
         let (mut stderr, mut lines) = (Tail::new(limits.stderr_bytes), Vec::new());
         let end = process.drive(&limits, &mut stderr, &mut |line| {
@@ -98,7 +103,8 @@ impl Client {
         });
         let success = match end.map_err(doing())? {
             End::Exited(status) => status.success(),
-            End::Stopped | End::Inactive | End::TimeLimit => {
+            End::Stopped => return Err(TransportError::Interrupted { target: "adb".to_owned() }),
+            End::Inactive | End::TimeLimit => {
                 let message = format!("it did not answer within {} s", total.as_secs());
                 return Ok(Answer { success: false, stdout: String::new(), message });
             }

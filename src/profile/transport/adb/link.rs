@@ -77,6 +77,10 @@ impl Adb {
                     self.lost = None;
                     return Ok(());
                 }
+                Err(error @ TransportError::Interrupted { .. }) => {
+                    self.lost = Some(problem);
+                    return Err(error);
+                }
                 Err(error) => again = error.to_string(),
             }
         }

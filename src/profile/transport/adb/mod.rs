@@ -24,6 +24,7 @@ use super::process::End;
 use super::quote::{quote, quote_all};
 use super::{
     Exit, FileMode, Limits, Line, OpenOptions, Outcome, Transport, TransportError, check_arguments, check_file_name,
+    unless_interrupted,
 };
 
 /// Longest wait for an answer of adb itself.
@@ -61,7 +62,7 @@ impl Adb {
     /// No adb, no such phone or several, a phone that is not authorised, offline or older than
     /// Android 7, no room for a folder; each says the way out.
     pub fn open(address: &str, options: OpenOptions<'_>) -> Result<Self, TransportError> {
-        let client = Client::find(options.adb.as_deref())?;
+        let client = Client::find(options.adb.as_deref(), options.stop)?;
         devices::check_address(address)?;
         client.start_server()?;
         let listed = link::list(&client)?;
@@ -183,6 +184,7 @@ impl Adb {
         if !std::mem::take(&mut self.open) {
             return Ok(());
         }
+        self.client.stop = None;
         self.ready(&format!("removing {}", self.directory), 1)?;
         let (outcome, _) = self.script("/", &format!("rm -rf -- {}", quote(&self.directory)), "rm")?;
         if outcome.exit.is_success() {
@@ -218,7 +220,9 @@ impl Transport for Adb {
         let program = check_arguments(&self.target, argv)?;
         self.ready(&format!("running {program}"), RECONNECTS)?;
         let directory = self.directory.clone();
-        self.run_script(&directory, &format!("exec {}", quote_all(argv)), program, limits, on_line)
+        let (script, stop) = (format!("exec {}", quote_all(argv)), self.client.stop);
+        let outcome = self.run_script(&directory, &script, program, &limits.or_stop(stop), on_line)?;
+        unless_interrupted(&self.target, outcome, stop)
     }
 
     fn close(mut self: Box<Self>) -> Result<(), TransportError> {

@@ -16,6 +16,8 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Child;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use ssh2::{ErrorCode, OpenFlags, OpenType, Session, Sftp};
@@ -27,12 +29,17 @@ use super::lines::printable;
 use super::quote::{quote, quote_all};
 use super::{
     Exit, FileMode, Limits, Line, OpenOptions, Outcome, Transport, TransportError, check_arguments, check_file_name,
+    is_set, unless_interrupted,
 };
 
 /// Longest wait for one answer of the server.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Silence after which the server is asked for a sign of life, in seconds.
 const KEEPALIVE_SECONDS: u32 = 15;
+/// A file goes out in pieces of this many bytes.
+const CHUNK_BYTES: usize = 128 << 10;
+/// How often the wish to stop is looked at.
+const STOP_POLL: Duration = Duration::from_millis(50);
 /// What every private folder's name begins with.
 const FOLDER_PREFIX: &str = "zen-nas.";
 
@@ -42,6 +49,7 @@ pub struct Ssh {
     sftp: Option<Sftp>,
     directory: String,
     open: bool,
+    stop: Option<&'static AtomicBool>,
     /// The ssh executable that carries the bytes through jump hosts.
     carrier: Option<Carrier>,
 }
@@ -63,12 +71,13 @@ impl Ssh {
         session.set_timeout(millis(config.connect_timeout));
         let known_hosts = KnownHosts::read(&session, &config)?;
         known_hosts.prefer_known_types(&session).map_err(problem)?;
+        let stop = options.stop;
         let mut carrier = None;
         match &config.jump {
             Some(jump) => {
                 carrier = Some(Carrier::start(&config, jump, options.ssh_config.as_deref(), &mut session)?);
             }
-            None => session.set_tcp_stream(connect(&config)?),
+            None => session.set_tcp_stream(connect(&config, stop)?),
         }
         session.handshake().map_err(problem)?;
         known_hosts.verify(&session, &config)?;
@@ -77,7 +86,7 @@ impl Ssh {
         session.set_keepalive(true, KEEPALIVE_SECONDS);
         let remote = Remote { session, target, lost: RefCell::new(None) };
         let directory = make_folder(&remote)?;
-        Ok(Self { remote, sftp: None, directory, open: true, carrier })
+        Ok(Self { remote, sftp: None, directory, open: true, stop, carrier })
     }
 
     fn upload(&mut self, name: &str, content: &[u8], mode: FileMode) -> Result<(), ssh2::Error> {
@@ -90,7 +99,10 @@ impl Ssh {
         let finish = || -> Result<(), ssh2::Error> {
             let flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE;
             let mut file = sftp.open_mode(part, flags, mode.bits() as i32, OpenType::File)?;
-            for chunk in content.chunks(256 << 10) {
+            for chunk in content.chunks(CHUNK_BYTES) {
+                if is_set(self.stop) {
+                    return Err(ssh2::Error::new(ErrorCode::SFTP(SFTP_FAILURE), "interrupted"));
+                }
                 // The reason is kept by the session, not by the io error.
                 file.write_all(chunk).map_err(|_| last_error(&self.remote.session))?;
             }
@@ -141,6 +153,9 @@ impl Transport for Ssh {
         self.remote.check_alive(&doing)?;
         self.upload(name, content, mode).map_err(|error| {
             let target = self.remote.target.clone();
+            if is_set(self.stop) {
+                return TransportError::Interrupted { target };
+            }
             let problem = printable(error.message());
             if self.remote.is_lost(&error) {
                 return self.remote.lost(&doing, problem);
@@ -162,7 +177,9 @@ impl Transport for Ssh {
         on_line: &mut dyn FnMut(Line<'_>) -> ControlFlow<()>,
     ) -> Result<Outcome, TransportError> {
         let program = check_arguments(&self.remote.target, argv)?;
-        self.remote.run(&self.directory, &format!("exec {}", quote_all(argv)), program, limits, on_line)
+        let (script, limits) = (format!("exec {}", quote_all(argv)), limits.or_stop(self.stop));
+        let outcome = self.remote.run(&self.directory, &script, program, &limits, on_line)?;
+        unless_interrupted(&self.remote.target, outcome, self.stop)
     }
 
     fn close(mut self: Box<Self>) -> Result<(), TransportError> {
@@ -196,12 +213,26 @@ fn millis(duration: Duration) -> u32 {
 }
 
 /// Tries the host's addresses one after another.
-fn connect(config: &HostConfig) -> Result<TcpStream, TransportError> {
+fn connect(config: &HostConfig, stop: Option<&'static AtomicBool>) -> Result<TcpStream, TransportError> {
     let error = |problem: String| TransportError::Connect { target: config.target(), problem };
     let addresses = (config.host.as_str(), config.port).to_socket_addrs().map_err(|e| error(e.to_string()))?;
     let mut last = "the name has no address".to_owned();
     for address in addresses {
-        match TcpStream::connect_timeout(&address, config.connect_timeout) {
+        // In a thread, as nothing else ends the wait for a host that does not answer.
+        let (sender, answer) = mpsc::channel();
+        let limit = config.connect_timeout;
+        std::thread::spawn(move || sender.send(TcpStream::connect_timeout(&address, limit)));
+        let connected = loop {
+            match answer.recv_timeout(STOP_POLL) {
+                Err(mpsc::RecvTimeoutError::Timeout) if is_set(stop) => {
+                    return Err(TransportError::Interrupted { target: config.target() });
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Err(error("no answer".to_owned())),
+                Ok(connected) => break connected,
+            }
+        };
+        match connected {
             Ok(stream) => {
                 stream.set_nodelay(true).map_err(|e| error(e.to_string()))?;
                 return Ok(stream);
@@ -261,6 +292,8 @@ impl Carrier {
             .args(["--", &last])
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::from(OwnedFd::from(output)));
+        // Out of reach of a Ctrl-C at the terminal: what lies on the machine is still to be removed through it.
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let child = command.spawn().map_err(doing())?;
         session.set_tcp_stream(ours);
         Ok(Self(child))

@@ -1,0 +1,70 @@
+//! The table as it is while operators are measured: when it is fitted anew, when rows are read again.
+//!
+//! Not here: the fits themselves (`latency`).
+
+use std::sync::Arc;
+
+use super::ProfileError;
+use super::learning::Learning;
+use super::session::Session;
+use crate::latency::{Composition, LatencyModel, Predictor, fit_prior, fit_spread_of};
+
+/// Networks that are measured before the first table is made of them.
+pub(super) const FIRST_NETWORKS: usize = 6;
+/// The prior is fitted again when there are this many times the networks, ...
+const REFIT_GROWTH: f64 = 2.0;
+/// ... and rows are read again after so many.
+const REREAD: usize = 10;
+
+/// What is known while operators are measured.
+#[derive(Default)]
+pub(super) struct Table {
+    pub predictor: Option<Arc<Predictor>>,
+    /// Networks at the last fit, and at the last reading of rows.
+    fitted_at: usize,
+    read_at: usize,
+}
+
+impl Session<'_> {
+    /// Brings the table up to date, if it is time.
+    pub(super) fn refresh(
+        &mut self,
+        table: &mut Table,
+        learning: &Learning,
+        networks: usize,
+    ) -> Result<(), ProfileError> {
+        if table.predictor.is_none() || networks as f64 >= REFIT_GROWTH * table.fitted_at as f64 {
+            self.refit(table, learning, networks)?;
+        } else if networks >= table.read_at + REREAD {
+            table.predictor = Some(Arc::new(Predictor::new(self.store, &self.setting)?));
+            table.read_at = networks;
+        }
+        Ok(())
+    }
+
+    pub(super) fn refit(
+        &mut self,
+        table: &mut Table,
+        learning: &Learning,
+        networks: usize,
+    ) -> Result<(), ProfileError> {
+        self.fit(learning)?;
+        table.predictor = Some(Arc::new(Predictor::new(self.store, &self.setting)?));
+        (table.fitted_at, table.read_at) = (networks, networks);
+        Ok(())
+    }
+
+    /// Fits prior and composition on what was measured so far, and stores them.
+    pub(super) fn fit(&mut self, learning: &Learning) -> Result<(), ProfileError> {
+        let mut model = LatencyModel::additive(fit_prior(&self.store.rows(&self.setting)?, &self.setting)?);
+        let calibration = learning.calibration();
+        // A session that goes on has what the one before learned.
+        let earlier = self.store.model(&self.setting)?.map(|model| model.composition);
+        model.composition = match earlier.filter(|earlier| *earlier != Composition::default()) {
+            Some(earlier) if calibration.len() < FIRST_NETWORKS => earlier,
+            _ => fit_spread_of(&calibration),
+        };
+        self.store.set_model(self.run, &model)?;
+        Ok(())
+    }
+}
