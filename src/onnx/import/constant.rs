@@ -33,6 +33,36 @@ impl Values {
         }
     }
 
+    /// The numbers at `places`, if all are there.
+    pub fn at(&self, places: impl Iterator<Item = usize>) -> Option<Values> {
+        Some(match self {
+            Values::Integers(all) => {
+                Values::Integers(places.map(|place| all.get(place).copied()).collect::<Option<_>>()?)
+            }
+            Values::Floats(all) => Values::Floats(places.map(|place| all.get(place).copied()).collect::<Option<_>>()?),
+        })
+    }
+
+    /// A tensor of `dims` whose neighbours along each dimension are `strides` apart here, the first
+    /// number standing at `offset`; none where it holds more numbers than are kept.
+    pub fn strided(&self, offset: i64, dims: &[u64], strides: &[i64]) -> Option<Values> {
+        let count = dims.iter().try_fold(1_u64, |product, dim| product.checked_mul(*dim))?;
+        if count > MAX_VALUES as u64 {
+            return None;
+        }
+        let places: Option<Vec<usize>> = (0..count)
+            .map(|mut number| {
+                let mut place = offset;
+                for (dim, stride) in dims.iter().zip(strides).rev() {
+                    place += (number % dim) as i64 * stride;
+                    number /= dim;
+                }
+                usize::try_from(place).ok()
+            })
+            .collect();
+        self.at(places?.into_iter())
+    }
+
     pub fn len(&self) -> usize {
         match self {
             Values::Integers(values) => values.len(),
@@ -182,4 +212,13 @@ fn half(bits: u16) -> f64 {
         31 => f64::NAN,
         _ => (1.0 + fraction / 1024.0) * f64::powi(2.0, exponent - 15),
     }
+}
+
+/// Distances between neighbours along each dimension of a tensor of `dims`.
+pub(super) fn strides(dims: &[u64]) -> Vec<i64> {
+    let mut strides = vec![1; dims.len()];
+    for place in (1..dims.len()).rev() {
+        strides[place - 1] = dims[place].saturating_mul(strides[place] as u64).min(MAX_WEIGHTS) as i64;
+    }
+    strides
 }

@@ -23,6 +23,8 @@ struct Weight {
     elements: u64,
     is_float: bool,
     in_node: bool,
+    /// Whether it has values along one dimension only.
+    is_vector: bool,
     counted: bool,
 }
 
@@ -70,8 +72,13 @@ impl<'n> Reader<'n> {
     }
 
     fn known(&mut self, constant: &Constant) -> Tensor {
-        let elements = constant.dims.iter().product();
-        self.weights.push(Weight { elements, is_float: constant.is_float, in_node: constant.in_node, counted: false });
+        self.weights.push(Weight {
+            elements: constant.dims.iter().product(),
+            is_float: constant.is_float,
+            in_node: constant.in_node,
+            is_vector: constant.dims.iter().filter(|dim| **dim > 1).count() < 2,
+            counted: false,
+        });
         Tensor {
             dims: constant.dims.clone(),
             channel_axis: 1,
@@ -96,12 +103,13 @@ impl<'n> Reader<'n> {
         self.tensors.get(id).and_then(Option::as_ref)
     }
 
-    /// Counts the weights that `tensors` are made of, each once in the network.
+    /// Counts weights, each once in the network; but vectors for every reader, since exporters store
+    /// equal tensors once, and biases and scales of an untrained network are equal.
     fn claim(&mut self, ids: &[WeightId], counts: impl Fn(&Weight) -> bool) -> u64 {
         let mut parameters = 0;
         for id in ids {
             let weight = &mut self.weights[*id];
-            if counts(weight) && !std::mem::replace(&mut weight.counted, true) {
+            if counts(weight) && (!std::mem::replace(&mut weight.counted, true) || weight.is_vector) {
                 parameters += weight.elements;
             }
         }
@@ -249,6 +257,12 @@ impl Call<'_, '_> {
         }
         self.reader.tensors[id] = Some(tensor);
         Ok(())
+    }
+
+    /// Weights of a product and its bias that are not yet counted: a bias goes with its weights.
+    pub fn claim_with_bias(&mut self, place: usize, bias: usize) -> u64 {
+        let weights = self.claim(place, true);
+        if weights == 0 { 0 } else { weights + self.claim(bias, true) }
     }
 
     /// An operator of its own kind on the maps at `places`.

@@ -77,7 +77,7 @@ fn conv(call: &mut Call) -> Result<(), String> {
     }
 
     let bias = call.node.input(2).is_some();
-    let owned = call.claim(1, true) + call.claim(2, true);
+    let owned = call.claim_with_bias(1, 2);
     let expected = sizes.weights + if bias { out_channels } else { 0 };
     let is_static = call.maps().count() == 1;
     if is_static && owned == expected && batch == 1 {
@@ -147,7 +147,7 @@ fn conv_transpose(call: &mut Call) -> Result<(), String> {
     let channels = sizes.second.saturating_mul(sizes.groups);
     let dims: Vec<u64> = [map.dims[0], channels].into_iter().chain(output).collect();
     let flops = map.elements().saturating_mul(sizes.weights / sizes.in_channels);
-    let owned = call.claim(1, true) + call.claim(2, true);
+    let owned = call.claim_with_bias(1, 2);
     let pair = |sides: &[u64]| Window::pair(sides);
     let kind = match (pair(&window.kernel), pair(&window.stride), pair(&window.dilation)) {
         (Some(kernel), Some(stride), Some(dilation)) => {

@@ -1,6 +1,6 @@
 //! The same values under other sizes, or in another order.
 
-use super::super::constant::Values;
+use super::super::constant::{Values, strides};
 use super::super::reader::{Call, axis};
 use super::super::tensor::Tensor;
 use super::Family;
@@ -183,7 +183,9 @@ fn transpose(call: &mut Call) -> Result<(), String> {
     let channel_axis = order.iter().position(|place| *place == input.channel_axis).unwrap_or(0);
     let long: Vec<usize> = order.iter().copied().filter(|place| input.dims[*place] > 1).collect();
     if input.map.is_none() {
-        let values = input.values.as_deref().filter(|_| long.len() < 2).cloned();
+        let distances = strides(&input.dims);
+        let distances: Vec<i64> = order.iter().map(|place| distances[*place]).collect();
+        let values = input.values.as_deref().and_then(|values| values.strided(0, &dims, &distances));
         call.set_known(0, dims, values);
         return Ok(());
     }

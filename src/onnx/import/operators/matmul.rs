@@ -91,7 +91,7 @@ fn product(call: &mut Call, product: Product) -> Result<(), String> {
         call.set_known(0, dims, None);
         return Ok(());
     }
-    let owned = call.claim(0, true) + call.claim(1, true) + call.claim(2, true);
+    let owned = call.claim(0, true) + call.claim_with_bias(1, 2);
     let weights = inner.saturating_mul(columns);
     let is_own = is_weights && owned == weights + if bias { columns } else { 0 };
     let last = dims.len().saturating_sub(1);

@@ -1,6 +1,6 @@
 //! Parts of values, and parts put together.
 
-use super::super::constant::Values;
+use super::super::constant::{Values, strides};
 use super::super::reader::{Call, axis};
 use super::super::tensor::Tensor;
 use super::Family;
@@ -75,13 +75,7 @@ fn picked(data: &Tensor, indices: &Tensor) -> Option<Values> {
     }
     let (values, places) = (data.values.as_deref()?, indices.known_integers()?);
     let places: Vec<usize> = places.iter().map(|place| axis(*place, values.len()).ok()).collect::<Option<_>>()?;
-    if values.len() == 0 {
-        return None;
-    }
-    Some(match values {
-        Values::Integers(values) => Values::Integers(places.iter().map(|place| values[*place]).collect()),
-        Values::Floats(values) => Values::Floats(places.iter().map(|place| values[*place]).collect()),
-    })
+    values.at(places.into_iter())
 }
 
 /// From where to where, in which steps, along one dimension.
@@ -116,26 +110,18 @@ fn slice(call: &mut Call) -> Result<(), String> {
     }
     let input = call.input(0)?;
     let mut dims = input.dims.clone();
-    let mut only = None;
+    let mut offset = 0_i64;
+    let mut distances = strides(&input.dims);
     for place in 0..starts.len() {
         let along = axis(axes[place], input.rank())?;
         let size = *input.dims.get(along).ok_or("it cuts a single number")?;
         let range = Range::new(starts[place], ends[place], steps[place], size)?;
         dims[along] = range.count;
-        only = Some(range);
+        offset = offset.saturating_add(range.start.saturating_mul(distances[along]));
+        distances[along] = distances[along].saturating_mul(range.step);
     }
     if input.map.is_none() {
-        let values = only.filter(|_| input.rank() == 1 && starts.len() == 1).and_then(|range| {
-            let at = |place: u64| (range.start + place as i64 * range.step) as usize;
-            Some(match input.values.as_deref()? {
-                Values::Integers(all) => {
-                    Values::Integers((0..range.count).map(|place| all.get(at(place)).copied()).collect::<Option<_>>()?)
-                }
-                Values::Floats(all) => {
-                    Values::Floats((0..range.count).map(|place| all.get(at(place)).copied()).collect::<Option<_>>()?)
-                }
-            })
-        });
+        let values = input.values.as_deref().and_then(|values| values.strided(offset, &dims, &distances));
         call.set_known(0, dims, values);
         return Ok(());
     }
