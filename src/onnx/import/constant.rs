@@ -33,6 +33,16 @@ impl Values {
         }
     }
 
+    /// A function of each number; sizes are far below where a float64 loses whole numbers.
+    pub fn map(&self, function: impl Fn(f64) -> f64) -> Values {
+        match self {
+            Values::Integers(values) => {
+                Values::Integers(values.iter().map(|value| function(*value as f64) as i64).collect())
+            }
+            Values::Floats(values) => Values::Floats(values.iter().map(|value| function(*value)).collect()),
+        }
+    }
+
     /// The numbers at `places`, if all are there.
     pub fn at(&self, places: impl Iterator<Item = usize>) -> Option<Values> {
         Some(match self {

@@ -32,7 +32,9 @@ fn clip(call: &mut Call) -> Result<(), String> {
     let input = call.input(0)?;
     let (dims, axis) = (input.dims.clone(), input.channel_axis);
     if input.map.is_none() {
-        call.set_known(0, dims, None);
+        let clipped = |value: f64| value.max(least.unwrap_or(f64::NEG_INFINITY)).min(most.unwrap_or(f64::INFINITY));
+        let values = input.values.as_deref().map(|values| values.map(clipped));
+        call.set_known(0, dims, values);
         return Ok(());
     }
     match (least, most) {

@@ -64,11 +64,7 @@ fn unary(call: &mut Call) -> Result<(), String> {
         "Sqrt" => Some(f64::sqrt),
         _ => None,
     };
-    let values = input.values.as_deref().zip(function).map(|(values, function)| match values {
-        // Sizes are far below where a float64 loses whole numbers.
-        Values::Integers(values) => Values::Integers(values.iter().map(|v| function(*v as f64) as i64).collect()),
-        Values::Floats(values) => Values::Floats(values.iter().map(|value| function(*value)).collect()),
-    });
+    let values = input.values.as_deref().zip(function).map(|(values, function)| values.map(function));
     call.set_known(0, dims, values);
     Ok(())
 }
