@@ -14,6 +14,7 @@ pub use cost::Cost;
 pub(crate) use error::LowerErrorKind;
 pub use error::{LowerError, StructureError};
 pub use foreign::{Foreign, ForeignId, ForeignKind};
+pub(crate) use graph::Part;
 pub use graph::{
     Activation, BATCH_NORM_EPSILON, Branch, Graph, Operator, OperatorId, OperatorKind, Origin, Shape, TrunkConv,
 };

@@ -7,6 +7,7 @@ mod bread;
 mod emit;
 mod error;
 mod export;
+pub mod import;
 mod interface;
 mod labels;
 mod operator;

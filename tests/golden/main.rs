@@ -9,6 +9,7 @@ mod exact;
 mod forms;
 #[cfg(feature = "candle")]
 mod given;
+mod import;
 mod latency;
 mod networks;
 mod onnx;

@@ -1,5 +1,6 @@
 //! Bad input of every kind: refused with a message that helps, never a panic.
 
+mod import;
 mod onnx;
 #[path = "../support/onnx_cases.rs"]
 mod onnx_cases;

@@ -1,0 +1,234 @@
+//! Tensors whose values the file holds: sizes always, values where they are few and may be needed.
+
+use std::rc::Rc;
+
+use super::messages::{Tensor, data_type};
+
+/// Largest rank of a tensor that is read.
+pub const MAX_RANK: usize = 8;
+/// Values kept for arithmetic on shapes; longer tensors are weights.
+pub const MAX_VALUES: usize = 256;
+/// Elements of one tensor of weights: 16 GiB in float32.
+const MAX_WEIGHTS: u64 = 1 << 32;
+
+/// A few numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Values {
+    Integers(Vec<i64>),
+    Floats(Vec<f64>),
+}
+
+impl Values {
+    pub fn integers(&self) -> Option<&[i64]> {
+        match self {
+            Values::Integers(values) => Some(values),
+            Values::Floats(_) => None,
+        }
+    }
+
+    pub fn floats(&self) -> Vec<f64> {
+        match self {
+            Values::Integers(values) => values.iter().map(|value| *value as f64).collect(),
+            Values::Floats(values) => values.clone(),
+        }
+    }
+
+    /// A function of each number; sizes are far below where a float64 loses whole numbers.
+    pub fn map(&self, function: impl Fn(f64) -> f64) -> Values {
+        match self {
+            Values::Integers(values) => {
+                Values::Integers(values.iter().map(|value| function(*value as f64) as i64).collect())
+            }
+            Values::Floats(values) => Values::Floats(values.iter().map(|value| function(*value)).collect()),
+        }
+    }
+
+    /// The numbers at `places`, if all are there.
+    pub fn at(&self, places: impl Iterator<Item = usize>) -> Option<Values> {
+        Some(match self {
+            Values::Integers(all) => {
+                Values::Integers(places.map(|place| all.get(place).copied()).collect::<Option<_>>()?)
+            }
+            Values::Floats(all) => Values::Floats(places.map(|place| all.get(place).copied()).collect::<Option<_>>()?),
+        })
+    }
+
+    /// A tensor of `dims` whose neighbours along each dimension are `strides` apart here, the first
+    /// number standing at `offset`; none where it holds more numbers than are kept.
+    pub fn strided(&self, offset: i64, dims: &[u64], strides: &[i64]) -> Option<Values> {
+        let count = dims.iter().try_fold(1_u64, |product, dim| product.checked_mul(*dim))?;
+        if count > MAX_VALUES as u64 {
+            return None;
+        }
+        let places: Option<Vec<usize>> = (0..count)
+            .map(|mut number| {
+                let mut place = offset;
+                for (dim, stride) in dims.iter().zip(strides).rev() {
+                    place += (number % dim) as i64 * stride;
+                    number /= dim;
+                }
+                usize::try_from(place).ok()
+            })
+            .collect();
+        self.at(places?.into_iter())
+    }
+
+    pub fn len(&self) -> usize {
+        match self {
+            Values::Integers(values) => values.len(),
+            Values::Floats(values) => values.len(),
+        }
+    }
+}
+
+/// A tensor of the file.
+#[derive(Clone, Debug)]
+pub(super) struct Constant {
+    pub dims: Vec<u64>,
+    /// None where there are many, or where they are in another file.
+    pub values: Option<Rc<Values>>,
+    pub is_float: bool,
+    /// Whether a node holds it and not the list of weights.
+    pub in_node: bool,
+}
+
+impl Constant {
+    /// Reads sizes, checks them against the bytes there are, and reads values if they are few.
+    ///
+    /// # Errors
+    /// The reason, without the tensor's name.
+    pub fn read(tensor: &Tensor, in_node: bool) -> Result<Self, String> {
+        let (dims, elements) = checked_dims(&tensor.dims)?;
+        let is_float =
+            matches!(tensor.data_type, data_type::FLOAT | data_type::FLOAT16 | data_type::DOUBLE | data_type::BFLOAT16);
+        let constant = |values| Self { dims, values, is_float, in_node };
+        if tensor.data_location == 1 {
+            return Ok(constant(None));
+        }
+        check_length(tensor, elements)?;
+        let few = elements <= MAX_VALUES as u64;
+        Ok(constant(if few { values(tensor, elements as usize).map(Rc::new) } else { None }))
+    }
+}
+
+/// Sizes and their product.
+pub(super) fn checked_dims(dims: &[i64]) -> Result<(Vec<u64>, u64), String> {
+    if dims.len() > MAX_RANK {
+        return Err(format!("it has {} dimensions, but at most {MAX_RANK} are read", dims.len()));
+    }
+    let mut elements = 1_u64;
+    let mut sizes = Vec::with_capacity(dims.len());
+    for dim in dims {
+        let size = u64::try_from(*dim).map_err(|_| format!("its dimension {dim} is negative"))?;
+        elements = elements
+            .checked_mul(size)
+            .filter(|elements| *elements <= MAX_WEIGHTS)
+            .ok_or_else(|| format!("its dimensions {dims:?} ask for more than {MAX_WEIGHTS} elements"))?;
+        sizes.push(size);
+    }
+    Ok((sizes, elements))
+}
+
+/// Whether the values are as many as the sizes say; a file may lie.
+fn check_length(tensor: &Tensor, elements: u64) -> Result<(), String> {
+    let dims = &tensor.dims;
+    if !tensor.raw_data.is_empty() {
+        let bits = bits(tensor.data_type).ok_or_else(|| unknown_type(tensor.data_type))?;
+        let bytes = (elements * bits).div_ceil(8);
+        let found = tensor.raw_data.len() as u64;
+        if bytes != found {
+            return Err(format!("its dimensions {dims:?} ask for {bytes} bytes of values, but {found} follow"));
+        }
+        return Ok(());
+    }
+    let listed = [
+        tensor.float_data.len(),
+        tensor.int32_data.len(),
+        tensor.int64_data.len(),
+        tensor.double_data.len(),
+        tensor.uint64_data.len(),
+    ];
+    let found = listed.iter().sum::<usize>() as u64;
+    // Strings are not read, and four bits share a number.
+    let is_listed = bits(tensor.data_type).is_some_and(|bits| bits >= 8);
+    if is_listed && found != elements {
+        return Err(format!("its dimensions {dims:?} ask for {elements} values, but {found} follow"));
+    }
+    Ok(())
+}
+
+fn unknown_type(data_type: i32) -> String {
+    format!("its element type {data_type} is none of numbers")
+}
+
+/// Bits of an element; none of strings and unknown types.
+fn bits(data_type: i32) -> Option<u64> {
+    Some(match data_type {
+        1 | 6 | 12 => 32,
+        2 | 3 | 9 | 17..=20 => 8,
+        4 | 5 | 10 | 16 => 16,
+        7 | 11 | 13 | 14 => 64,
+        15 => 128,
+        21..=23 => 4,
+        _ => return None,
+    })
+}
+
+fn values(tensor: &Tensor, elements: usize) -> Option<Values> {
+    let raw = &tensor.raw_data;
+    if raw.is_empty() {
+        return listed(tensor).filter(|values| values.len() == elements);
+    }
+    Some(match tensor.data_type {
+        data_type::FLOAT => Values::Floats(chunks(raw, |bytes| f32::from_le_bytes(bytes).into())),
+        data_type::DOUBLE => Values::Floats(chunks(raw, f64::from_le_bytes)),
+        data_type::FLOAT16 => Values::Floats(chunks(raw, |bytes| half(u16::from_le_bytes(bytes)))),
+        data_type::BFLOAT16 => Values::Floats(chunks(raw, |bytes: [u8; 2]| {
+            f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16).into()
+        })),
+        data_type::INT64 => Values::Integers(chunks(raw, i64::from_le_bytes)),
+        data_type::INT32 => Values::Integers(chunks(raw, |bytes| i32::from_le_bytes(bytes).into())),
+        data_type::INT8 => Values::Integers(chunks(raw, |[byte]: [u8; 1]| (byte as i8).into())),
+        data_type::UINT8 | data_type::BOOL => Values::Integers(chunks(raw, |[byte]: [u8; 1]| byte.into())),
+        _ => return None,
+    })
+}
+
+/// Values that are listed one by one instead of as bytes.
+fn listed(tensor: &Tensor) -> Option<Values> {
+    Some(match tensor.data_type {
+        data_type::FLOAT => Values::Floats(tensor.float_data.iter().map(|value| (*value).into()).collect()),
+        data_type::DOUBLE => Values::Floats(tensor.double_data.clone()),
+        data_type::FLOAT16 => Values::Floats(tensor.int32_data.iter().map(|bits| half(*bits as u16)).collect()),
+        data_type::INT64 => Values::Integers(tensor.int64_data.clone()),
+        data_type::INT32 | data_type::INT8 | data_type::UINT8 | data_type::BOOL => {
+            Values::Integers(tensor.int32_data.iter().map(|value| (*value).into()).collect())
+        }
+        _ => return None,
+    })
+}
+
+fn chunks<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T> {
+    bytes.as_chunks::<N>().0.iter().map(|chunk| number(*chunk)).collect()
+}
+
+/// A number of IEEE 754 half precision.
+fn half(bits: u16) -> f64 {
+    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f64::from(bits & 0x3ff));
+    sign * match exponent {
+        0 => fraction * f64::powi(2.0, -24),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => (1.0 + fraction / 1024.0) * f64::powi(2.0, exponent - 15),
+    }
+}
+
+/// Distances between neighbours along each dimension of a tensor of `dims`.
+pub(super) fn strides(dims: &[u64]) -> Vec<i64> {
+    let mut strides = vec![1; dims.len()];
+    for place in (1..dims.len()).rev() {
+        strides[place - 1] = dims[place].saturating_mul(strides[place] as u64).min(MAX_WEIGHTS) as i64;
+    }
+    strides
+}

@@ -1,0 +1,166 @@
+//! Networks of other people: an ONNX file as a [`Graph`], so that cost, fusion and latency work on
+//! it as on a structure.
+//!
+//! Only sizes are needed, so weights are neither copied nor looked at, and may stand in external
+//! data that is not there. The stages: `decode` (bytes to messages, with limits), `network` (names
+//! to numbers), `order` (what the outputs need, in order), `rewrite` (several nodes that stand for
+//! one operator become one), `operators` (one reader for each operation, drawing on `reader`).
+//! Not here: running the network, its weights' values, writing ONNX (`export`).
+
+mod constant;
+mod decode;
+mod error;
+mod image;
+mod messages;
+mod network;
+mod operators;
+mod order;
+mod reader;
+mod rewrite;
+mod tensor;
+mod unknown;
+mod window;
+
+use std::io::Read;
+use std::path::Path;
+
+use prost::bytes::Bytes;
+
+use self::error::Problem;
+use self::messages::Model;
+use self::network::Network;
+use self::reader::{Call, Reader};
+use super::error::MAX_MODEL_BYTES;
+use crate::net::{Graph, Shape};
+
+pub use self::error::ImportError;
+
+/// Versions of ONNX's operators whose meaning is known here.
+pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=26;
+
+/// What a file may leave open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ImportOptions {
+    /// Height and width of the image in pixels, for files with symbolic ones; an error if the file
+    /// fixes others.
+    pub resolution: Option<[u32; 2]>,
+    /// Channels of the image, for files that leave them open; 3 if not given.
+    pub channels: Option<u32>,
+}
+
+/// A network that was read.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// Operators in execution order, for one image.
+    pub graph: Graph,
+    /// Size of the image.
+    pub input: Shape,
+    /// Whether the file describes int8 arithmetic (quantise and dequantise nodes or integer
+    /// operators); the graph has none of these nodes.
+    pub is_quantised: bool,
+    /// Version of ONNX's operators.
+    pub opset: i64,
+    /// What wrote the file, with its version if stated; may be empty.
+    pub producer: String,
+    /// What was read as something else than it is, for people.
+    pub notes: Vec<String>,
+}
+
+/// Reads a file whose sizes are all fixed, but for the batch.
+///
+/// # Errors
+/// As [`import_with`].
+pub fn import(path: &Path) -> Result<Imported, ImportError> {
+    import_with(path, &ImportOptions::default())
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// When the file cannot be read, is no whole ONNX model, describes no inference network on one
+/// image, or holds a node whose output size cannot be known. Errors name file, node and the way out.
+pub fn import_with(path: &Path, options: &ImportOptions) -> Result<Imported, ImportError> {
+    let read = |source| ImportError::Read { path: path.to_owned(), source };
+    let file = std::fs::File::open(path).map_err(read)?;
+    let name = path.display().to_string();
+    let mut bytes = Vec::new();
+    file.take(MAX_MODEL_BYTES + 1).read_to_end(&mut bytes).map_err(read)?;
+    from_bytes(&name, Bytes::from(bytes), options)
+}
+
+/// As [`import_with`], from memory, which is copied once; `name` stands in errors.
+///
+/// # Errors
+/// As [`import_with`].
+pub fn import_bytes(name: &str, bytes: &[u8], options: &ImportOptions) -> Result<Imported, ImportError> {
+    from_bytes(name, Bytes::copy_from_slice(bytes), options)
+}
+
+fn from_bytes(name: &str, bytes: Bytes, options: &ImportOptions) -> Result<Imported, ImportError> {
+    let size = bytes.len() as u64;
+    if size > MAX_MODEL_BYTES {
+        return Err(ImportError::TooLarge { file: name.to_owned(), bytes: size, limit: MAX_MODEL_BYTES });
+    }
+    decode::decode(bytes).and_then(|model| read(model, options)).map_err(|problem| problem.in_file(name))
+}
+
+fn read(model: Model, options: &ImportOptions) -> Result<Imported, Problem> {
+    let mut notes = Vec::new();
+    let opset = opset(&model, &mut notes)?;
+    if !model.training_info.is_empty() {
+        return Err(Problem::Model("it holds training steps; export the network for inference".to_owned()));
+    }
+    let producer = [model.producer_name.as_str(), model.producer_version.as_str()].join(" ").trim().to_owned();
+    let functions: Vec<(String, String)> =
+        model.functions.iter().map(|function| (function.domain.clone(), function.name.clone())).collect();
+    let mut network = Network::read(model)?;
+    if let Some(node) = network
+        .nodes
+        .iter()
+        .find(|node| functions.iter().any(|(domain, name)| *domain == node.domain && *name == node.operation))
+    {
+        return Err(node.problem("it is a function of the file's own; inline functions first (onnx.inliner)"));
+    }
+    order::drop_unused(&mut network);
+    order::sort(&mut network)?;
+    let is_quantised = rewrite::rewrite(&mut network, &mut notes);
+    order::drop_unused(&mut network);
+
+    let mut reader = Reader::new(&network, opset);
+    reader.notes = notes;
+    image::add(&mut reader, options)?;
+    let readers = operators::readers();
+    for node in &network.nodes {
+        let mut call = Call { reader: &mut reader, node };
+        let known = readers.get(node.operation.as_str()).filter(|_| node.domain.is_empty());
+        let read = known.copied().unwrap_or(unknown::read);
+        read(&mut call).map_err(|reason| node.problem(reason))?;
+    }
+    let Reader { graph, notes, .. } = reader;
+    if graph.operators().len() < 2 {
+        return Err(Problem::Model("no output depends on its image; is it a network?".to_owned()));
+    }
+    let input = graph.operators()[0].shape;
+    Ok(Imported { graph, input, is_quantised, opset, producer, notes })
+}
+
+/// The version of ONNX's own operators.
+fn opset(model: &Model, notes: &mut Vec<String>) -> Result<i64, Problem> {
+    let own = |domain: &str| domain.is_empty() || domain == "ai.onnx";
+    let version = model.opset_import.iter().filter(|set| own(&set.domain)).map(|set| set.version).max();
+    let version = version
+        .ok_or_else(|| Problem::Model("it names no version of ONNX's operators; is it an ONNX model?".to_owned()))?;
+    if version < *OPSETS.start() {
+        return Err(Problem::Model(format!(
+            "it is written for opset {version}, but {} is the oldest that is read; export it again with a newer one",
+            OPSETS.start()
+        )));
+    }
+    if version > *OPSETS.end() {
+        notes.push(format!(
+            "opset {version} is newer than {}, the last one known: it is read as if it were that",
+            OPSETS.end()
+        ));
+    }
+    Ok(version)
+}
