@@ -77,6 +77,6 @@ mod tests {
         assert_eq!(weights(&OperatorKey { kind: KeyKind::Add, ..OperatorKey::conv(1, 1, 8, 8, 7) }), [1.5, -0.5]);
         assert_eq!(weights(&OperatorKey { kind: KeyKind::Dense, ..OperatorKey::conv(1, 1, 8, 10, 1) }), [0.5, 0.5]);
         assert_eq!(weights(&OperatorKey { kind: KeyKind::Elementwise, ..OperatorKey::conv(1, 1, 8, 8, 7) }), [1.0]);
-        assert!(bread_models(&OperatorKey::conv(2, 1, 8, 8, 15), 1, 0).is_err());
+        assert!(bread_models(&OperatorKey::conv(2, 2, 8, 8, 15), 1, 0).is_err());
     }
 }
