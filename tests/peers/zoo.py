@@ -8,7 +8,8 @@ own model code with random weights (seed 0, inference mode, 3 x 224 x 224), writ
 
     parameters            of the module, by fvcore's `parameter_count`
     parameters_in_file    the same once batch norms are folded into convolutions, where the file has them folded
-    parameters_thop       of the module's layers by thop, which misses tensors that belong to no layer (layer scale)
+    parameters_thop       of the module's layers by thop, which misses layer scale and norms that
+                          are subclasses of PyTorch's
     multiply_adds_fvcore  of convolutions, linear layers and matrix products only: fvcore's own total also
                           has batch norms, layer norms and poolings, which `ignored_fvcore` keeps
     multiply_adds_thop    of the convolutions and linear layers that thop knows
@@ -92,12 +93,19 @@ def count_convolution(module, inputs, output):
     module.total_ops += torch.DoubleTensor([output.numel() * per_output])
 
 
+def count_linear(module, inputs, output):
+    """thop's hook for subclasses of a linear layer."""
+    module.total_ops += torch.DoubleTensor([output.numel() * module.in_features])
+
+
 def count_thop(model, image):
     hooks = {}
     for module in model.modules():
         kind = type(module)
         if issubclass(kind, nn.Conv2d) and kind is not nn.Conv2d:
             hooks[kind] = count_convolution
+        elif issubclass(kind, nn.Linear) and kind is not nn.Linear:
+            hooks[kind] = count_linear
         elif kind not in (nn.Conv2d, nn.Linear) and not list(module.children()):
             hooks[kind] = ignored_by_thop  # of leaves only: thop doesn't look below a module with a hook
     operations, parameters = thop.profile(model, (image,), custom_ops=hooks, verbose=False)
