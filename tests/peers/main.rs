@@ -20,4 +20,5 @@ mod remote;
 mod ssh;
 #[cfg(feature = "ssh")]
 mod sshd;
+mod stacks;
 mod tensorrt;
