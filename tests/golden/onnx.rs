@@ -79,6 +79,7 @@ fn equal_exports_are_equal_bytes_and_carry_their_metadata() {
         batch: Batch::Fixed(2),
         structure: Some(golden.structure.clone()),
         metadata: vec![("predicted_latency_ms".into(), "1.25".into()), ("setting".into(), "t4 int8".into())],
+        ..ExportOptions::default()
     };
     let model = |seed| onnx::model_bytes(&golden.graph, &Weights::seeded(seed), &options).unwrap();
     assert_eq!(model(3), model(3));
@@ -88,6 +89,7 @@ fn equal_exports_are_equal_bytes_and_carry_their_metadata() {
     let metadata: Vec<_> = parsed.metadata_props.iter().map(|p| (p.key.as_str(), p.value.as_str())).collect();
     let expected = [
         ("classes", "10"),
+        ("precision", "fp32"),
         ("predicted_latency_ms", "1.25"),
         ("resolution", "32"),
         ("setting", "t4 int8"),

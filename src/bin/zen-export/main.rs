@@ -1,57 +1,17 @@
 //! `zen-export`: a structure, with random or trained weights, as an ONNX file.
 
-use std::path::PathBuf;
+mod args;
+
 use std::process::ExitCode;
 
 use clap::Parser;
 use serde_json::json;
-use zen_nas::cli::{self, CompletionArgs, DatabaseArgs, Exit, LoweringArgs, OutputArgs, SettingArgs, count};
+use zen_nas::cli::{self, Exit};
 use zen_nas::net::Network;
 use zen_nas::onnx::{Batch, ExportOptions, Weights, export};
 use zen_nas::search::run::latency_metadata;
 
-/// Writes a structure as an ONNX file that onnxruntime, TensorRT and mobile converters accept.
-///
-/// Batch norms are folded into their convolutions. The file is loaded and run before it appears;
-/// if that fails there is none.
-#[derive(Parser)]
-#[command(name = "zen-export", version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}", cli::exit_help()))]
-struct Args {
-    /// A structure, or a file with one (- for stdin)
-    #[arg(value_name = "STRUCTURE|FILE", required_unless_present = "completions")]
-    structure: Option<String>,
-    /// File to write
-    #[arg(long = "output", short = 'o', value_name = "FILE", required_unless_present = "completions")]
-    path: Option<PathBuf>,
-    /// Weights: safetensors, or a PyTorch checkpoint (.pth) with the published names [default: random]
-    #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
-    /// Seed of random weights
-    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "weights")]
-    seed: u64,
-    /// Fix the batch instead of leaving it symbolic
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
-    batch: Option<u32>,
-    #[command(flatten)]
-    lowering: LoweringArgs,
-    /// Leave the residual links out
-    #[arg(long)]
-    no_residual: bool,
-    /// Predicts a latency that is written into the file's metadata
-    #[command(flatten)]
-    setting: SettingArgs,
-    #[command(flatten)]
-    database: DatabaseArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    completions: CompletionArgs,
-}
-
-const EXAMPLES: &str = "Examples:
-  zen-export best.txt -o network.onnx
-  zen-export best.txt --weights trained.safetensors --classes 100 -o network.onnx
-  zen-export 'SuperConvK3BNRELU(3,16,2,1)SuperResK3K3(16,32,2,16,1)' --resolution 96 --batch 1 -o small.onnx";
+use args::Args;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -79,11 +39,12 @@ fn write(args: &Args) -> anyhow::Result<Exit> {
         None => Weights::seeded(args.seed),
     };
     let mut metadata = vec![("squeeze_excite".to_owned(), args.lowering.squeeze_excite.to_string())];
-    let table = cli::open_table(&args.setting, &args.database)?;
+    let table = cli::open_table(args.query().as_ref(), &args.database)?;
     let prediction = table.as_ref().map(|table| table.predictor.predict(&graph));
     metadata.extend(prediction.iter().flat_map(latency_metadata));
     let export_options = ExportOptions {
         batch: args.batch.map_or(Batch::Symbolic, Batch::Fixed),
+        precision: args.precision.unwrap_or_default(),
         structure: Some(network.to_string()),
         metadata,
     };
@@ -98,6 +59,7 @@ fn write(args: &Args) -> anyhow::Result<Exit> {
                 format!("{}, {:.1} MB, {} nodes", path.display(), summary.bytes as f64 / 1e6, summary.nodes),
             ),
             ("weights", weights.description().to_owned()),
+            ("precision", export_options.precision.to_string()),
             ("checked in", summary.verified.runtime.clone()),
         ];
         lines.extend(cli::cost_lines(network.layers(), &graph.cost()));
