@@ -24,8 +24,8 @@ pub use interrupt::interrupted;
 pub use networks::{InputError, Networks, read_networks};
 pub use number::{count, count_or_none, large_number, positive, threads};
 pub use options::{
-    CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, NamedStructure, OpenTable, OutputArgs, SettingArgs,
-    TableArgs, choose_shipped, open_store, open_table, read_structures,
+    CompletionArgs, ComputeArgs, DatabaseArgs, DeviceArgs, LoweringArgs, NamedStructure, OpenTable, OutputArgs,
+    SettingArgs, TableArgs, choose_shipped, open_store, open_table, read_structures,
 };
 pub use passphrase::Passphrases;
 pub use print::{columns, cost_lines, describe_latency, human, print, table};

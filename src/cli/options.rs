@@ -11,18 +11,15 @@ use crate::net::{LowerOptions, MAX_STRUCTURE_BYTES};
 use crate::report::Quality;
 use crate::score::{Compute, ComputeError};
 
-/// Which latency table.
+/// Which device's latency table, whatever its precision.
 #[derive(Args, Clone, Debug, Default)]
-pub struct SettingArgs {
+pub struct DeviceArgs {
     /// Device whose latency table is used (`zen-profile list` shows them)
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
     /// Runtime of the table, e.g. tensorrt, tract, published [default: the device's]
     #[arg(long, value_name = "NAME", requires = "device")]
     pub runtime: Option<String>,
-    /// Precision of the table: fp32, fp16 or int8 [default: the device's]
-    #[arg(long, value_name = "NAME", requires = "device")]
-    pub precision: Option<Precision>,
     /// Images in one inference call [default: the device's, usually 1]
     #[arg(long, value_name = "N", value_parser = count, requires = "device", allow_negative_numbers = true)]
     pub batch_size: Option<u32>,
@@ -34,18 +31,35 @@ pub struct SettingArgs {
     pub shipped: bool,
 }
 
-impl SettingArgs {
+impl DeviceArgs {
     /// What is asked for, if a device is named.
-    pub fn query(&self) -> Option<SettingQuery> {
+    pub fn query(&self, precision: Option<Precision>) -> Option<SettingQuery> {
         Some(SettingQuery {
             device: self.device.clone()?,
             runtime: self.runtime.clone(),
-            precision: self.precision,
+            precision,
             batch_size: self.batch_size,
             threads: self.runtime_threads,
             preferred_batch_size: None,
             shipped: self.shipped,
         })
+    }
+}
+
+/// Which latency table.
+#[derive(Args, Clone, Debug, Default)]
+pub struct SettingArgs {
+    #[command(flatten)]
+    pub table: DeviceArgs,
+    /// Precision of the table: fp32, fp16 or int8 [default: the device's]
+    #[arg(long, value_name = "NAME", requires = "device")]
+    pub precision: Option<Precision>,
+}
+
+impl SettingArgs {
+    /// What is asked for, if a device is named.
+    pub fn query(&self) -> Option<SettingQuery> {
+        self.table.query(self.precision)
     }
 }
 
@@ -223,10 +237,10 @@ pub struct OpenTable {
 ///
 /// # Errors
 /// When the database cannot be opened, or no table fits.
-pub fn open_table(setting: &SettingArgs, database: &DatabaseArgs) -> Result<Option<OpenTable>, LatencyError> {
-    let Some(query) = setting.query() else { return Ok(None) };
+pub fn open_table(query: Option<&SettingQuery>, database: &DatabaseArgs) -> Result<Option<OpenTable>, LatencyError> {
+    let Some(query) = query else { return Ok(None) };
     let mut store = open_store(database)?;
-    let setting = resolve(&store, &query)?;
+    let setting = resolve(&store, query)?;
     choose_shipped(&mut store, query.shipped);
     Ok(Some(OpenTable { predictor: Predictor::new(&store, &setting)?, quality: Quality::of(&store, &setting)? }))
 }

@@ -11,8 +11,9 @@ use serde::{Serialize, Serializer};
 use super::LatencyError;
 
 /// Arithmetic an operator runs in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Precision {
+    #[default]
     Fp32,
     Fp16,
     Int8,

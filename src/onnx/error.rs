@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::weights::WeightMismatch;
+use crate::latency::Precision;
 
 /// Largest ONNX file: protobuf messages end at 2 GiB.
 pub const MAX_MODEL_BYTES: u64 = i32::MAX as u64;
@@ -28,6 +29,8 @@ pub enum OnnxError {
     NotFinite { name: String },
     #[error("the graph cannot be written as ONNX: {reason}")]
     Graph { reason: String },
+    #[error("models are not written in {precision} yet; use --precision fp32")]
+    Precision { precision: Precision },
     #[error("batch size is {batch_size}, but must be from 1 to {limit}")]
     BatchSize { batch_size: u32, limit: u32 },
     #[error("no model for the operator `{key}`: {reason}")]

@@ -11,12 +11,15 @@ use super::emit::{Batch, encode, network_model};
 use super::verify::{Verification, verify};
 use super::{OnnxError, Weights};
 use crate::files;
+use crate::latency::Precision;
 use crate::net::{Graph, OperatorKind};
 
 /// What a graph leaves open.
 #[derive(Clone, Debug, Default)]
 pub struct ExportOptions {
     pub batch: Batch,
+    /// Numbers of weights and arithmetic.
+    pub precision: Precision,
     /// Structure string the graph was lowered from.
     pub structure: Option<String>,
     /// More metadata, e.g. the predicted latency and its setting; replaces what [`export`] would
@@ -84,6 +87,9 @@ pub fn model_bytes(graph: &Graph, weights: &Weights, options: &ExportOptions) ->
 }
 
 fn model(graph: &Graph, weights: &Weights, options: &ExportOptions) -> Result<ModelProto, OnnxError> {
+    if options.precision != Precision::Fp32 {
+        return Err(OnnxError::Precision { precision: options.precision });
+    }
     network_model(graph, weights, options.batch, metadata(graph, weights, options))
 }
 
@@ -92,6 +98,7 @@ fn metadata(graph: &Graph, weights: &Weights, options: &ExportOptions) -> BTreeM
     let mut metadata = BTreeMap::from([
         ("zen_nas_version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("classes".to_owned(), classes(graph).to_string()),
+        ("precision".to_owned(), options.precision.to_string()),
         ("weights".to_owned(), weights.description()),
     ]);
     if let Some(input) = graph.operators().first().filter(|operator| operator.kind == OperatorKind::Input) {

@@ -15,6 +15,8 @@ mod onnxruntime;
 mod onnxruntime_remote;
 #[cfg(unix)]
 mod phone;
+#[cfg(feature = "candle")]
+mod pytorch;
 mod remote;
 #[cfg(feature = "ssh")]
 mod ssh;

@@ -36,7 +36,7 @@ fn score(args: &Args) -> anyhow::Result<Exit> {
             true
         }
     });
-    let opened = cli::open_table(&args.setting, &args.database)?;
+    let opened = cli::open_table(args.setting.query().as_ref(), &args.database)?;
     let subjects = read(args)?;
     let work = Work {
         proxies: &proxies,

@@ -200,12 +200,12 @@ fn spec(args: &Args, store: &Store) -> anyhow::Result<RunSpec> {
             latency_ms: args.latency_ms.or_else(|| args.ms_per_image.and_then(per_call)),
         },
         setting: setting.map(|setting| setting.id()),
-        shipped_table: args.setting.shipped,
+        shipped_table: args.setting.table.shipped,
     })
 }
 
 fn default_directory(args: &Args, spec: &RunSpec) -> PathBuf {
-    let what = args.setting.device.clone().unwrap_or_else(|| spec.space.clone());
+    let what = args.setting.table.device.clone().unwrap_or_else(|| spec.space.clone());
     let budget = match (args.latency_ms, args.ms_per_image) {
         (Some(ms), _) => format!("-{ms}ms"),
         (_, Some(ms)) => format!("-{ms}ms-per-image"),

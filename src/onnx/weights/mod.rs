@@ -8,6 +8,7 @@ mod mismatch;
 #[cfg(feature = "candle")]
 mod pytorch;
 mod safetensors;
+mod save;
 mod spec;
 
 use std::borrow::Cow;
@@ -16,6 +17,7 @@ use std::path::Path;
 
 pub(super) use init::{he_normal, normal};
 pub use mismatch::WeightMismatch;
+pub use save::SavedWeights;
 pub use spec::{Role, TensorSpec, required_tensors, tensors_by_operator};
 
 use super::OnnxError;

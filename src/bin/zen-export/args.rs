@@ -1,0 +1,120 @@
+//! The options of `zen-export`.
+
+use std::path::PathBuf;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Parser, ValueEnum};
+use zen_nas::cli::{self, CompletionArgs, DatabaseArgs, DeviceArgs, LoweringArgs, OutputArgs, count};
+use zen_nas::latency::{Precision, SettingQuery};
+
+/// Writes a structure as an ONNX file that onnxruntime, TensorRT and mobile converters accept, or as a PyTorch module to
+/// train.
+///
+/// In ONNX, batch norms are folded into their convolutions. The file is loaded and run before it appears; if that fails
+/// there is none.
+#[derive(Parser)]
+#[command(name = "zen-export", version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}", cli::exit_help()))]
+pub struct Args {
+    /// A structure, or a file with one (- for stdin)
+    #[arg(value_name = "STRUCTURE|FILE", required_unless_present = "completions")]
+    pub structure: Option<String>,
+    /// File to write
+    #[arg(long = "output", short = 'o', value_name = "FILE", required_unless_present_any = ["completions", "init_weights"])]
+    pub path: Option<PathBuf>,
+    /// Kind of file [default: pytorch for a name that ends in .py, else onnx]
+    #[arg(long, value_name = "NAME", requires = "path")]
+    pub format: Option<Format>,
+    /// Weights: safetensors, or a PyTorch checkpoint (.pth) with the published names [default: random]
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// Seed of random weights
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "weights")]
+    pub seed: u64,
+    /// Also write the random weights of --seed, before folding, as safetensors that PyTorch can start from
+    #[arg(long, value_name = "FILE", conflicts_with = "weights")]
+    pub init_weights: Option<PathBuf>,
+    /// Numbers of weights and arithmetic: fp32, fp16 or int8 [default: fp32]
+    #[arg(long, value_name = "NAME")]
+    pub precision: Option<Precision>,
+    /// Fix the batch instead of leaving it symbolic
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub batch: Option<u32>,
+    #[command(flatten)]
+    pub lowering: LoweringArgs,
+    /// Leave the residual links out
+    #[arg(long)]
+    pub no_residual: bool,
+    /// Predicts a latency that is written into the file's metadata
+    #[command(flatten)]
+    pub table: DeviceArgs,
+    /// Precision of the latency table: fp32, fp16 or int8 [default: that of --precision, else the device's]
+    #[arg(long, value_name = "NAME", requires = "device")]
+    pub table_precision: Option<Precision>,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    #[command(flatten)]
+    pub completions: CompletionArgs,
+}
+
+/// What is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A model for runtimes
+    Onnx,
+    /// A Python file with a torch.nn.Module, to be trained
+    Pytorch,
+}
+
+const EXAMPLES: &str = "Examples:
+  zen-export best.txt -o network.onnx
+  zen-export best.txt --classes 100 -o network.py --init-weights initial.safetensors
+  zen-export best.txt --weights trained.safetensors --classes 100 -o network.onnx
+  zen-export best.txt --weights trained.pth --precision fp16 -o half.onnx
+  zen-export 'SuperConvK3BNRELU(3,16,2,1)SuperResK3K3(16,32,2,16,1)' --resolution 96 --batch 1 -o small.onnx";
+
+impl Args {
+    /// The latency table that is asked for.
+    pub fn query(&self) -> Option<SettingQuery> {
+        self.table.query(self.table_precision.or(self.precision))
+    }
+    /// Whether there is an ONNX file to write, and not only files to train with.
+    pub fn writes_onnx(&self) -> bool {
+        self.path.as_ref().is_some_and(|path| {
+            let python = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("py"));
+            self.format.unwrap_or(if python { Format::Pytorch } else { Format::Onnx }) == Format::Onnx
+        })
+    }
+}
+
+/// Arguments that mean something for a Python file; every other one belongs to ONNX.
+const WITH_PYTORCH: [&str; 17] = [
+    "structure",
+    "path",
+    "format",
+    "init_weights",
+    "resolution",
+    "classes",
+    "squeeze_excite",
+    "no_residual",
+    "device",
+    "runtime",
+    "table_precision",
+    "batch_size",
+    "runtime_threads",
+    "shipped",
+    "db",
+    "json",
+    "quiet",
+];
+
+/// An argument on the command line that has no meaning for a Python file or initial weights.
+pub fn without_meaning_in_python(command: &clap::Command, given: &ArgMatches) -> Option<String> {
+    let arguments = command.get_arguments().filter(|argument| {
+        let id = argument.get_id().as_str();
+        let used = WITH_PYTORCH.contains(&id) || (id == "seed" && given.contains_id("init_weights"));
+        !used && given.try_contains_id(id).is_ok() && given.value_source(id) == Some(ValueSource::CommandLine)
+    });
+    arguments.filter_map(|argument| argument.get_long()).map(|long| format!("--{long}")).next()
+}
