@@ -80,11 +80,14 @@ fn conv(call: &mut Call) -> Result<(), String> {
     let owned = call.claim_with_bias(1, 2);
     let expected = sizes.weights + if bias { out_channels } else { 0 };
     let is_static = call.maps().count() == 1;
-    if is_static && owned == expected && batch == 1
-        && let Some((kernel, stride)) = same(call, &window, &sizes.spatial, &output) {
-            let kind = OperatorKind::Conv { kernel, stride, groups: groups as u32, bias };
-            return call.operator(kind, [0, 0], dims, 1);
-        }
+    if is_static
+        && owned == expected
+        && batch == 1
+        && let Some((kernel, stride)) = same(call, &window, &sizes.spatial, &output)
+    {
+        let kind = OperatorKind::Conv { kernel, stride, groups: groups as u32, bias };
+        return call.operator(kind, [0, 0], dims, 1);
+    }
     let pair = |sides: &[u64]| Window::pair(sides);
     let draft = match (pair(&window.kernel), pair(&window.stride), pair(&window.dilation)) {
         (Some(kernel), Some(stride), Some(dilation)) => Draft {

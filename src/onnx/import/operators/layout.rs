@@ -74,10 +74,11 @@ fn reshape(call: &mut Call) -> Result<(), String> {
     let mut dims = resolve(input, &target, allows_zero);
     // Sizes written for the whole batch of the file.
     if let (Err(_), Some(batch), Some(first)) = (&dims, batch, target.first())
-        && *first == batch as i64 {
-            let target: Vec<i64> = std::iter::once(1).chain(target[1..].iter().copied()).collect();
-            dims = resolve(input, &target, allows_zero);
-        }
+        && *first == batch as i64
+    {
+        let target: Vec<i64> = std::iter::once(1).chain(target[1..].iter().copied()).collect();
+        dims = resolve(input, &target, allows_zero);
+    }
     let dims = dims?;
     let axis = reshaped_axis(input, &dims);
     view(call, dims, axis)
