@@ -10,6 +10,7 @@
 //! * [`search`]: evolution under budgets.
 //! * [`report`]: how far a table's predictions are from whole networks.
 //! * [`onnx`]: graphs and operators as ONNX models, with weights, checked in tract.
+//! * [`pytorch`]: networks as Python files, to be trained.
 //! * [`names`]: what was meant by a name that is unknown.
 //! * [`files`]: files that appear whole or not at all.
 //! * [`cli`]: what the binaries share.
@@ -22,6 +23,7 @@ pub mod names;
 pub mod net;
 pub mod onnx;
 pub mod profile;
+pub mod pytorch;
 pub mod report;
 pub mod score;
 pub mod search;

@@ -1,24 +1,13 @@
 //! Exported networks with golden weights give the golden logits in tract; one-operator models run
 //! and keep their nodes apart.
 
-use std::path::Path;
-
 use tract_onnx::prelude::*;
 use zen_nas::latency::KeyKind;
-use zen_nas::onnx::weights::Tensor as Weight;
 use zen_nas::onnx::{self, Batch, ExportOptions, OPERATOR_NODE_PREFIX, Weights};
 
 #[cfg(feature = "candle")]
 use crate::onnx_cases::golden_directory;
-use crate::onnx_cases::{Golden, NETWORKS, operator_keys};
-
-fn run(path: &Path, input: &Weight) -> Vec<f32> {
-    let input = Tensor::from_shape(&input.shape, &input.values).unwrap();
-    let fact = InferenceFact::dt_shape(f32::datum_type(), input.shape());
-    let model = tract_onnx::onnx().model_for_path(path).unwrap().with_input_fact(0, fact).unwrap();
-    let outputs = model.into_optimized().unwrap().into_runnable().unwrap().run(tvec!(input.into_tvalue())).unwrap();
-    outputs[0].to_plain_array_view::<f32>().unwrap().iter().copied().collect()
-}
+use crate::onnx_cases::{Golden, NETWORKS, operator_keys, run_in_tract};
 
 /// Exports with a symbolic batch and compares the logits with PyTorch's.
 fn compare(name: &str, golden: &Golden, weights: &Weights) {
@@ -29,7 +18,7 @@ fn compare(name: &str, golden: &Golden, weights: &Weights) {
     assert_eq!(summary.parameters, golden.parameters);
     assert_eq!(summary.verified.batch_size, 1, "an open batch is checked with one image");
 
-    let logits = run(&path, &golden.input);
+    let logits = run_in_tract(&path, &golden.input);
     assert_eq!(logits.len(), golden.logits.values.len());
     let difference = logits.iter().zip(&golden.logits.values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     eprintln!("{name}: largest difference of a logit {difference:.1e}");

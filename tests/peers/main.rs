@@ -26,9 +26,12 @@ mod onnxruntime_remote;
 mod phone;
 #[cfg(all(unix, feature = "ssh"))]
 mod programs;
+#[cfg(feature = "candle")]
+mod pytorch;
 mod remote;
 #[cfg(feature = "ssh")]
 mod ssh;
 #[cfg(feature = "ssh")]
 mod sshd;
+mod stacks;
 mod tensorrt;

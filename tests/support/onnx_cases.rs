@@ -20,6 +20,7 @@ pub fn golden_directory() -> PathBuf {
 /// A golden network in inference mode: weights, input and the logits PyTorch gave.
 pub struct Golden {
     pub structure: String,
+    pub options: LowerOptions,
     pub graph: Graph,
     pub tensors: BTreeMap<String, Tensor>,
     pub input: Tensor,
@@ -53,12 +54,23 @@ impl Golden {
         let logits = tensors.remove("expect.logits").unwrap();
         tensors.remove("expect.pre_gap").unwrap();
         let parameters = json["eval"]["n_params"].as_u64().unwrap();
-        Self { structure, graph, tensors, input, logits, parameters }
+        Self { structure, options, graph, tensors, input, logits, parameters }
     }
 
     pub fn weights(&self) -> Weights {
         Weights::from_tensors(self.tensors.clone(), "golden")
     }
+}
+
+/// What the model in `path` puts out for `input`.
+pub fn run_in_tract(path: &Path, input: &Tensor) -> Vec<f32> {
+    use tract_onnx::prelude::*;
+
+    let input = Tensor::from_shape(&input.shape, &input.values).unwrap();
+    let fact = InferenceFact::dt_shape(f32::datum_type(), input.shape());
+    let model = tract_onnx::onnx().model_for_path(path).unwrap().with_input_fact(0, fact).unwrap();
+    let outputs = model.into_optimized().unwrap().into_runnable().unwrap().run(tvec!(input.into_tvalue())).unwrap();
+    outputs[0].to_plain_array_view::<f32>().unwrap().iter().copied().collect()
 }
 
 /// One key of every kind, with everything that fuses, and the ONNX operations it consists of.

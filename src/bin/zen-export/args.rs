@@ -2,15 +2,17 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Parser, ValueEnum};
 use zen_nas::cli::{self, CompletionArgs, DatabaseArgs, DeviceArgs, LoweringArgs, OutputArgs, count};
 use zen_nas::latency::{Precision, SettingQuery};
 use zen_nas::onnx::{InputForm, Interface, Normalization, NormalizeAs, OnnxError, read_labels};
 
-/// Writes a structure as an ONNX file that onnxruntime, TensorRT and mobile converters accept.
+/// Writes a structure as an ONNX file that onnxruntime, TensorRT and mobile converters accept, or as a PyTorch module to
+/// train.
 ///
-/// Batch norms are folded into their convolutions. The file is loaded and run before it appears;
-/// if that fails there is none.
+/// In ONNX, batch norms are folded into their convolutions. The file is loaded and run before it appears; if that fails
+/// there is none.
 #[derive(Parser)]
 #[command(name = "zen-export", version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}", cli::exit_help()))]
 pub struct Args {
@@ -18,14 +20,20 @@ pub struct Args {
     #[arg(value_name = "STRUCTURE|FILE", required_unless_present = "completions")]
     pub structure: Option<String>,
     /// File to write
-    #[arg(long = "output", short = 'o', value_name = "FILE", required_unless_present = "completions")]
+    #[arg(long = "output", short = 'o', value_name = "FILE", required_unless_present_any = ["completions", "init_weights"])]
     pub path: Option<PathBuf>,
+    /// Kind of file [default: pytorch for a name that ends in .py, else onnx]
+    #[arg(long, value_name = "NAME", requires = "path")]
+    pub format: Option<Format>,
     /// Weights: safetensors, or a PyTorch checkpoint (.pth) with the published names [default: random]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
     /// Seed of random weights
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "weights")]
     pub seed: u64,
+    /// Also write the random weights of --seed, before folding, as safetensors that PyTorch can start from
+    #[arg(long, value_name = "FILE", conflicts_with = "weights")]
+    pub init_weights: Option<PathBuf>,
     /// Numbers of weights and arithmetic: fp32, fp16 or int8 [default: fp32]
     #[arg(long, value_name = "NAME")]
     pub precision: Option<Precision>,
@@ -70,8 +78,18 @@ pub struct Args {
     pub completions: CompletionArgs,
 }
 
+/// What is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A model for runtimes
+    Onnx,
+    /// A Python file with a torch.nn.Module, to be trained
+    Pytorch,
+}
+
 const EXAMPLES: &str = "Examples:
   zen-export best.txt -o network.onnx
+  zen-export best.txt --classes 100 -o network.py --init-weights initial.safetensors
   zen-export best.txt --weights trained.safetensors --classes 100 -o network.onnx
   zen-export best.txt --weights trained.pth --precision fp16 -o half.onnx
   zen-export best.txt --weights trained.pth --input uint8-nhwc --normalize imagenet --softmax --labels names.txt -o app.onnx
@@ -94,4 +112,43 @@ impl Args {
             labels: self.labels.as_deref().map_or(Ok(Vec::new()), read_labels)?,
         })
     }
+
+    /// Whether there is an ONNX file to write, and not only files to train with.
+    pub fn writes_onnx(&self) -> bool {
+        self.path.as_ref().is_some_and(|path| {
+            let python = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("py"));
+            self.format.unwrap_or(if python { Format::Pytorch } else { Format::Onnx }) == Format::Onnx
+        })
+    }
+}
+
+/// Arguments that mean something for a Python file; every other one belongs to ONNX.
+const WITH_PYTORCH: [&str; 17] = [
+    "structure",
+    "path",
+    "format",
+    "init_weights",
+    "resolution",
+    "classes",
+    "squeeze_excite",
+    "no_residual",
+    "device",
+    "runtime",
+    "table_precision",
+    "batch_size",
+    "runtime_threads",
+    "shipped",
+    "db",
+    "json",
+    "quiet",
+];
+
+/// An argument on the command line that has no meaning for a Python file or initial weights.
+pub fn without_meaning_in_python(command: &clap::Command, given: &ArgMatches) -> Option<String> {
+    let arguments = command.get_arguments().filter(|argument| {
+        let id = argument.get_id().as_str();
+        let used = WITH_PYTORCH.contains(&id) || (id == "seed" && given.contains_id("init_weights"));
+        !used && given.try_contains_id(id).is_ok() && given.value_source(id) == Some(ValueSource::CommandLine)
+    });
+    arguments.filter_map(|argument| argument.get_long()).map(|long| format!("--{long}")).next()
 }

@@ -1,11 +1,13 @@
-//! `zen-export`: a structure, with random or trained weights, as an ONNX file.
+//! `zen-export`: a structure, with random or trained weights, as an ONNX file; or as a PyTorch module.
 
 mod args;
+mod training;
 
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches};
 use serde_json::json;
 use zen_nas::cli::{self, Exit};
 use zen_nas::latency::Precision;
@@ -16,16 +18,24 @@ use zen_nas::search::run::latency_metadata;
 use args::Args;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let mut command = Args::command();
+    let given = command.get_matches_mut();
+    let args = Args::from_arg_matches(&given).unwrap_or_else(|error| error.format(&mut command).exit());
     if args.completions.print::<Args>() {
         return Exit::Done.into();
+    }
+    if !args.writes_onnx()
+        && let Some(argument) = args::without_meaning_in_python(&command, &given)
+    {
+        let reason = format!("{argument} says nothing about the files that are to be written");
+        command.error(ErrorKind::ArgumentConflict, reason).exit();
     }
     cli::finish(write(&args))
 }
 
 fn write(args: &Args) -> anyhow::Result<Exit> {
-    let (Some(structure), Some(path)) = (&args.structure, &args.path) else {
-        anyhow::bail!("a structure and --output are needed");
+    let Some(structure) = &args.structure else {
+        anyhow::bail!("a structure is needed");
     };
     let structures = cli::read_structures(structure)?;
     if let [first, _, ..] = &structures[..] {
@@ -36,6 +46,12 @@ fn write(args: &Args) -> anyhow::Result<Exit> {
     let mut options = args.lowering.options();
     options.residual = !args.no_residual;
     let graph = network.lower(&options)?;
+    if !args.writes_onnx() {
+        return training::write(args, &network, &options, &graph);
+    }
+    let Some(path) = &args.path else {
+        anyhow::bail!("a file to write is needed");
+    };
     let weights = match &args.weights {
         Some(file) => Weights::load(file)?,
         None => Weights::seeded(args.seed),
@@ -53,8 +69,9 @@ fn write(args: &Args) -> anyhow::Result<Exit> {
         metadata,
     };
     let summary = export(&graph, &weights, &export_options, path)?;
+    let initial = training::initial_weights(args, &network, &graph)?;
     if args.output.json {
-        let value = json!({ "structure": network.to_string(), "export": summary, "latency": prediction });
+        let value = json!({ "structure": network.to_string(), "export": summary, "initial_weights": initial, "latency": prediction });
         cli::print(&serde_json::to_string_pretty(&value)?);
     } else {
         let mut checked = summary.verified.runtime.clone();
@@ -70,6 +87,7 @@ fn write(args: &Args) -> anyhow::Result<Exit> {
             ("precision", export_options.precision.to_string()),
             ("checked in", checked),
         ];
+        lines.extend(initial.as_ref().map(training::initial_line));
         lines.extend(cli::cost_lines(network.layers(), &graph.cost()));
         if let (Some(prediction), Some(table)) = (&prediction, &table) {
             lines.extend(cli::describe_latency(prediction, &table.quality));

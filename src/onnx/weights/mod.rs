@@ -12,6 +12,7 @@ mod pickle;
 #[cfg(feature = "candle")]
 mod pytorch;
 mod safetensors;
+mod save;
 mod spec;
 
 use std::borrow::Cow;
@@ -22,6 +23,7 @@ use file::{Place, WeightFile};
 pub(super) use init::{he_normal, normal};
 use mismatch::Found;
 pub use mismatch::WeightMismatch;
+pub use save::SavedWeights;
 pub use spec::{Role, TensorSpec, required_tensors, tensors_by_operator};
 
 use super::OnnxError;
