@@ -1,6 +1,7 @@
 //! `zen-profile` as a user runs it, interrupted: Ctrl-C, connections that break, machines that stay away.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -17,7 +18,16 @@ use super::sshd::Server;
 /// Starts a session in the background; what it says goes to files.
 fn start(user: &User, arguments: &str) -> Child {
     let [out, err] = ["out", "err"].map(|name| fs::File::create(user.file(name)).unwrap());
-    user.command("zen-profile", arguments).stdout(out).stderr(err).spawn().unwrap()
+    let mut command = user.command("zen-profile", arguments);
+    // Shells start their background jobs deaf to Ctrl-C, and these tests may run in one.
+    // SAFETY: `signal` is safe to call between fork and exec, and nothing else is done there.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGINT, libc::SIG_DFL);
+            Ok(())
+        });
+    }
+    command.stdout(out).stderr(err).spawn().unwrap()
 }
 
 fn interrupt(child: &Child) {
