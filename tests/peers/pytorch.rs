@@ -229,8 +229,8 @@ fn trained_networks_come_back() {
         };
         printed.lines().map(|line| (figure(line, "loss "), figure(line, "accuracy "))).collect::<Vec<_>>()
     };
-    let epochs = train(&["--initial", "initial.safetensors", "--epochs", "6", "--mixup", "0"]);
-    let ((first, _), (last, accuracy)) = (epochs[0], epochs[5]);
+    let epochs = train(&["--initial", "initial.safetensors", "--epochs", "16", "--mixup", "0"]);
+    let ((first, _), (last, accuracy)) = (epochs[0], epochs[15]);
     assert!(last < 0.6 * first, "the loss fell from {first} to {last} only");
     assert!(accuracy > 90.0, "{accuracy}% of the validation images are right");
 
@@ -248,8 +248,8 @@ fn trained_networks_come_back() {
     let teacher = "import sys\nsys.path.insert(0, '.')\nimport network\n\n\n\
         def teacher():\n    return network.load_weights(network.ZenNet(), 'run/best.pth')\n";
     std::fs::write(pytorch.file("teacher.py"), teacher).unwrap();
-    let more = ["--resume", "--epochs", "7", "--teacher", "teacher.py", "--teacher-resolution", "48"];
+    let more = ["--resume", "--epochs", "17", "--teacher", "teacher.py", "--teacher-resolution", "48"];
     let epochs = train(&more);
-    assert_eq!(epochs.len(), 1, "the first six epochs are not trained again");
+    assert_eq!(epochs.len(), 1, "the first sixteen epochs are not trained again");
     assert!(epochs[0].1 > 90.0, "{}% are right after going on with a teacher", epochs[0].1);
 }
