@@ -78,11 +78,13 @@ impl Phone {
     }
 
     /// The folder with an adb that belongs to this phone, for a PATH.
+    #[cfg(feature = "ssh")]
     pub fn adb_folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Breaks things, see `adbd.py`; no words repair them.
+    #[cfg(feature = "ssh")]
     pub fn break_by(&self, words: &str) {
         fs::write(self.root().join("faults.new"), words).unwrap();
         fs::rename(self.root().join("faults.new"), self.root().join("faults")).unwrap();

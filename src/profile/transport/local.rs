@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::lines::Tail;
 use super::process::{End, Process, signal_name};
 use super::{
-    Exit, FileMode, Limits, Line, Outcome, Transport, TransportError, check_arguments, check_file_name, is_set,
+    Exit, FileMode, Limit, Limits, Line, Outcome, Transport, TransportError, check_arguments, check_file_name, is_set,
     unless_interrupted,
 };
 
@@ -100,20 +100,16 @@ impl Transport for Local {
         let mut stderr = Tail::new(limits.stderr_bytes);
         let end = process.drive(&limits.or_stop(self.stop), &mut stderr, on_line);
         process.kill();
-        let (target, program, message) = (TARGET.to_owned(), program.to_owned(), stderr.for_message());
-        let exit = match end.map_err(TransportError::io(format!("waiting for {program}")))? {
-            End::Exited(status) => exit_of(status),
-            End::Stopped => Exit::Stopped,
-            End::Inactive => {
-                let seconds = limits.inactivity.as_secs();
-                return Err(TransportError::Inactive { target, program, seconds, stderr: message });
-            }
-            End::TimeLimit => {
-                let seconds = limits.total.as_secs();
-                return Err(TransportError::TimeLimit { target, program, seconds, stderr: message });
+        let limit = match end.map_err(TransportError::io(format!("waiting for {program}")))? {
+            End::Inactive => Limit::Inactivity,
+            End::TimeLimit => Limit::Total,
+            ended => {
+                let exit = if let End::Exited(status) = ended { exit_of(status) } else { Exit::Stopped };
+                let outcome = Outcome { exit, stderr: stderr.text() };
+                return unless_interrupted(TARGET, outcome, self.stop);
             }
         };
-        unless_interrupted(TARGET, Outcome { exit, stderr: stderr.text() }, self.stop)
+        Err(limits.reached(limit, TARGET, program, &stderr))
     }
 
     fn close(self: Box<Self>) -> Result<(), TransportError> {

@@ -9,6 +9,7 @@
 pub mod adb;
 pub(crate) mod cksum;
 mod error;
+mod limits;
 mod lines;
 pub mod local;
 mod process;
@@ -18,10 +19,11 @@ pub mod ssh;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
 
 pub use error::TransportError;
+pub use limits::Limits;
+use limits::{Limit, is_set, unless_interrupted};
 pub(crate) use lines::printable;
 
 /// An open way to a machine, with a private folder there (mode 700) that lives as long as it does.
@@ -76,57 +78,6 @@ impl FileMode {
             Self::Executable => 0o700,
         }
     }
-}
-
-/// What a command may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits<'a> {
-    /// Longest silence on both outputs.
-    pub inactivity: Duration,
-    /// Longest time from start to end.
-    pub total: Duration,
-    /// Longest line in bytes; of a longer one the beginning is delivered, marked as truncated.
-    pub line_bytes: usize,
-    /// How much of the end of standard error is kept, in bytes.
-    pub stderr_bytes: usize,
-    /// Set from elsewhere (Ctrl-C) to stop the command.
-    pub stop: Option<&'a AtomicBool>,
-}
-
-impl Default for Limits<'_> {
-    /// Five minutes of silence, a day in all, lines of 1 MiB.
-    fn default() -> Self {
-        Self {
-            inactivity: Duration::from_secs(300),
-            total: Duration::from_secs(86_400),
-            line_bytes: 1 << 20,
-            stderr_bytes: 16 << 10,
-            stop: None,
-        }
-    }
-}
-
-impl<'a> Limits<'a> {
-    pub(crate) fn stop_requested(&self) -> bool {
-        is_set(self.stop)
-    }
-
-    /// With the transport's own wish to stop where the caller has none.
-    fn or_stop(&self, stop: Option<&'a AtomicBool>) -> Self {
-        Self { stop: self.stop.or(stop), ..*self }
-    }
-}
-
-fn is_set(stop: Option<&AtomicBool>) -> bool {
-    stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
-}
-
-/// What a command that was stopped means: an interruption where the transport's user asked for one.
-fn unless_interrupted(target: &str, outcome: Outcome, stop: Option<&AtomicBool>) -> Result<Outcome, TransportError> {
-    if outcome.exit == Exit::Stopped && is_set(stop) {
-        return Err(TransportError::Interrupted { target: target.to_owned() });
-    }
-    Ok(outcome)
 }
 
 /// One line of a command's standard output.

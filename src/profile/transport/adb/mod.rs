@@ -23,8 +23,8 @@ use super::lines::{Tail, printable};
 use super::process::End;
 use super::quote::{quote, quote_all};
 use super::{
-    Exit, FileMode, Limits, Line, OpenOptions, Outcome, Transport, TransportError, check_arguments, check_file_name,
-    unless_interrupted,
+    Exit, FileMode, Limit, Limits, Line, OpenOptions, Outcome, Transport, TransportError, check_arguments,
+    check_file_name, unless_interrupted,
 };
 
 /// Longest wait for an answer of adb itself.
@@ -133,18 +133,12 @@ impl Adb {
         {
             return Err(self.lost(&doing, problem));
         }
-        let (target, program, message) = (self.target.clone(), program.to_owned(), stderr.for_message());
-        Err(match end {
-            End::Inactive => {
-                let seconds = limits.inactivity.as_secs();
-                TransportError::Inactive { target, program, seconds, stderr: message }
-            }
-            End::TimeLimit => {
-                let seconds = limits.total.as_secs();
-                TransportError::TimeLimit { target, program, seconds, stderr: message }
-            }
+        let limit = match end {
+            End::Inactive => Limit::Inactivity,
+            End::TimeLimit => Limit::Total,
             End::Stopped | End::Exited(_) => return Ok(Outcome { exit: Exit::Stopped, stderr: stderr.text() }),
-        })
+        };
+        Err(limits.reached(limit, &self.target, program, &stderr))
     }
 
     /// Kills a process and its children: a phone gives each command a group of its own.

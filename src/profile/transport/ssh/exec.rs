@@ -10,7 +10,7 @@ use ssh2::{Channel, ErrorCode, Session};
 
 use super::super::lines::{LineSplitter, Tail, printable};
 use super::super::quote::quote;
-use super::super::{Exit, Limits, Line, Outcome, TransportError};
+use super::super::{Exit, Limit, Limits, Line, Outcome, TransportError};
 
 /// libssh2: nothing to read or write now.
 const WOULD_BLOCK: i32 = -37;
@@ -36,8 +36,7 @@ pub struct Remote {
 /// Why draining ended before the command did.
 enum Cut {
     Stopped,
-    Inactive,
-    TimeLimit,
+    Limit(Limit),
     Lost(String),
 }
 
@@ -105,18 +104,11 @@ impl Remote {
         if let Some(number) = process.get() {
             self.kill(number).map_err(lost)?;
         }
-        let (target, program, message) = (self.target.clone(), program.to_owned(), stderr.for_message());
-        Err(match cut {
-            Cut::TimeLimit => {
-                let seconds = limits.total.as_secs();
-                TransportError::TimeLimit { target, program, seconds, stderr: message }
-            }
-            Cut::Inactive => {
-                let seconds = limits.inactivity.as_secs();
-                TransportError::Inactive { target, program, seconds, stderr: message }
-            }
+        let limit = match cut {
+            Cut::Limit(limit) => limit,
             Cut::Stopped | Cut::Lost(_) => return Ok(Outcome { exit: Exit::Stopped, stderr: stderr.text() }),
-        })
+        };
+        Err(limits.reached(limit, &self.target, program, &stderr))
     }
 
     /// The error of a connection that is lost from now on.
@@ -203,14 +195,14 @@ fn drain(
             return Err(Cut::Stopped);
         }
         if start.elapsed() > limits.total {
-            return Err(Cut::TimeLimit);
+            return Err(Cut::Limit(Limit::Total));
         }
         if !idle {
             (heard, pause) = (Instant::now(), PAUSE.0);
             continue;
         }
         if heard.elapsed() > limits.inactivity {
-            return Err(Cut::Inactive);
+            return Err(Cut::Limit(Limit::Inactivity));
         }
         match session.keepalive_send() {
             Err(error) if error.code() != ErrorCode::Session(WOULD_BLOCK) => {
