@@ -3,7 +3,8 @@
 //! FLOPs are multiply-adds of convolutions, matrix products and the classifier, nothing else: no batch norm, no
 //! activation, no bias. Published figures often count more; the golden tests say how much.
 
-use super::graph::{Activation, Graph, Operator, OperatorKind};
+use super::activation::Activation;
+use super::graph::{Graph, Operator, OperatorKind};
 
 /// What a network costs on any device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]

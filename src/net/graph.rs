@@ -6,7 +6,9 @@
 
 use std::fmt;
 
+use super::activation::Activation;
 use super::foreign::{Foreign, ForeignId};
+use super::origin::Origin;
 
 /// Shape of one image's tensor, without the batch: channels x height x width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,61 +48,6 @@ pub struct OperatorId(pub(crate) u32);
 impl OperatorId {
     pub fn index(self) -> usize {
         self.0 as usize
-    }
-}
-
-/// Element-wise non-linearities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Activation {
-    Relu,
-    Sigmoid,
-    /// `min(max(x, 0), 6)`.
-    Relu6,
-    /// `x` times a hard sigmoid.
-    HardSwish,
-    /// A clipped straight line for the sigmoid.
-    HardSigmoid,
-    /// `x` times a sigmoid, also called SiLU.
-    Swish,
-    Gelu,
-    Tanh,
-    /// A small fixed slope below zero.
-    LeakyRelu,
-    /// A trained slope below zero for each channel.
-    PRelu,
-    Elu,
-}
-
-/// Every activation with its name in tables and output.
-const ACTIVATIONS: [(Activation, &str); 11] = [
-    (Activation::Relu, "relu"),
-    (Activation::Sigmoid, "sigmoid"),
-    (Activation::Relu6, "relu6"),
-    (Activation::HardSwish, "hard_swish"),
-    (Activation::HardSigmoid, "hard_sigmoid"),
-    (Activation::Swish, "swish"),
-    (Activation::Gelu, "gelu"),
-    (Activation::Tanh, "tanh"),
-    (Activation::LeakyRelu, "leaky_relu"),
-    (Activation::PRelu, "prelu"),
-    (Activation::Elu, "elu"),
-];
-
-impl Activation {
-    /// Every activation.
-    pub fn all() -> impl Iterator<Item = Self> {
-        ACTIVATIONS.iter().map(|(activation, _)| *activation)
-    }
-
-    /// Name in tables and output, e.g. `hard_swish`.
-    pub fn name(self) -> &'static str {
-        // Every activation is listed, so the fallback is never read.
-        ACTIVATIONS.iter().find(|(activation, _)| *activation == self).map_or("", |(_, name)| name)
-    }
-
-    /// Inverse of [`Activation::name`].
-    pub fn from_name(name: &str) -> Option<Self> {
-        ACTIVATIONS.iter().find(|(_, known)| *known == name).map(|(activation, _)| *activation)
     }
 }
 
@@ -146,49 +93,6 @@ pub enum Branch {
     SqueezeExcite,
     /// Global pooling and classifier.
     Head,
-}
-
-/// Which module of the published PyTorch implementation an operator corresponds to; gives the
-/// state-dict names of its weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Origin {
-    pub(crate) block: u16,
-    /// Index of the residual unit inside the super-block, if the operator is inside one.
-    pub(crate) unit: Option<u16>,
-    /// Index inside the unit, or inside the super-block when there is no unit.
-    pub(crate) index: u16,
-    pub(crate) part: Part,
-}
-
-/// The place of an operator inside its module.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Part {
-    /// The module itself.
-    Module,
-    /// Element of the projection shortcut (0 convolution, 1 batch norm).
-    Projection(u8),
-    /// Element of a squeeze-and-excitation module (1, 4 convolutions; 2, 5 batch norms).
-    SqueezeExcite(u8),
-    /// The classifier.
-    Classifier,
-}
-
-impl Origin {
-    /// Prefix of the state-dict names of the operator's tensors, e.g.
-    /// `module_list.1.module_list.0.proj.0`; append `.weight`, `.bias`, ...
-    pub fn state_dict_prefix(&self) -> String {
-        let Origin { block, unit, index, .. } = *self;
-        let module = match unit {
-            Some(unit) => format!("module_list.{block}.module_list.{unit}"),
-            None => format!("module_list.{block}"),
-        };
-        match self.part {
-            Part::Module => format!("{module}.module_list.{index}.netblock"),
-            Part::Projection(i) => format!("{module}.proj.{i}"),
-            Part::SqueezeExcite(i) => format!("{module}.module_list.{index}.netblock.{i}"),
-            Part::Classifier => "fc_linear.netblock".to_owned(),
-        }
-    }
 }
 
 /// One node of the graph.

@@ -3,7 +3,9 @@
 //! Each family describes one of its layers in `block/*.rs`; what they share (shortcuts, squeeze
 //! and excitation, the head, naming) is here, so a new family writes down its own layers only.
 
-use super::graph::{Activation, Branch, Graph, Operator, OperatorId, OperatorKind, Origin, Part, Shape};
+use super::activation::Activation;
+use super::graph::{Branch, Graph, Operator, OperatorId, OperatorKind, Shape};
+use super::origin::{Origin, Part};
 use super::structure::{Network, SuperBlock};
 use super::{LowerError, LowerErrorKind};
 
