@@ -1,5 +1,28 @@
 //! Names that users type: what was meant when one is unknown.
 
+/// Text form and parsing of an enum that has `ALL` and `name`.
+macro_rules! named {
+    ($type:ty, $what:literal) => {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.name())
+            }
+        }
+
+        impl std::str::FromStr for $type {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                Self::ALL.into_iter().find(|value| value.name() == text).ok_or_else(|| {
+                    let known: Vec<_> = Self::ALL.iter().map(|value| value.name()).collect();
+                    format!(concat!("unknown ", $what, " `{}`, known are {}"), text, known.join(", "))
+                })
+            }
+        }
+    };
+}
+pub(crate) use named;
+
 /// A name that is not among the known ones.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown {what} `{name}`, known are {known}{hint}")]

@@ -3,10 +3,10 @@
 //!
 //! Not here: the nodes these become (`emit/interface.rs`).
 
-use std::fmt;
 use std::str::FromStr;
 
 use super::OnnxError;
+use crate::names::named;
 
 /// Layout and type of the image that a model takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,28 +54,6 @@ impl NormalizeAs {
             NormalizeAs::Nodes => "nodes",
         }
     }
-}
-
-/// Text form and parsing of the enums that have `ALL` and `name`.
-macro_rules! named {
-    ($type:ty, $what:literal) => {
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.name())
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = String;
-
-            fn from_str(text: &str) -> Result<Self, String> {
-                Self::ALL.into_iter().find(|value| value.name() == text).ok_or_else(|| {
-                    let known: Vec<_> = Self::ALL.iter().map(|value| value.name()).collect();
-                    format!(concat!("unknown ", $what, " `{}`, known are {}"), text, known.join(", "))
-                })
-            }
-        }
-    };
 }
 
 named!(InputForm, "input form");

@@ -14,7 +14,7 @@ pub use error::PytorchError;
 
 use crate::files;
 use crate::net::block::Family;
-use crate::net::{BATCH_NORM_EPSILON, LowerOptions, Network, SuperBlock};
+use crate::net::{BATCH_NORM_EPSILON, Cost, LowerOptions, Network, SuperBlock};
 
 /// How a block family looks in Python.
 struct FamilyTemplate {
@@ -48,10 +48,10 @@ pub struct ModuleSummary {
 /// # Errors
 /// When the options do not fit the network or the file cannot be written.
 pub fn write_module(network: &Network, options: &LowerOptions, path: &Path) -> Result<ModuleSummary, PytorchError> {
-    let text = module_text(network, options)?;
+    let cost = network.lower(options)?.cost();
+    let text = text(network, options, &cost);
     files::write(path, text.as_bytes()).map_err(|source| PytorchError::Write { path: path.to_owned(), source })?;
-    let parameters = network.lower(options)?.cost().parameters;
-    Ok(ModuleSummary { path: path.to_owned(), bytes: text.len() as u64, parameters })
+    Ok(ModuleSummary { path: path.to_owned(), bytes: text.len() as u64, parameters: cost.parameters })
 }
 
 /// A Python file with the class `ZenNet`: the network as a `torch.nn.Module` (PyTorch 1.13 or
@@ -60,7 +60,10 @@ pub fn write_module(network: &Network, options: &LowerOptions, path: &Path) -> R
 /// # Errors
 /// When the options do not fit the network.
 pub fn module_text(network: &Network, options: &LowerOptions) -> Result<String, PytorchError> {
-    let cost = network.lower(options)?.cost();
+    Ok(text(network, options, &network.lower(options)?.cost()))
+}
+
+fn text(network: &Network, options: &LowerOptions, cost: &Cost) -> String {
     let value = |key: &str| match key {
         "VERSION" => env!("CARGO_PKG_VERSION").to_owned(),
         "PARAMETERS" => cost.parameters.to_string(),
@@ -84,7 +87,7 @@ pub fn module_text(network: &Network, options: &LowerOptions) -> Result<String, 
     }
     text.push_str(&fill(include_str!("template/blocks.py"), value));
     text.push_str(include_str!("template/network.py"));
-    Ok(text)
+    text
 }
 
 /// Replaces every `@KEY@`. One pass, so that no value is taken for a key.

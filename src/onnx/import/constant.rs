@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use tract_onnx::prelude::f16;
+
 use super::messages::{Tensor, data_type};
 
 /// Largest rank of a tensor that is read.
@@ -182,7 +184,7 @@ fn values(tensor: &Tensor, elements: usize) -> Option<Values> {
     Some(match tensor.data_type {
         data_type::FLOAT => Values::Floats(chunks(raw, |bytes| f32::from_le_bytes(bytes).into())),
         data_type::DOUBLE => Values::Floats(chunks(raw, f64::from_le_bytes)),
-        data_type::FLOAT16 => Values::Floats(chunks(raw, |bytes| half(u16::from_le_bytes(bytes)))),
+        data_type::FLOAT16 => Values::Floats(chunks(raw, |bytes| f16::from_bits(u16::from_le_bytes(bytes)).into())),
         data_type::BFLOAT16 => Values::Floats(chunks(raw, |bytes: [u8; 2]| {
             f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16).into()
         })),
@@ -199,7 +201,9 @@ fn listed(tensor: &Tensor) -> Option<Values> {
     Some(match tensor.data_type {
         data_type::FLOAT => Values::Floats(tensor.float_data.iter().map(|value| (*value).into()).collect()),
         data_type::DOUBLE => Values::Floats(tensor.double_data.clone()),
-        data_type::FLOAT16 => Values::Floats(tensor.int32_data.iter().map(|bits| half(*bits as u16)).collect()),
+        data_type::FLOAT16 => {
+            Values::Floats(tensor.int32_data.iter().map(|bits| f16::from_bits(*bits as u16).into()).collect())
+        }
         data_type::INT64 => Values::Integers(tensor.int64_data.clone()),
         data_type::INT32 | data_type::INT8 | data_type::UINT8 | data_type::BOOL => {
             Values::Integers(tensor.int32_data.iter().map(|value| (*value).into()).collect())
@@ -210,18 +214,6 @@ fn listed(tensor: &Tensor) -> Option<Values> {
 
 fn chunks<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T> {
     bytes.as_chunks::<N>().0.iter().map(|chunk| number(*chunk)).collect()
-}
-
-/// A number of IEEE 754 half precision.
-fn half(bits: u16) -> f64 {
-    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
-    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f64::from(bits & 0x3ff));
-    sign * match exponent {
-        0 => fraction * f64::powi(2.0, -24),
-        31 if fraction == 0.0 => f64::INFINITY,
-        31 => f64::NAN,
-        _ => (1.0 + fraction / 1024.0) * f64::powi(2.0, exponent - 15),
-    }
 }
 
 /// Distances between neighbours along each dimension of a tensor of `dims`.

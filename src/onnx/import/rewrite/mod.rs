@@ -19,23 +19,23 @@ use super::order::{drop_unused, producers};
 type Rule = fn(&mut Network, &Index, usize) -> Option<()>;
 
 /// Rules in order; a later one sees what an earlier one made.
-const RULES: [(&str, Rule); 9] = [
-    ("hard sigmoid in steps", hard::hard_sigmoid),
-    ("hard swish", hard::hard_swish),
-    ("swish", swish::swish),
-    ("GELU in steps", gelu::gelu),
-    ("layer norm in steps", norm::layer_norm),
-    ("group norm in steps", norm::group_norm),
-    ("bias of a convolution", bias::conv_bias),
-    ("bias of a product", bias::matmul_bias),
-    ("scale and shift", bias::scale_and_shift),
+const RULES: [Rule; 9] = [
+    hard::hard_sigmoid,
+    hard::hard_swish,
+    swish::swish,
+    gelu::gelu,
+    norm::layer_norm,
+    norm::group_norm,
+    bias::conv_bias,
+    bias::matmul_bias,
+    bias::scale_and_shift,
 ];
 
 /// Rewrites `network`; whether it was quantised.
 pub(super) fn rewrite(network: &mut Network, notes: &mut Vec<String>) -> bool {
     let is_quantised = quantised::strip(network, notes);
     alias::resolve(network);
-    for (_, rule) in RULES {
+    for rule in RULES {
         drop_unused(network);
         let index = Index::new(network);
         for place in 0..network.nodes.len() {
