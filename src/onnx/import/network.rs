@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::constant::Constant;
 use super::error::{Problem, shown};
-use super::messages::{Attribute, Graph, Model, TensorShape, ValueInfo, attribute_type};
+use super::messages::{Attribute, Graph, Model, TensorShape, ValueInfo, attribute_type, data_type};
 
 /// Number of a value in its [`Network`].
 pub(super) type ValueId = usize;
@@ -39,7 +39,12 @@ pub(super) struct Network {
     pub outputs: Vec<ValueId>,
     /// Names of the values.
     names: Vec<String>,
+    /// Pairs of an input and an output of one node.
+    pairs: usize,
 }
+
+/// Pairs of an input and an output of one node, in all nodes: each may become an edge of the graph.
+const MAX_PAIRS: usize = 4_000_000;
 
 /// Operators of ONNX itself.
 const OWN_DOMAINS: [&str; 2] = ["", "ai.onnx"];
@@ -135,7 +140,13 @@ impl Network {
             let Some(values) = &sparse.values else { continue };
             let problem = |reason| Problem::Tensor { tensor: values.name.clone(), reason };
             let (dims, _) = super::constant::checked_dims(&sparse.dims).map_err(problem)?;
-            let constant = Constant { dims, values: None, is_float: true, in_node: false };
+            let constant = Constant {
+                dims,
+                values: None,
+                data_type: values.data_type,
+                is_external: values.data_location == 1,
+                in_node: false,
+            };
             self.add_constant(&values.name, constant, names)?;
         }
         Ok(())
@@ -178,6 +189,15 @@ impl Network {
             let constant = constant_node(&read).map_err(|reason| read.problem(reason))?;
             let output = node.output.first().map_or("", String::as_str);
             return self.add_constant(output, constant, names);
+        }
+        self.pairs += node.input.len() * node.output.len();
+        if self.pairs > MAX_PAIRS {
+            let (inputs, outputs) = (node.input.len(), node.output.len());
+            let reason = format!(
+                "it has {inputs} inputs and {outputs} outputs, and up to it that makes more than {MAX_PAIRS} pairs, \
+                 which is no network this reads; is it the right file?"
+            );
+            return Err(read.problem(reason));
         }
         let id = |name: &String, names: &mut Names| (!name.is_empty()).then(|| names.id(name));
         read.inputs = node.input.iter().map(|name| id(name, names)).collect();
@@ -239,9 +259,9 @@ fn constant_node(node: &Node) -> Result<Constant, String> {
     use super::constant::Values;
     use std::rc::Rc;
     let own = |dims: Vec<u64>, values: Values| {
-        let is_float = matches!(values, Values::Floats(_));
+        let data_type = if values.integers().is_some() { data_type::INT64 } else { data_type::FLOAT };
         let kept = values.len() <= super::constant::MAX_VALUES;
-        Constant { dims, values: kept.then(|| Rc::new(values)), is_float, in_node: true }
+        Constant { dims, values: kept.then(|| Rc::new(values)), data_type, is_external: false, in_node: true }
     };
     if let Some(attribute) = node.attribute("value", attribute_type::TENSOR)? {
         let tensor = attribute.t.as_ref().ok_or("its attribute `value` holds no tensor")?;
