@@ -4,7 +4,4 @@ mod import;
 mod onnx;
 #[path = "../support/onnx_cases.rs"]
 mod onnx_cases;
-#[cfg(target_os = "linux")]
-#[path = "../support/peak_memory.rs"]
-mod peak_memory;
 mod weights;
