@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use zen_nas::net::{Graph, Operator, OperatorKind};
 use zen_nas::onnx::import::import;
 
 use crate::onnx::PYTHON as ONNX_PYTHON;
@@ -90,12 +91,18 @@ fn check(directory: &Path, record: &serde_json::Value, parameters: &str) -> u64 
     let imported = import(&directory.join(record["file"].as_str().unwrap())).unwrap();
     let cost = imported.graph.cost();
     close(record, parameters, cost.parameters);
+    let padded = imported.graph.operators().iter().filter(|operator| is_pad(&imported.graph, operator)).count();
+    assert_eq!(padded, 0, "{name}: the convolutions pad");
     assert_eq!(imported.is_quantised, name.ends_with("_qdq"), "{name}");
     if let Some(opset) = record["opset"].as_i64() {
         assert_eq!(imported.opset, opset, "{name}");
         assert!(imported.producer.starts_with("pytorch"), "{name}: {}", imported.producer);
     }
     cost.flops
+}
+
+fn is_pad(graph: &Graph, operator: &Operator) -> bool {
+    matches!(operator.kind, OperatorKind::Foreign(id) if graph.foreign(id).operation == "Pad")
 }
 
 fn close(record: &serde_json::Value, field: &str, found: u64) {

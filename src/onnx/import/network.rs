@@ -244,6 +244,13 @@ impl Network {
         (values.len() == 1).then(|| values.floats()[0])
     }
 
+    /// A constant that the file does not have.
+    pub fn add_value(&mut self, constant: Constant) -> ValueId {
+        self.constants.push(Some(constant));
+        self.names.push(String::new());
+        self.names.len() - 1
+    }
+
     pub fn name(&self, id: ValueId) -> &str {
         &self.names[id]
     }
