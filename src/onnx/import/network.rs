@@ -55,7 +55,7 @@ impl Node {
         }
     }
 
-    fn attribute(&self, name: &str, expected: i32) -> Result<Option<&Attribute>, String> {
+    pub fn attribute(&self, name: &str, expected: i32) -> Result<Option<&Attribute>, String> {
         let Some(attribute) = self.attributes.iter().find(|attribute| attribute.name == name) else {
             return Ok(None);
         };
@@ -175,7 +175,7 @@ impl Network {
             return Err(read.problem("it holds graphs, and control flow has no fixed cost; export without it"));
         }
         if own && read.operation == "Constant" {
-            let constant = constant_node(&read).map_err(|reason| read.problem(reason))?;
+            let constant = Constant::of_node(&read).map_err(|reason| read.problem(reason))?;
             let output = node.output.first().map_or("", String::as_str);
             return self.add_constant(output, constant, names);
         }
@@ -232,37 +232,6 @@ impl Network {
     pub fn values(&self) -> usize {
         self.names.len()
     }
-}
-
-/// The tensor of a node `Constant`.
-fn constant_node(node: &Node) -> Result<Constant, String> {
-    use super::constant::Values;
-    use std::rc::Rc;
-    let own = |dims: Vec<u64>, values: Values| {
-        let is_float = matches!(values, Values::Floats(_));
-        let kept = values.len() <= super::constant::MAX_VALUES;
-        Constant { dims, values: kept.then(|| Rc::new(values)), is_float, in_node: true }
-    };
-    if let Some(attribute) = node.attribute("value", attribute_type::TENSOR)? {
-        let tensor = attribute.t.as_ref().ok_or("its attribute `value` holds no tensor")?;
-        return Constant::read(tensor, true);
-    }
-    if let Some(value) = node.int("value_int")? {
-        return Ok(own(vec![], Values::Integers(vec![value])));
-    }
-    if let Some(value) = node.float("value_float")? {
-        return Ok(own(vec![], Values::Floats(vec![value])));
-    }
-    if let Some(values) = node.ints("value_ints")? {
-        return Ok(own(vec![values.len() as u64], Values::Integers(values.to_vec())));
-    }
-    if let Some(values) = node.floats("value_floats")? {
-        return Ok(own(
-            vec![values.len() as u64],
-            Values::Floats(values.iter().map(|value| (*value).into()).collect()),
-        ));
-    }
-    Err("it holds no numbers".to_owned())
 }
 
 fn twice(name: &str) -> Problem {

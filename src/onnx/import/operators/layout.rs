@@ -1,7 +1,7 @@
 //! The same values under other sizes, or in another order.
 
+use super::super::call::{Call, axis};
 use super::super::constant::{Values, strides};
-use super::super::reader::{Call, axis};
 use super::super::tensor::Tensor;
 use super::Family;
 use crate::net::ForeignKind;

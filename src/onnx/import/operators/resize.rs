@@ -1,7 +1,7 @@
 //! Maps of another size: interpolation, padding, repetition, channels to pixels and back.
 
+use super::super::call::{Call, axis};
 use super::super::constant::Values;
-use super::super::reader::{Call, axis};
 use super::super::tensor::Tensor;
 use super::Family;
 use crate::net::ForeignKind;

@@ -1,0 +1,265 @@
+//! Given networks: exactly the operators that they need are measured, each by itself, and stored in the
+//! table of the setting.
+//!
+//! Operators that were measured before on this machine by the same runtime are taken as they are. Not
+//! here: timing one operator (`operators`), the networks as a whole (`verify`).
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::drift::DriftOptions;
+use super::operators::operator_method;
+use super::plan::PlanOptions;
+use super::session::{Event, Outcome, Session, SessionOptions, check_batch, run_steps, unfinished};
+use super::{ProfileError, Runner, RunnerAbout, Target, setting_of};
+use crate::latency::{Fuser, GIVEN_OPERATORS_METHOD, NewRun, OperatorKey, RunId, Setting, Store, TableChoice};
+use crate::net::{Graph, LowerOptions, Network};
+
+/// A network that a user gave.
+#[derive(Clone, Debug)]
+pub enum GivenNetwork {
+    Structure {
+        network: Network,
+        graph: Graph,
+        lower: LowerOptions,
+    },
+    /// An ONNX file.
+    File {
+        /// Its path, for messages.
+        file: String,
+        graph: Graph,
+        /// What runtimes are given: ONNX bytes for a fixed number of images.
+        model: Vec<u8>,
+    },
+}
+
+impl GivenNetwork {
+    pub fn graph(&self) -> &Graph {
+        match self {
+            GivenNetwork::Structure { graph, .. } | GivenNetwork::File { graph, .. } => graph,
+        }
+    }
+
+    /// The structure, or the file's path.
+    pub fn name(&self) -> String {
+        match self {
+            GivenNetwork::Structure { network, .. } => network.to_string(),
+            GivenNetwork::File { file, .. } => file.clone(),
+        }
+    }
+}
+
+/// What to measure and how well.
+#[derive(Clone, Debug)]
+pub struct GivenOptions {
+    /// Images in one call.
+    pub batch_size: u32,
+    /// Measure operators again that were measured before.
+    pub fresh: bool,
+    /// The session ends about then, with what it has.
+    pub time_limit: Option<Duration>,
+    /// Of the weights.
+    pub seed: u64,
+    pub operator_target: Target,
+    pub network_target: Target,
+    /// How the steadiness of the machine is watched; none for not at all.
+    pub drift: Option<DriftOptions>,
+}
+
+/// Measures the operators of given networks that are not stored yet. `interrupted` is asked between
+/// measurements; an interrupted session is continued by the next one for the same networks.
+///
+/// # Errors
+/// When the batch size is out of range, the database cannot be used, or the device is lost. What was
+/// measured until then is stored.
+pub fn profile_given(
+    store: &mut Store,
+    runner: &mut dyn Runner,
+    networks: &[GivenNetwork],
+    options: &GivenOptions,
+    interrupted: &dyn Fn() -> bool,
+    on_event: &mut dyn FnMut(Event<'_>),
+) -> Result<Outcome, ProfileError> {
+    let GivenOptions { batch_size, time_limit, seed, operator_target, network_target, drift, .. } = options.clone();
+    let session_options = SessionOptions {
+        // Nothing is drawn.
+        plan: PlanOptions { sources: Vec::new(), operators: 0, seed },
+        batch_size,
+        networks: 0,
+        time_limit,
+        target_within10: None,
+        adapt_from: None,
+        only_check: false,
+        operator_target,
+        network_target,
+        drift,
+    };
+    check_batch(batch_size)?;
+    let about = runner.about();
+    let setting = setting_of(&about, batch_size);
+    let new_run = new_run(&about, operator_method(runner.operator_form()), networks, options);
+    let begun = unfinished(store, &setting, &new_run)?;
+    let known = Known::read(store, &setting, &new_run, begun.filter(|_| options.fresh), options.fresh)?;
+    let keys = distinct(networks);
+    let missing: Vec<OperatorKey> = keys.iter().filter(|key| !known.keys.contains(*key)).copied().collect();
+    let stored = keys.len() - missing.len();
+    on_event(Event::Given { setting: &setting, operators: keys.len(), stored });
+    let run = match (begun, known.newest.filter(|_| missing.is_empty())) {
+        (Some(run), _) | (None, Some(run)) => run,
+        (None, None) => store.begin_run(&setting, &new_run)?,
+    };
+    if missing.is_empty() {
+        // A session that measures nothing is no run of its own.
+        if begun.is_some() {
+            store.finish_run(run, None)?;
+        }
+        return Ok(Outcome { stored, ..Outcome::begun(setting, run) });
+    }
+    let before = store.choose_tables(TableChoice::Own { host: about.host });
+    let mut steps = |session: &mut Session<'_>| {
+        session.outcome.stored = stored;
+        session.look(true, true)?;
+        session.one_by_one(missing.clone(), Duration::ZERO)?;
+        Ok(None)
+    };
+    let options = &session_options;
+    let outcome = run_steps(store, runner, options, run, setting, interrupted, on_event, &mut steps);
+    store.choose_tables(before);
+    outcome
+}
+
+/// The operators of networks, each once, in their order.
+fn distinct(networks: &[GivenNetwork]) -> Vec<OperatorKey> {
+    let mut fuser = Fuser::default();
+    let mut seen = BTreeSet::new();
+    let mut keys = Vec::new();
+    for network in networks {
+        keys.extend(fuser.fuse(network.graph()).iter().filter(|key| seen.insert(**key)));
+    }
+    keys
+}
+
+/// What was measured before.
+struct Known {
+    keys: BTreeSet<OperatorKey>,
+    /// Newest run that measured any of it.
+    newest: Option<RunId>,
+}
+
+impl Known {
+    /// Operators that the user's runs measured on this machine with this version of the runtime, in
+    /// whichever way; with `fresh`, only those of the run that is continued.
+    fn read(
+        store: &Store,
+        setting: &Setting,
+        new_run: &NewRun,
+        continued: Option<RunId>,
+        fresh: bool,
+    ) -> Result<Self, ProfileError> {
+        let mut known = Self { keys: BTreeSet::new(), newest: None };
+        for run in store.runs(setting)? {
+            let same = run.about.runtime_version == new_run.runtime_version && run.about.host == new_run.host;
+            if run.shipped.is_some() || !same || (fresh && continued != Some(run.id)) {
+                continue;
+            }
+            let keys = store.measured_keys(run.id)?;
+            if !keys.is_empty() {
+                known.newest.get_or_insert(run.id);
+            }
+            known.keys.extend(keys);
+        }
+        Ok(known)
+    }
+}
+
+fn new_run(about: &RunnerAbout, method: &str, networks: &[GivenNetwork], options: &GivenOptions) -> NewRun {
+    let names: Vec<String> = networks.iter().map(GivenNetwork::name).collect();
+    let again = if options.fresh { ", all measured again" } else { "" };
+    NewRun {
+        origin: "measured with zen-profile".to_owned(),
+        licence: "MIT OR Apache-2.0".to_owned(),
+        runtime_version: about.runtime_version.clone(),
+        host: about.host.clone(),
+        method: format!("{GIVEN_OPERATORS_METHOD}, {method}; {}", about.clock),
+        notes: format!("operators of {}{again}, seed {}", names.join(", "), options.seed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::super::runner::mock::Mock;
+    use super::super::session::Ending;
+    use super::super::session::tests::by_size;
+    use super::*;
+    use crate::latency::table_for;
+
+    fn options(fresh: bool) -> GivenOptions {
+        GivenOptions {
+            batch_size: 1,
+            fresh,
+            time_limit: None,
+            seed: 0,
+            operator_target: Target::operator(),
+            network_target: Target::network(),
+            drift: None,
+        }
+    }
+
+    fn network(structure: &str) -> GivenNetwork {
+        let network = Network::parse(structure).unwrap();
+        let lower = LowerOptions::new(32, 10);
+        GivenNetwork::Structure { graph: network.lower(&lower).unwrap(), network, lower }
+    }
+
+    fn run(store: &mut Store, networks: &[GivenNetwork], fresh: bool, interrupted: &dyn Fn() -> bool) -> Outcome {
+        let mut mock = Mock::new(|subject, _| Ok(by_size(subject)));
+        profile_given(store, &mut mock, networks, &options(fresh), interrupted, &mut |_| {}).unwrap()
+    }
+
+    #[test]
+    fn each_operator_is_measured_once_and_an_interrupted_session_goes_on() {
+        let networks = [network("SuperConvK3BNRELU(3,8,2,1)SuperResK3K3(8,16,2,8,1)")];
+        let needed = distinct(&networks);
+        let mut store = Store::in_memory_empty().unwrap();
+        let asked = Cell::new(0);
+        let first = run(&mut store, &networks, false, &|| asked.replace(asked.get() + 1) == 3);
+        assert_eq!((first.measured, first.remaining, first.ending), (3, needed.len() - 3, Ending::Interrupted));
+        let second = run(&mut store, &networks, false, &|| false);
+        assert_eq!((second.run, second.measured, second.stored), (first.run, needed.len() - 3, 3));
+        assert_eq!(store.measured_keys(first.run).unwrap(), needed);
+        let third = run(&mut store, &networks, false, &|| false);
+        assert_eq!((third.run, third.measured, third.stored), (first.run, 0, needed.len()));
+
+        // Another network needs only what is not there.
+        let other = [network("SuperConvK3BNRELU(3,8,2,1)SuperResK3K3(8,16,2,8,2)")];
+        let new = distinct(&other).iter().filter(|key| !needed.contains(key)).count();
+        let fourth = run(&mut store, &other, false, &|| false);
+        assert!(new > 0 && fourth.measured == new && fourth.run != first.run);
+
+        // Again and again: an interrupted one goes on, a finished one begins anew.
+        let asked = Cell::new(0);
+        let fifth = run(&mut store, &networks, true, &|| asked.replace(asked.get() + 1) == 2);
+        let sixth = run(&mut store, &networks, true, &|| false);
+        assert_eq!((fifth.measured, sixth.measured, sixth.run), (2, needed.len() - 2, fifth.run));
+        assert_eq!(run(&mut store, &networks, true, &|| false).measured, needed.len());
+    }
+
+    #[test]
+    fn a_few_operators_are_no_table_for_other_networks() {
+        let text = "SuperConvK3BNRELU(3,8,2,1)SuperResK3K3(8,16,2,8,1)";
+        let networks = [network(text)];
+        let mut store = Store::in_memory_empty().unwrap();
+        let outcome = run(&mut store, &networks, false, &|| false);
+        let setting = outcome.setting;
+        let table = crate::latency::export_table(&store, &setting).unwrap();
+        // As if a table of such machines had been imported.
+        store.import_table("a file", &table).unwrap();
+        let own = TableChoice::Own { host: "none".to_owned() };
+        assert!(!store.tables(&setting).unwrap().iter().any(|table| table.counts && table.finished));
+        assert_eq!(table_for(&mut store, &setting, networks[0].graph()).unwrap(), own);
+        let other = network("SuperConvK3BNRELU(3,16,2,1)");
+        assert_eq!(table_for(&mut store, &setting, other.graph()).unwrap(), TableChoice::Best);
+    }
+}
