@@ -99,7 +99,7 @@ impl Prediction {
             gaps.sort_by(|a, b| b.time_share.total_cmp(&a.time_share));
             gaps
         });
-        let share = |gaps: &[Gap]| gaps.iter().map(|gap| gap.time_share).sum();
+        let share = |gaps: &[Gap]| gaps.iter().fold(0.0, |sum, gap| sum + gap.time_share);
         Gaps {
             without_evidence_share: share(&without_evidence),
             approximated_share: share(&approximated),

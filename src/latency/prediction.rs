@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::gaps::Basis;
 use super::{Evidence, Fuser, KeyKind, OperatorKey, Setting};
-use crate::net::{Graph, OperatorKind};
+use crate::net::{ForeignKind, Graph, OperatorKind};
 
 /// The latency of a network with where it comes from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -113,6 +113,10 @@ pub(super) fn name_operators(operators: &mut [OperatorPrediction], fuser: &Fuser
         if let OperatorKind::Foreign(id) = node.kind {
             let foreign = graph.foreign(id);
             operator.approximation = operator.approximation.or(foreign.approximation);
+            if foreign.kind == ForeignKind::View {
+                // Nothing is done; it was counted to what it views.
+                continue;
+            }
             operator.operation.get_or_insert_with(|| foreign.operation.clone());
             // Formulas were fitted to activations, not to whatever else is computed value by value.
             operator.without_evidence |= operator.basis == Basis::Formula && operator.key.kind == KeyKind::Elementwise;

@@ -1,19 +1,36 @@
-//! Given networks: exactly the operators that they need are measured, each by itself, and stored in the
-//! table of the setting.
+//! Given networks: exactly the operators that they need are measured and stored in the table of the
+//! setting.
 //!
-//! Operators that were measured before on this machine by the same runtime are taken as they are. Not
-//! here: timing one operator (`operators`), the networks as a whole (`verify`).
+//! Where the runtime times its nodes they are measured inside the network itself, between its own neighbours;
+//! those of which it names no node, and all of them elsewhere, each by itself. Operators that were measured
+//! before on this machine by the same runtime are taken as they are. Not here: timing one operator by itself
+//! (`operators`), the networks as a whole (`verify`).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::drift::DriftOptions;
+use zen_agent::Scope;
+
+use super::check::network_subject;
+use super::drift::{DriftOptions, Look};
+use super::inside::observations;
 use super::operators::operator_method;
 use super::plan::PlanOptions;
 use super::session::{Event, Outcome, Session, SessionOptions, check_batch, run_steps, unfinished};
-use super::{ProfileError, Runner, RunnerAbout, Target, setting_of};
-use crate::latency::{Fuser, GIVEN_OPERATORS_METHOD, NewRun, OperatorKey, RunId, Setting, Store, TableChoice};
+use super::{Estimate, ProfileError, Runner, RunnerAbout, RunnerError, Settled, Subject, Target, setting_of};
+use crate::latency::{
+    Evidence, Fuser, GIVEN_OPERATORS_METHOD, NewRun, OperatorKey, RunId, Setting, Store, TableChoice,
+};
 use crate::net::{Graph, LowerOptions, Network};
+use crate::onnx::{NetworkParts, OnnxError};
+use crate::stats::median_and_stderr;
+
+/// Freshly loaded instances of a network whose operators are timed.
+const INSTANCES: usize = 5;
+
+/// How operators are measured inside given networks, for the record of a run.
+const INSIDE_METHOD: &str = "each inside the network by its own nodes; median over freshly loaded instances of each \
+                             instance's median";
 
 /// A network that a user gave.
 #[derive(Clone, Debug)]
@@ -30,6 +47,8 @@ pub enum GivenNetwork {
         graph: Graph,
         /// What runtimes are given: ONNX bytes for a fixed number of images.
         model: Vec<u8>,
+        /// Which of its nodes belongs to which fused operator.
+        parts: NetworkParts,
     },
 }
 
@@ -45,6 +64,26 @@ impl GivenNetwork {
         match self {
             GivenNetwork::Structure { network, .. } => network.to_string(),
             GivenNetwork::File { file, .. } => file.clone(),
+        }
+    }
+
+    /// What runners are given to time it.
+    ///
+    /// # Errors
+    /// When the model of a structure cannot be built.
+    pub(super) fn subject(&self, batch_size: u32, seed: u64) -> Result<Subject, OnnxError> {
+        match self {
+            GivenNetwork::Structure { network, graph, .. } => network_subject(network, graph, batch_size, seed),
+            GivenNetwork::File { file, model, .. } => {
+                Ok(Subject { name: file.clone(), model: model.clone(), scope: Scope::Whole, without: Vec::new() })
+            }
+        }
+    }
+
+    fn parts(&self) -> NetworkParts {
+        match self {
+            GivenNetwork::Structure { graph, .. } => NetworkParts::new(graph),
+            GivenNetwork::File { parts, .. } => parts.clone(),
         }
     }
 }
@@ -97,7 +136,10 @@ pub fn profile_given(
     check_batch(batch_size)?;
     let about = runner.about();
     let setting = setting_of(&about, batch_size);
-    let new_run = new_run(&about, operator_method(runner.operator_form()), networks, options);
+    let inside = runner.times_parts();
+    let by_itself = operator_method(runner.operator_form());
+    let method = if inside { format!("{INSIDE_METHOD}; the others: {by_itself}") } else { by_itself.to_owned() };
+    let new_run = new_run(&about, &method, networks, options);
     let begun = unfinished(store, &setting, &new_run)?;
     let known = Known::read(store, &setting, &new_run, begun.filter(|_| options.fresh), options.fresh)?;
     let keys = distinct(networks);
@@ -118,14 +160,75 @@ pub fn profile_given(
     let before = store.choose_tables(TableChoice::Own { host: about.host });
     let mut steps = |session: &mut Session<'_>| {
         session.outcome.stored = stored;
+        session.outcome.remaining = missing.len();
         session.look(true, true)?;
-        session.one_by_one(missing.clone(), Duration::ZERO)?;
+        let mut left: BTreeSet<OperatorKey> = missing.iter().copied().collect();
+        for network in networks.iter().filter(|_| inside) {
+            if !session.inside_given(network, &mut left)? {
+                return Ok(None);
+            }
+        }
+        session.one_by_one(missing.iter().filter(|key| left.contains(key)).copied().collect(), Duration::ZERO)?;
         Ok(None)
     };
     let options = &session_options;
     let outcome = run_steps(store, runner, options, run, setting, interrupted, on_event, &mut steps);
     store.choose_tables(before);
     outcome
+}
+
+impl Session<'_> {
+    /// Measures those of the operators `left` that the network has and whose nodes the runtime names, and takes
+    /// them off; says whether to go on.
+    fn inside_given(&mut self, network: &GivenNetwork, left: &mut BTreeSet<OperatorKey>) -> Result<bool, ProfileError> {
+        let parts = network.parts();
+        if !parts.keys().iter().any(|key| left.contains(key)) {
+            return Ok(true);
+        }
+        let subject = network.subject(self.setting.batch_size, self.options.plan.seed)?;
+        loop {
+            let mut instances = Vec::with_capacity(INSTANCES);
+            while instances.len() < INSTANCES {
+                if let Some(ending) = self.stop(Duration::ZERO) {
+                    self.outcome.ending = ending;
+                    return Ok(false);
+                }
+                let owner = |node: &str| parts.owner(node);
+                let limits = &self.options.network_target.limits;
+                match self.runner.parts(&subject, &owner, parts.keys().len(), limits) {
+                    Ok(instance) => instances.push(instance),
+                    // It may run its operators by themselves; if not, that says why.
+                    Err(RunnerError::Model(_)) => return Ok(true),
+                    Err(error) => return Err(ProfileError::of_runner(error)),
+                }
+            }
+            let mut measured = Vec::new();
+            for (key, ms, samples_ms) in observations(&parts, &instances) {
+                if !left.contains(&key) {
+                    continue;
+                }
+                let stderr_ms = median_and_stderr(&samples_ms).map_or(0.0, |(_, stderr_ms)| stderr_ms);
+                let target = &self.options.operator_target;
+                let settled =
+                    if stderr_ms <= target.relative_stderr * ms { Settled::Stable } else { Settled::BlockLimit };
+                self.store.insert_measurement(self.run, &key, ms, stderr_ms, Evidence::Measured, &samples_ms)?;
+                let blocks = instances.len();
+                let estimate = Estimate { median_ms: ms, stderr_ms, samples_ms, blocks, settled };
+                (self.on_event)(Event::Operator { key: &key, result: Ok(&estimate) });
+                measured.push((key, estimate));
+            }
+            if self.look(true, true)? == Look::TakenBack {
+                continue;
+            }
+            for (key, estimate) in measured {
+                self.count(&estimate);
+                self.outcome.measured += 1;
+                self.outcome.remaining -= 1;
+                left.remove(&key);
+            }
+            return Ok(true);
+        }
+    }
 }
 
 /// The operators of networks, each once, in their order.

@@ -5,10 +5,8 @@
 //! which gives the table its error (`check`).
 
 use serde::Serialize;
-use zen_agent::Scope;
 
-use super::check::network_subject;
-use super::{Estimate, GivenNetwork, ProfileError, Runner, RunnerError, Subject, Target, measure, setting_of};
+use super::{Estimate, GivenNetwork, ProfileError, Runner, RunnerError, Target, measure, setting_of};
 use crate::latency::{
     EvidenceShares, Gaps, Interval, LatencyError, NetworkCheck, NewRun, Prediction, Predictor, Setting, Store,
     TableChoice, VERIFICATION_METHOD, table_for,
@@ -96,12 +94,7 @@ pub fn verify(
             found.interrupted = true;
             break;
         }
-        let subject = match network {
-            GivenNetwork::Structure { network, graph, .. } => network_subject(network, graph, batch_size, 0)?,
-            GivenNetwork::File { file, model, .. } => {
-                Subject { name: file.clone(), model: model.clone(), scope: Scope::Whole, without: Vec::new() }
-            }
-        };
+        let subject = network.subject(batch_size, 0)?;
         let estimate = match measure(runner, &subject, &Target::network()) {
             Ok(estimate) => estimate,
             Err(RunnerError::Model(reason)) => {

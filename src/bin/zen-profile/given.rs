@@ -7,6 +7,7 @@ use serde_json::json;
 use zen_nas::cli::{self, DatabaseArgs, Exit, ImportArgs, LoweringArgs, OutputArgs, Progress, SessionProgress};
 use zen_nas::latency::Store;
 use zen_nas::net::Network;
+use zen_nas::onnx::NetworkParts;
 use zen_nas::onnx::import::{Runnable, runnable};
 use zen_nas::profile::{
     DriftOptions, GivenNetwork, GivenOptions, ProfileError, Runner, Target, Verification, profile_given, verify,
@@ -42,12 +43,13 @@ fn read(arguments: &[String], options: &ReadOptions) -> anyhow::Result<Vec<Given
 }
 
 fn read_file(file: &str, options: &ReadOptions) -> anyhow::Result<GivenNetwork> {
-    let Runnable { imported, model } =
+    let Runnable { imported, model, operator_names } =
         runnable(Path::new(file), &options.import.options(options.lowering), options.batch_size)?;
     for note in &imported.notes {
         options.output.note(format!("warning: {file}: {note}"));
     }
-    Ok(GivenNetwork::File { file: file.to_owned(), graph: imported.graph, model })
+    let parts = NetworkParts::of_file(&imported.graph, &operator_names);
+    Ok(GivenNetwork::File { file: file.to_owned(), graph: imported.graph, model, parts })
 }
 
 /// Measures whole networks.

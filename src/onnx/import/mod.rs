@@ -8,6 +8,7 @@
 //! `reader`). `runnable` makes a file that runtimes can be timed with.
 //! Not here: running the network, its weights' values, writing ONNX (`export`).
 
+mod absorbed;
 mod call;
 mod constant;
 mod decode;

@@ -153,7 +153,7 @@ impl Network {
     }
 
     fn read_node(&mut self, place: usize, node: super::messages::Node, names: &mut Names) -> Result<(), Problem> {
-        let label = if node.name.is_empty() { format!("number {}", place + 1) } else { node.name };
+        let label = label(&node.name, place);
         let own = OWN_DOMAINS.contains(&node.domain.as_str());
         let mut read = Node {
             operation: node.op_type,
@@ -232,6 +232,11 @@ impl Network {
     pub fn values(&self) -> usize {
         self.names.len()
     }
+}
+
+/// What a node is called in messages and in the graph.
+pub(super) fn label(name: &str, place: usize) -> String {
+    if name.is_empty() { format!("number {}", place + 1) } else { name.to_owned() }
 }
 
 fn twice(name: &str) -> Problem {

@@ -9,7 +9,8 @@ use prost::Message;
 use prost::bytes::Bytes;
 use prost::encoding::{WireType, encode_key, encode_varint};
 
-use super::decode::each_raw_field;
+use super::absorbed::operator_names;
+use super::decode::{decode, each_raw_field};
 use super::error::Problem;
 use super::image::Image;
 use super::messages::{Dimension, TensorShape, ValueInfo};
@@ -21,6 +22,8 @@ pub struct Runnable {
     pub imported: Imported,
     /// ONNX bytes for a fixed number of images.
     pub model: Vec<u8>,
+    /// Names of the file's nodes as runtimes know them, each with the name of its operator in the graph.
+    pub operator_names: Vec<(String, String)>,
 }
 
 /// Field numbers of `onnx.proto`.
@@ -41,7 +44,9 @@ pub fn runnable(path: &Path, options: &ImportOptions, batch_size: u32) -> Result
     let (name, bytes) = super::read_file(path)?;
     let (imported, image) = super::from_bytes(&name, bytes.clone(), options)?;
     let model = for_batch(&bytes, &imported, &image, batch_size).map_err(|problem| problem.in_file(&name))?;
-    Ok(Runnable { imported, model })
+    let described = decode(bytes).map_err(|problem| problem.in_file(&name))?;
+    let operator_names = operator_names(&described, &imported.graph);
+    Ok(Runnable { imported, model, operator_names })
 }
 
 fn for_batch(bytes: &Bytes, imported: &Imported, image: &Image, batch_size: u32) -> Result<Vec<u8>, Problem> {
