@@ -6,27 +6,22 @@
 //! before on this machine by the same runtime are taken as they are. Not here: timing one operator by itself
 //! (`operators`), the networks as a whole (`verify`).
 
+mod inside;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use zen_agent::Scope;
 
 use super::check::network_subject;
-use super::drift::{DriftOptions, Look};
-use super::inside::observations;
+use super::drift::DriftOptions;
 use super::operators::operator_method;
 use super::plan::PlanOptions;
 use super::session::{Event, Outcome, Session, SessionOptions, check_batch, run_steps, unfinished};
-use super::{Estimate, ProfileError, Runner, RunnerAbout, RunnerError, Settled, Subject, Target, setting_of};
-use crate::latency::{
-    Evidence, Fuser, GIVEN_OPERATORS_METHOD, NewRun, OperatorKey, RunId, Setting, Store, TableChoice,
-};
+use super::{ProfileError, Runner, RunnerAbout, Subject, Target, setting_of};
+use crate::latency::{Fuser, GIVEN_OPERATORS_METHOD, NewRun, OperatorKey, RunId, Setting, Store, TableChoice};
 use crate::net::{Graph, LowerOptions, Network};
 use crate::onnx::{NetworkParts, OnnxError};
-use crate::stats::median_and_stderr;
-
-/// Freshly loaded instances of a network whose operators are timed.
-const INSTANCES: usize = 5;
 
 /// How operators are measured inside given networks, for the record of a run.
 const INSIDE_METHOD: &str = "each inside the network by its own nodes; median over freshly loaded instances of each \
@@ -177,60 +172,6 @@ pub fn profile_given(
     outcome
 }
 
-impl Session<'_> {
-    /// Measures those of the operators `left` that the network has and whose nodes the runtime names, and takes
-    /// them off; says whether to go on.
-    fn inside_given(&mut self, network: &GivenNetwork, left: &mut BTreeSet<OperatorKey>) -> Result<bool, ProfileError> {
-        let parts = network.parts();
-        if !parts.keys().iter().any(|key| left.contains(key)) {
-            return Ok(true);
-        }
-        let subject = network.subject(self.setting.batch_size, self.options.plan.seed)?;
-        loop {
-            let mut instances = Vec::with_capacity(INSTANCES);
-            while instances.len() < INSTANCES {
-                if let Some(ending) = self.stop(Duration::ZERO) {
-                    self.outcome.ending = ending;
-                    return Ok(false);
-                }
-                let owner = |node: &str| parts.owner(node);
-                let limits = &self.options.network_target.limits;
-                match self.runner.parts(&subject, &owner, parts.keys().len(), limits) {
-                    Ok(instance) => instances.push(instance),
-                    // It may run its operators by themselves; if not, that says why.
-                    Err(RunnerError::Model(_)) => return Ok(true),
-                    Err(error) => return Err(ProfileError::of_runner(error)),
-                }
-            }
-            let mut measured = Vec::new();
-            for (key, ms, samples_ms) in observations(&parts, &instances) {
-                if !left.contains(&key) {
-                    continue;
-                }
-                let stderr_ms = median_and_stderr(&samples_ms).map_or(0.0, |(_, stderr_ms)| stderr_ms);
-                let target = &self.options.operator_target;
-                let settled =
-                    if stderr_ms <= target.relative_stderr * ms { Settled::Stable } else { Settled::BlockLimit };
-                self.store.insert_measurement(self.run, &key, ms, stderr_ms, Evidence::Measured, &samples_ms)?;
-                let blocks = instances.len();
-                let estimate = Estimate { median_ms: ms, stderr_ms, samples_ms, blocks, settled };
-                (self.on_event)(Event::Operator { key: &key, result: Ok(&estimate) });
-                measured.push((key, estimate));
-            }
-            if self.look(true, true)? == Look::TakenBack {
-                continue;
-            }
-            for (key, estimate) in measured {
-                self.count(&estimate);
-                self.outcome.measured += 1;
-                self.outcome.remaining -= 1;
-                left.remove(&key);
-            }
-            return Ok(true);
-        }
-    }
-}
-
 /// The operators of networks, each once, in their order.
 fn distinct(networks: &[GivenNetwork]) -> Vec<OperatorKey> {
     let mut fuser = Fuser::default();
@@ -289,80 +230,4 @@ fn new_run(about: &RunnerAbout, method: &str, networks: &[GivenNetwork], options
 }
 
 #[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::super::runner::mock::Mock;
-    use super::super::session::Ending;
-    use super::super::session::tests::by_size;
-    use super::*;
-    use crate::latency::table_for;
-
-    fn options(fresh: bool) -> GivenOptions {
-        GivenOptions {
-            batch_size: 1,
-            fresh,
-            time_limit: None,
-            seed: 0,
-            operator_target: Target::operator(),
-            network_target: Target::network(),
-            drift: None,
-        }
-    }
-
-    fn network(structure: &str) -> GivenNetwork {
-        let network = Network::parse(structure).unwrap();
-        let lower = LowerOptions::new(32, 10);
-        GivenNetwork::Structure { graph: network.lower(&lower).unwrap(), network, lower }
-    }
-
-    fn run(store: &mut Store, networks: &[GivenNetwork], fresh: bool, interrupted: &dyn Fn() -> bool) -> Outcome {
-        let mut mock = Mock::new(|subject, _| Ok(by_size(subject)));
-        profile_given(store, &mut mock, networks, &options(fresh), interrupted, &mut |_| {}).unwrap()
-    }
-
-    #[test]
-    fn each_operator_is_measured_once_and_an_interrupted_session_goes_on() {
-        let networks = [network("SuperConvK3BNRELU(3,8,2,1)SuperResK3K3(8,16,2,8,1)")];
-        let needed = distinct(&networks);
-        let mut store = Store::in_memory_empty().unwrap();
-        let asked = Cell::new(0);
-        let first = run(&mut store, &networks, false, &|| asked.replace(asked.get() + 1) == 3);
-        assert_eq!((first.measured, first.remaining, first.ending), (3, needed.len() - 3, Ending::Interrupted));
-        let second = run(&mut store, &networks, false, &|| false);
-        assert_eq!((second.run, second.measured, second.stored), (first.run, needed.len() - 3, 3));
-        assert_eq!(store.measured_keys(first.run).unwrap(), needed);
-        let third = run(&mut store, &networks, false, &|| false);
-        assert_eq!((third.run, third.measured, third.stored), (first.run, 0, needed.len()));
-
-        // Another network needs only what is not there.
-        let other = [network("SuperConvK3BNRELU(3,8,2,1)SuperResK3K3(8,16,2,8,2)")];
-        let new = distinct(&other).iter().filter(|key| !needed.contains(key)).count();
-        let fourth = run(&mut store, &other, false, &|| false);
-        assert!(new > 0 && fourth.measured == new && fourth.run != first.run);
-
-        // Again and again: an interrupted one goes on, a finished one begins anew.
-        let asked = Cell::new(0);
-        let fifth = run(&mut store, &networks, true, &|| asked.replace(asked.get() + 1) == 2);
-        let sixth = run(&mut store, &networks, true, &|| false);
-        assert_eq!((fifth.measured, sixth.measured, sixth.run), (2, needed.len() - 2, fifth.run));
-        assert_eq!(run(&mut store, &networks, true, &|| false).measured, needed.len());
-    }
-
-    #[test]
-    fn a_few_operators_are_no_table_for_other_networks() {
-        let text = "SuperConvK3BNRELU(3,8,2,1)SuperResK3K3(8,16,2,8,1)";
-        let networks = [network(text)];
-        let mut store = Store::in_memory_empty().unwrap();
-        let outcome = run(&mut store, &networks, false, &|| false);
-        let setting = outcome.setting;
-        let table = crate::latency::export_table(&store, &setting).unwrap();
-        // As if a table of such machines had been imported.
-        store.import_table("a file", &table).unwrap();
-        let own = TableChoice::Own { host: "none".to_owned() };
-        assert!(!store.tables(&setting).unwrap().iter().any(|table| table.counts && table.finished));
-        assert_eq!(table_for(&mut store, &setting, networks[0].graph()).unwrap(), own);
-        let other = network("SuperConvK3BNRELU(3,16,2,1)");
-        assert_eq!(table_for(&mut store, &setting, other.graph()).unwrap(), TableChoice::Best);
-    }
-}
+mod tests;
