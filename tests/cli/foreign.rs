@@ -28,17 +28,17 @@ fn changed(place: &Place, name: &str, change: impl FnOnce(&mut ModelProto)) {
 fn make_foreign(model: &mut ModelProto) {
     let input = model.graph.input[0].clone();
     let graph = model.graph.as_mut().unwrap();
-    let mut relus = graph.node.iter_mut().filter(|node| node.op_type() == "Relu");
+    let mut relus = graph.node.iter_mut().filter(|node| node.op_type == "Relu");
     let (pool, unknown) = (relus.next().unwrap(), relus.next().unwrap());
-    pool.set_op_type("MaxPool".to_owned());
+    pool.op_type = "MaxPool".to_owned();
     let mut kernel = AttributeProto::new();
-    kernel.set_name("kernel_shape".to_owned());
-    kernel.set_type(onnx_protobuf::attribute_proto::AttributeType::INTS);
+    kernel.name = "kernel_shape".to_owned();
+    kernel.type_ = onnx_protobuf::attribute_proto::AttributeType::INTS.into();
     kernel.ints = vec![1, 1];
     pool.attribute.push(kernel);
-    unknown.set_op_type("Wobble".to_owned());
+    unknown.op_type = "Wobble".to_owned();
     let mut value = ValueInfoProto { type_: input.type_.clone(), ..ValueInfoProto::default() };
-    value.set_name(unknown.output[0].clone());
+    value.name = unknown.output[0].clone();
     let shape = value.type_.as_mut().unwrap().mut_tensor_type().shape.as_mut().unwrap();
     for (dim, size) in shape.dim.iter_mut().zip([1, 8, 16, 16]) {
         dim.set_dim_value(size);
