@@ -100,6 +100,13 @@ pub fn gap_lines(gaps: &Gaps) -> Vec<(&'static str, String)> {
             _ => ("", format!("{what}, {share} ({text})")),
         });
     }
+    if gaps.merged > 0 {
+        let count = gaps.merged;
+        lines.push((
+            "merged",
+            format!("{count} operators had no node of their own when they were measured: their neighbours' times have theirs"),
+        ));
+    }
     lines
 }
 

@@ -15,6 +15,9 @@ use super::{KeyKind, OperatorKey, Prediction};
 pub enum Basis {
     /// A row of the table for this very operator.
     Row,
+    /// A row for this very operator that says: the runtime ran no node of its own for it, its time is in its
+    /// neighbours'.
+    Merged,
     /// A row for the operator with another activation that costs the same.
     OtherActivation,
     /// The formula, corrected by the nearest rows with its kind, kernel and stride.
@@ -28,6 +31,7 @@ impl Basis {
     pub fn words(self) -> &'static str {
         match self {
             Basis::Row => "its own row",
+            Basis::Merged => "its own row: no node of its own, in its neighbours' time",
             Basis::OtherActivation => "the row with an activation that costs the same",
             Basis::Neighbours => "rows of its kind nearby",
             Basis::Formula => "the formula alone",
@@ -60,6 +64,8 @@ pub struct Gaps {
     /// Operators that are predicted as the nearest thing known.
     pub approximated: Vec<Gap>,
     pub approximated_share: f64,
+    /// Operators that were measured to have no node of their own; their time is in their neighbours'.
+    pub merged: usize,
 }
 
 impl Gaps {
@@ -105,6 +111,7 @@ impl Prediction {
             approximated_share: share(&approximated),
             without_evidence,
             approximated,
+            merged: self.operators.iter().filter(|operator| operator.basis == Basis::Merged).count(),
         }
     }
 }

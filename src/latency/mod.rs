@@ -48,7 +48,7 @@ pub use resolve::{SettingQuery, resolve};
 pub use scale::scaled_table;
 pub use setting::{Evidence, Precision, Setting};
 pub use store::{
-    CheckId, DATABASE_VARIABLE, DriftReading, Mark, NetworkCheck, NewRun, Row, Run, RunId, SHIPPED, SettingSummary,
-    SettingTable, Store, TableChoice, TableError, TableSource, UNIT,
+    CheckId, DATABASE_VARIABLE, DriftReading, MERGED_MS, Mark, NetworkCheck, NewRun, Row, Run, RunId, SHIPPED,
+    SettingSummary, SettingTable, Store, TableChoice, TableError, TableSource, UNIT,
 };
 pub use table::{IMPORTED, Imported, Table, export_table, import_table_file, table_file_help, table_of};

@@ -88,7 +88,8 @@ impl Predictor {
                 Evidence::Measured => MEASURED_UNCERTAINTY.hypot(row.stderr_ms / row.ms),
                 _ => correction.growth_of(row.key.kind).at(0.0),
             };
-            let (ms, evidence, basis) = (row.ms, row.evidence, Basis::Row);
+            let basis = if row.is_merged() { Basis::Merged } else { Basis::Row };
+            let (ms, evidence) = (row.ms, row.evidence);
             let estimate = Estimate { ms, evidence, basis, extrapolated: false, uncertainty };
             (row.key.looked_up(free_activation), estimate)
         };
@@ -250,7 +251,8 @@ impl Predictor {
         // A cut at 6 costs what a cut at 0 does; its own time was not measured, though.
         if let Some(row) = key.with_common_activation().and_then(|key| self.rows.get(&key)) {
             let evidence = row.evidence.min(self.prior_evidence);
-            return Estimate { evidence, basis: Basis::OtherActivation, ..*row };
+            let basis = if row.basis == Basis::Merged { Basis::Merged } else { Basis::OtherActivation };
+            return Estimate { evidence, basis, ..*row };
         }
         let prior = self.model.prior.ms(key, self.setting.precision, self.setting.batch_size);
         match self.correction.find(key) {
