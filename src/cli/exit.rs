@@ -8,6 +8,7 @@ use crate::latency::LatencyError;
 use crate::names::UnknownName;
 use crate::net::{LowerError, StructureError};
 use crate::onnx::OnnxError;
+use crate::onnx::import::ImportError;
 use crate::profile::ProfileError;
 use crate::report::ReportError;
 use crate::score::ComputeError;
@@ -82,6 +83,7 @@ pub fn exit_of(error: &(dyn Error + 'static)) -> Exit {
         || error.is::<LowerError>()
         || error.is::<LatencyError>()
         || error.is::<OnnxError>()
+        || error.is::<ImportError>()
         || error.is::<ReportError>()
         || error.is::<ComputeError>()
         || error.is::<UnknownName>()

@@ -6,8 +6,11 @@ use clap::Args;
 
 use super::networks::{InputError, read_text};
 use super::number::count;
-use crate::latency::{LatencyError, Precision, Predictor, Setting, SettingQuery, Store, TableChoice, resolve};
-use crate::net::{LowerOptions, MAX_STRUCTURE_BYTES};
+use crate::latency::{
+    LatencyError, Precision, Predictor, Setting, SettingQuery, Store, TableChoice, resolve, table_for,
+};
+use crate::net::{Graph, LowerOptions, MAX_STRUCTURE_BYTES};
+use crate::onnx::import::ImportOptions;
 use crate::report::Quality;
 use crate::score::{Compute, ComputeError};
 
@@ -72,9 +75,9 @@ impl TableArgs {
 /// What a structure leaves open.
 #[derive(Args, Clone, Debug)]
 pub struct LoweringArgs {
-    /// Height and width of the image in pixels
-    #[arg(long, value_name = "PIXELS", default_value = "224", value_parser = count, allow_negative_numbers = true)]
-    pub resolution: u32,
+    /// Height and width of the image in pixels [default: 224; of an ONNX file, its own]
+    #[arg(long, value_name = "PIXELS", value_parser = count, allow_negative_numbers = true)]
+    pub resolution: Option<u32>,
     /// Outputs of the classifier
     #[arg(long, value_name = "N", default_value = "1000", value_parser = count, allow_negative_numbers = true)]
     pub classes: u32,
@@ -83,9 +86,32 @@ pub struct LoweringArgs {
     pub squeeze_excite: bool,
 }
 
+/// Height and width of the image of structures, in pixels, unless another is asked for.
+const RESOLUTION: u32 = 224;
+
 impl LoweringArgs {
     pub fn options(&self) -> LowerOptions {
-        LowerOptions { squeeze_excite: self.squeeze_excite, ..LowerOptions::new(self.resolution, self.classes) }
+        LowerOptions { squeeze_excite: self.squeeze_excite, ..LowerOptions::new(self.resolution(), self.classes) }
+    }
+
+    /// Height and width of the image of structures, in pixels.
+    pub fn resolution(&self) -> u32 {
+        self.resolution.unwrap_or(RESOLUTION)
+    }
+}
+
+/// What an ONNX file leaves open, beside what a structure does.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct ImportArgs {
+    /// Channels of the image of an ONNX file that leaves them open [default: 3]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub channels: Option<u32>,
+}
+
+impl ImportArgs {
+    /// With the resolution, if one was asked for.
+    pub fn options(self, lowering: &LoweringArgs) -> ImportOptions {
+        ImportOptions { resolution: lowering.resolution.map(|side| [side; 2]), channels: self.channels }
     }
 }
 
@@ -190,7 +216,30 @@ pub fn open_table(query: Option<&SettingQuery>, database: &DatabaseArgs) -> Resu
     let mut store = open_store(database)?;
     let setting = resolve(&store, query)?;
     choose_shipped(&mut store, query.shipped);
-    Ok(Some(OpenTable { predictor: Predictor::new(&store, &setting)?, quality: Quality::of(&store, &setting)? }))
+    open(&store, &setting).map(Some)
+}
+
+/// The user's own table that was measured for this network, where the one that counts is another.
+///
+/// # Errors
+/// As [`open_table`].
+pub fn open_table_of(
+    query: &SettingQuery,
+    database: &DatabaseArgs,
+    graph: &Graph,
+) -> Result<Option<OpenTable>, LatencyError> {
+    let mut store = open_store(database)?;
+    let setting = resolve(&store, query)?;
+    choose_shipped(&mut store, query.shipped);
+    let choice = table_for(&mut store, &setting, graph)?;
+    if store.choose_tables(choice.clone()) == choice {
+        return Ok(None);
+    }
+    open(&store, &setting).map(Some)
+}
+
+fn open(store: &Store, setting: &Setting) -> Result<OpenTable, LatencyError> {
+    Ok(OpenTable { predictor: Predictor::new(store, setting)?, quality: Quality::of(store, setting)? })
 }
 
 /// A structure with where it stands.

@@ -1,6 +1,6 @@
 //! What a profiling session says: progress while it runs, a summary at its end.
 
-use super::{Exit, Progress, columns, table};
+use super::{Exit, Progress, columns, gap_lines, table};
 use crate::latency::{Interval, Store};
 use crate::profile::{
     CheckReport, DriftReport, Ending, Event, Learning, MemberReport, MoreTime, Outcome, Recent, Settled, Verification,
@@ -32,6 +32,13 @@ impl SessionProgress {
                 self.note(&format!(
                     "{setting}: {operators} of the space's {distinct} operators, {stored} of them stored already; \
                      then {networks} whole networks"
+                ));
+                self.progress = Some(Progress::new("operators", (operators - stored) as u64, self.quiet));
+                return;
+            }
+            Event::Given { setting, operators, stored } => {
+                self.note(&format!(
+                    "{setting}: {operators} different operators, {stored} of them stored already; then the whole network"
                 ));
                 self.progress = Some(Progress::new("operators", (operators - stored) as u64, self.quiet));
                 return;
@@ -115,18 +122,7 @@ pub fn profile_exit(outcome: &Outcome) -> Exit {
 
 /// The summary for people.
 pub fn describe_session(outcome: &Outcome, store: &Store) -> String {
-    let Outcome { setting, measured, stored, remaining, inside_networks, failed, settled, unsettled, .. } = outcome;
-    let mut operators = format!("{measured} measured now, {stored} earlier, {} failed", failed.len());
-    if *remaining > 0 {
-        operators.push_str(&format!(", {remaining} not yet"));
-    }
-    if *inside_networks > 0 {
-        operators.push_str(&format!("; inside {inside_networks} networks"));
-    }
-    let mut lines = vec![("setting", setting.id()), ("operators", operators)];
-    for failure in failed {
-        lines.push(("failed", format!("{}: {}", failure.subject, failure.reason)));
-    }
+    let mut lines = operators_of(outcome);
     match &outcome.check {
         Some(check) => lines.extend([
             ("table error", check.error.to_string()),
@@ -153,6 +149,36 @@ pub fn describe_session(outcome: &Outcome, store: &Store) -> String {
             ),
         ));
     }
+    lines.extend(certainty_and_end(outcome, store));
+    table(&lines)
+}
+
+/// The summary of a session for given networks, for people.
+pub fn describe_given(outcome: &Outcome, store: &Store) -> String {
+    let mut lines = operators_of(outcome);
+    lines.extend(certainty_and_end(outcome, store));
+    table(&lines)
+}
+
+/// How many operators were measured, and which failed.
+fn operators_of(outcome: &Outcome) -> Vec<(&'static str, String)> {
+    let Outcome { setting, measured, stored, remaining, inside_networks, failed, .. } = outcome;
+    let mut operators = format!("{measured} measured now, {stored} earlier, {} failed", failed.len());
+    if *remaining > 0 {
+        operators.push_str(&format!(", {remaining} not yet"));
+    }
+    if *inside_networks > 0 {
+        operators.push_str(&format!("; inside {inside_networks} networks"));
+    }
+    let mut lines = vec![("setting", setting.id()), ("operators", operators)];
+    lines.extend(failed.iter().map(|failure| ("failed", format!("{}: {}", failure.subject, failure.reason))));
+    lines
+}
+
+/// How well times are known, what happened to the machine, where everything is, and why the session ended.
+fn certainty_and_end(outcome: &Outcome, store: &Store) -> Vec<(&'static str, String)> {
+    let Outcome { settled, unsettled, .. } = outcome;
+    let mut lines = Vec::new();
     if *unsettled > 0 {
         lines.push((
             "certainty",
@@ -176,7 +202,7 @@ pub fn describe_session(outcome: &Outcome, store: &Store) -> String {
             lines.push(("ended by", "an interruption; the same command goes on where this one stopped".to_owned()));
         }
     }
-    table(&lines)
+    lines
 }
 
 /// How a member of a farm did beside the others.
@@ -262,12 +288,17 @@ pub fn describe_verification(found: &Verification) -> String {
                 .interval
                 .map_or("none".to_owned(), |Interval { low_ms, high_ms, .. }| format!("{low_ms:.3} to {high_ms:.3}")),
             network.evidence.map_or(String::new(), |evidence| evidence.to_string()),
-            network.structure.clone(),
+            network.name().to_owned(),
         ]);
     }
     let mut text = columns(&lines);
-    for (structure, reason) in &found.failed {
-        text.push_str(&format!("\nfailed: {structure}: {reason}"));
+    for network in &found.networks {
+        if let Some(gaps) = network.gaps.as_ref().filter(|gaps| !gaps.is_empty()) {
+            text.push_str(&format!("\n\n{}: of the prediction\n{}", network.name(), table(&gap_lines(gaps))));
+        }
+    }
+    for (name, reason) in &found.failed {
+        text.push_str(&format!("\nfailed: {name}: {reason}"));
     }
     text
 }

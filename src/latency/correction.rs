@@ -48,7 +48,7 @@ impl Correction {
         let mut groups: FxHashMap<_, Group> = FxHashMap::default();
         for row in rows {
             let prior = prior_ms(&row.key);
-            if !(prior.is_finite() && prior > 0.0) {
+            if !(prior.is_finite() && prior > 0.0) || row.is_merged() {
                 continue;
             }
             let group = groups.entry(group_of(&row.key)).or_insert_with(|| Group::new(row.evidence));

@@ -39,7 +39,14 @@ impl Fuser {
             let producer = self.keys.get_mut(joinable as usize);
             let input = graph.input_shape(operator);
             let alone = alone(input, operator.shape);
-            let key = match operator.kind {
+            let kind = match operator.kind {
+                OperatorKind::Foreign(id) => match graph.foreign(id).kind {
+                    ForeignKind::Activation(activation) => OperatorKind::Activation(activation),
+                    _ => operator.kind,
+                },
+                kind => kind,
+            };
+            let key = match kind {
                 OperatorKind::Input => {
                     self.owner.push(NOTHING);
                     continue;
@@ -155,6 +162,7 @@ fn foreign_key(foreign: &Foreign, operator: &Operator, input: Shape) -> Option<O
         ForeignKind::Rearrange => at_output(KeyKind::Rearrange),
         ForeignKind::Norm => at_output(KeyKind::Norm),
         ForeignKind::Softmax => at_output(KeyKind::Softmax),
+        ForeignKind::Activation(activation) => OperatorKey { activation: Some(activation), ..alone(output, output) },
         // A mean reads more than it writes.
         ForeignKind::Elementwise | ForeignKind::Unknown => {
             let larger = if input.elements() > output.elements() { input } else { output };

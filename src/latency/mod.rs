@@ -6,6 +6,7 @@
 
 mod checked;
 mod correction;
+mod covering;
 pub mod derive;
 mod device;
 mod error;
@@ -13,6 +14,7 @@ mod error_report;
 pub mod evaluate;
 mod fit;
 mod fuse;
+mod gaps;
 mod key;
 mod model;
 mod predict;
@@ -30,12 +32,14 @@ mod table;
 mod thin;
 
 pub use checked::{CHECK_METHOD, CheckedNetwork, VERIFICATION_METHOD, checked_networks};
+pub use covering::{GIVEN_OPERATORS_METHOD, table_for};
 pub(crate) use device::is_address;
 pub use device::{CONFIGURATION_VARIABLE, DEVICES, Device, DeviceSource, Reach, ReachKind, Tools, user_directory};
 pub use error::LatencyError;
 pub use error_report::{ErrorFigures, error_of, leave_out_error};
 pub use fit::{NetworkTimes, fit_composition, fit_prior, fit_spread, fit_spread_of, spread_of_pairs};
 pub use fuse::Fuser;
+pub use gaps::{Basis, Gap, Gaps};
 pub use key::{KeyKind, OperatorKey};
 pub use model::{Composition, LatencyModel, Linear, Prior, Processor, Roofline};
 pub use predict::{PredictScratch, Predictor};
@@ -44,7 +48,7 @@ pub use resolve::{SettingQuery, resolve};
 pub use scale::scaled_table;
 pub use setting::{Evidence, Precision, Setting};
 pub use store::{
-    CheckId, DATABASE_VARIABLE, DriftReading, Mark, NetworkCheck, NewRun, Row, Run, RunId, SHIPPED, SettingSummary,
-    SettingTable, Store, TableChoice, TableError, TableSource, UNIT,
+    CheckId, DATABASE_VARIABLE, DriftReading, MERGED_MS, Mark, NetworkCheck, NewRun, Row, Run, RunId, SHIPPED,
+    SettingSummary, SettingTable, Store, TableChoice, TableError, TableSource, UNIT,
 };
 pub use table::{IMPORTED, Imported, Table, export_table, import_table_file, table_file_help, table_of};

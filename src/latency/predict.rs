@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustc_hash::FxHashMap;
 
 use super::correction::Correction;
+use super::gaps::Basis;
 use super::key::KeyClass;
-use super::prediction::{EvidenceShares, OperatorPrediction, Prediction};
+use super::prediction::{EvidenceShares, OperatorPrediction, Prediction, name_operators};
 use super::spread::ClassSpread;
 use super::store::{Row, Store, TableError};
 use super::{Composition, Evidence, Fuser, LatencyError, LatencyModel, NetworkTimes, OperatorKey, Setting, fit_prior};
-use crate::net::{Graph, OperatorKind};
+use crate::net::Graph;
 
 /// Predicts latencies on one setting.
 #[derive(Debug)]
@@ -44,6 +45,7 @@ pub struct PredictScratch {
 struct Estimate {
     ms: f64,
     evidence: Evidence,
+    basis: Basis,
     extrapolated: bool,
     /// Standard deviation of the logarithm.
     uncertainty: f64,
@@ -86,7 +88,9 @@ impl Predictor {
                 Evidence::Measured => MEASURED_UNCERTAINTY.hypot(row.stderr_ms / row.ms),
                 _ => correction.growth_of(row.key.kind).at(0.0),
             };
-            let estimate = Estimate { ms: row.ms, evidence: row.evidence, extrapolated: false, uncertainty };
+            let basis = if row.is_merged() { Basis::Merged } else { Basis::Row };
+            let (ms, evidence) = (row.ms, row.evidence);
+            let estimate = Estimate { ms, evidence, basis, extrapolated: false, uncertainty };
             (row.key.looked_up(free_activation), estimate)
         };
         Self {
@@ -120,14 +124,17 @@ impl Predictor {
         let mut operators = Vec::with_capacity(keys.len());
         let mut device_ms = 0.0;
         for key in keys {
-            let (ms, Estimate { evidence, extrapolated, uncertainty, .. }) = self.operator(key);
+            let (ms, Estimate { evidence, basis, extrapolated, uncertainty, .. }) = self.operator(key);
             device_ms += ms;
             operators.push(OperatorPrediction {
                 key: *key,
                 name: None,
+                operation: None,
                 approximation: None,
                 ms,
                 evidence,
+                basis,
+                without_evidence: self.is_without_evidence(key, basis),
                 extrapolated,
                 uncertainty,
             });
@@ -244,13 +251,15 @@ impl Predictor {
         // A cut at 6 costs what a cut at 0 does; its own time was not measured, though.
         if let Some(row) = key.with_common_activation().and_then(|key| self.rows.get(&key)) {
             let evidence = row.evidence.min(self.prior_evidence);
-            return Estimate { evidence, ..*row };
+            let basis = if row.basis == Basis::Merged { Basis::Merged } else { Basis::OtherActivation };
+            return Estimate { evidence, basis, ..*row };
         }
         let prior = self.model.prior.ms(key, self.setting.precision, self.setting.batch_size);
         match self.correction.find(key) {
             Some(found) => Estimate {
                 ms: prior * found.factor,
                 evidence: found.evidence.min(self.prior_evidence),
+                basis: Basis::Neighbours,
                 extrapolated: found.extrapolated,
                 uncertainty: found.uncertainty,
             },
@@ -258,10 +267,16 @@ impl Predictor {
             None => Estimate {
                 ms: prior,
                 evidence: self.prior_evidence,
+                basis: Basis::Formula,
                 extrapolated: self.prior_evidence == Evidence::Interpolated,
                 uncertainty: if self.rows.is_empty() { 0.0 } else { PRIOR_UNCERTAINTY },
             },
         }
+    }
+
+    /// Whether neither a row nor a fit speaks of an operator.
+    fn is_without_evidence(&self, key: &OperatorKey, basis: Basis) -> bool {
+        basis == Basis::Formula && (!self.rows.is_empty() || !key.kind.is_of_structures())
     }
 
     /// Times of a network's operators by class, before the composition's weights; what
@@ -298,19 +313,6 @@ impl Predictor {
         let host_ms = composition.host_ms + composition.kernel_ms * operators as f64;
         let device_ms = composition.warmed(device_ms, 1.0);
         (device_ms.max(host_ms), host_ms > device_ms)
-    }
-}
-
-/// Says of each operator which node it begins with, and what differs from what was predicted.
-fn name_operators(operators: &mut [OperatorPrediction], fuser: &Fuser, graph: &Graph) {
-    for ((id, node), owner) in graph.iter().zip(fuser.owners()) {
-        let Some(operator) = owner.and_then(|owner| operators.get_mut(owner)) else { continue };
-        if operator.name.is_none() {
-            operator.name = graph.name(id).map(str::to_owned);
-        }
-        if let OperatorKind::Foreign(id) = node.kind {
-            operator.approximation = operator.approximation.or(graph.foreign(id).approximation);
-        }
     }
 }
 

@@ -4,7 +4,9 @@
 
 use serde::Serialize;
 
-use super::{Evidence, OperatorKey, Setting};
+use super::gaps::Basis;
+use super::{Evidence, Fuser, KeyKind, OperatorKey, Setting};
+use crate::net::{ForeignKind, Graph, OperatorKind};
 
 /// The latency of a network with where it comes from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -79,12 +81,18 @@ pub struct OperatorPrediction {
     /// Name of the node that it begins with, where the network came from a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Its operation in that file, where structures have no such thing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
     /// How what was predicted differs from what the network does, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approximation: Option<&'static str>,
     /// Milliseconds of its part of the network's device time.
     pub ms: f64,
     pub evidence: Evidence,
+    pub basis: Basis,
+    /// Whether the table has no row that speaks of it, nor a formula fitted to its kind.
+    pub without_evidence: bool,
     /// Whether its shape lies outside what the table covers.
     pub extrapolated: bool,
     /// Standard deviation of the logarithm of its time.
@@ -93,4 +101,25 @@ pub struct OperatorPrediction {
 
 fn as_text<S: serde::Serializer>(key: &OperatorKey, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(key)
+}
+
+/// Says of each operator which node it begins with, and what differs from what was predicted.
+pub(super) fn name_operators(operators: &mut [OperatorPrediction], fuser: &Fuser, graph: &Graph) {
+    for ((id, node), owner) in graph.iter().zip(fuser.owners()) {
+        let Some(operator) = owner.and_then(|owner| operators.get_mut(owner)) else { continue };
+        if operator.name.is_none() {
+            operator.name = graph.name(id).map(str::to_owned);
+        }
+        if let OperatorKind::Foreign(id) = node.kind {
+            let foreign = graph.foreign(id);
+            operator.approximation = operator.approximation.or(foreign.approximation);
+            if foreign.kind == ForeignKind::View {
+                // Nothing is done; it was counted to what it views.
+                continue;
+            }
+            operator.operation.get_or_insert_with(|| foreign.operation.clone());
+            // Formulas were fitted to activations, not to whatever else is computed value by value.
+            operator.without_evidence |= operator.basis == Basis::Formula && operator.key.kind == KeyKind::Elementwise;
+        }
+    }
 }

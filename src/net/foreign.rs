@@ -4,6 +4,7 @@
 //! They cost, and they take time; scores and export do not know them. Reading them from a file is
 //! `onnx::import`'s work.
 
+use super::activation::Activation;
 use super::graph::OperatorId;
 
 /// Index of a [`Foreign`] operator in its graph's side table.
@@ -51,6 +52,8 @@ pub enum ForeignKind {
         inner: u32,
         columns: u32,
     },
+    /// An activation with another number of trained values than structures have.
+    Activation(Activation),
     /// Any other function of the values, one by one or a mean of some of them.
     Elementwise,
     /// Nothing is known of it but the size of its maps.
@@ -82,6 +85,7 @@ impl ForeignKind {
                 | ForeignKind::View
                 | ForeignKind::Norm
                 | ForeignKind::Softmax
+                | ForeignKind::Activation(_)
                 | ForeignKind::Elementwise
         )
     }

@@ -1,4 +1,4 @@
-//! Which node of an exported network belongs to which fused operator.
+//! Which node of a network's file belongs to which fused operator.
 //!
 //! Runtimes keep the names of the nodes they read and append to them when they rewrite, so that the
 //! times of a running network's nodes can be told apart by operator. Not here: timing them.
@@ -13,7 +13,7 @@ use crate::net::Graph;
 #[derive(Clone, Debug)]
 pub struct NetworkParts {
     keys: Vec<OperatorKey>,
-    /// Fused operator of each node that the exported model has.
+    /// Fused operator of each node that the model has.
     nodes: HashMap<String, usize>,
 }
 
@@ -24,6 +24,18 @@ impl NetworkParts {
         let named = node_names(graph).into_iter().zip(fuser.owners());
         let nodes = named.filter_map(|(name, owner)| Some((name, owner?))).collect();
         Self { keys, nodes }
+    }
+
+    /// Of a network that was read from a file; `names` are its nodes' names, each with the name of its
+    /// operator in the graph.
+    pub fn of_file(graph: &Graph, names: &[(String, String)]) -> Self {
+        let mut fuser = Fuser::default();
+        let keys = fuser.fuse(graph).to_vec();
+        let named = graph.iter().zip(fuser.owners());
+        let operators: HashMap<&str, usize> =
+            named.filter_map(|((id, _), owner)| Some((graph.name(id)?, owner?))).collect();
+        let nodes = names.iter().filter_map(|(node, name)| Some((node.clone(), *operators.get(name.as_str())?)));
+        Self { keys, nodes: nodes.collect() }
     }
 
     /// The fused operators, in execution order.

@@ -245,7 +245,7 @@ fn whole_ms(instances: &[Parts]) -> Result<f64, RunnerError> {
 
 /// Each operator's time in a network: the median over instances of each one's median, and these.
 /// Operators that occur several times are told apart only by their place, so their median counts.
-fn observations(parts: &NetworkParts, instances: &[Parts]) -> Vec<(OperatorKey, f64, Vec<f64>)> {
+pub(super) fn observations(parts: &NetworkParts, instances: &[Parts]) -> Vec<(OperatorKey, f64, Vec<f64>)> {
     let mut times: BTreeMap<OperatorKey, Vec<f64>> = BTreeMap::new();
     for instance in instances {
         for (key, samples) in parts.keys().iter().zip(&instance.parts_ms) {

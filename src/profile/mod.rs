@@ -2,7 +2,8 @@
 //!
 //! Random networks (`draw`) -> the operators inside them, timed by a runner (`runner`) while the network
 //! runs (`inside`), or one by one (`plan`, `operators`) until their estimate is stable (`bench`) ->
-//! rows stored as they arrive (`session`) -> whole networks predicted and measured (`check`). How a
+//! rows stored as they arrive (`session`) -> whole networks predicted and measured (`check`). For networks
+//! that a user gave, their own operators (`given`) and the whole (`verify`). How a
 //! machine is reached is `transport`, connected again `station`; whether it stays the same meanwhile is `drift`. Not here: looking a latency up (`latency`).
 
 mod adapt;
@@ -14,6 +15,7 @@ mod drift;
 mod error;
 mod farm;
 mod fitted;
+mod given;
 mod inside;
 mod learning;
 mod operators;
@@ -33,6 +35,7 @@ pub use draw::{Drawer, Drawn, Source, draw_networks};
 pub use drift::{DriftOptions, DriftReport, REFERENCE};
 pub use error::ProfileError;
 pub use farm::MemberReport;
+pub use given::{GivenNetwork, GivenOptions, profile_given};
 pub use learning::{Learning, MoreTime, Recent};
 pub use plan::{MAX_OPERATORS, Plan, PlanOptions, plan};
 pub use reach::{ReachOptions, Reached, open_runner};

@@ -2,6 +2,7 @@
 //! model as a whole, but not the nodes of a network.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use zen_agent::Scope;
 
@@ -22,7 +23,6 @@ impl Session<'_> {
         let known = self.known_keys(new_run)?;
         let missing: Vec<_> = plan.keys.iter().filter(|key| !known.contains(*key)).copied().collect();
         self.outcome.stored = plan.keys.len() - missing.len();
-        self.outcome.remaining = missing.len();
         (self.on_event)(Event::Planned {
             setting: &self.setting,
             operators: plan.keys.len(),
@@ -31,6 +31,13 @@ impl Session<'_> {
             networks: self.options.networks,
         });
         let reserve = self.options.time_limit.unwrap_or_default().mul_f64(NETWORK_TIME_SHARE);
+        self.one_by_one(missing, reserve)?;
+        Ok(Learning::default())
+    }
+
+    /// Measures operators in this order, as far as the time limit but for `reserve` goes.
+    pub(super) fn one_by_one(&mut self, missing: Vec<OperatorKey>, reserve: Duration) -> Result<(), ProfileError> {
+        self.outcome.remaining = missing.len();
         let mut queue: VecDeque<OperatorKey> = missing.into();
         // Measured since the machine was last known to be steady, and failures until then.
         let (mut recent, mut failures) = (Vec::new(), 0);
@@ -57,7 +64,7 @@ impl Session<'_> {
             self.operator(&key)?;
             recent.push(key);
         }
-        Ok(Learning::default())
+        Ok(())
     }
 
     fn operator(&mut self, key: &OperatorKey) -> Result<(), ProfileError> {

@@ -48,20 +48,26 @@ pub struct SessionOptions {
 
 impl SessionOptions {
     fn check(&self) -> Result<(), ProfileError> {
-        for (name, value, from, to) in [
-            ("the number of operators", self.plan.operators, 1, MAX_OPERATORS),
-            ("the number of networks", self.networks, 0, MAX_NETWORKS),
-            ("the batch size", self.batch_size as usize, 1, MAX_BATCH_SIZE),
-        ] {
-            if !(from as usize..=to as usize).contains(&value) {
-                return Err(ProfileError::OutOfRange { name, value: value.to_string(), from, to });
-            }
-        }
+        in_range("the number of operators", self.plan.operators, 1, MAX_OPERATORS)?;
+        in_range("the number of networks", self.networks, 0, MAX_NETWORKS)?;
+        check_batch(self.batch_size)?;
         if self.plan.sources.is_empty() {
             let name = "the number of search spaces";
             return Err(ProfileError::OutOfRange { name, value: "0".to_owned(), from: 1, to: 100 });
         }
         Ok(())
+    }
+}
+
+/// Whether models of so many images are measured.
+pub(super) fn check_batch(batch_size: u32) -> Result<(), ProfileError> {
+    in_range("the batch size", batch_size as usize, 1, MAX_BATCH_SIZE)
+}
+
+fn in_range(name: &'static str, value: usize, from: u32, to: u32) -> Result<(), ProfileError> {
+    match (from as usize..=to as usize).contains(&value) {
+        true => Ok(()),
+        false => Err(ProfileError::OutOfRange { name, value: value.to_string(), from, to }),
     }
 }
 
@@ -77,6 +83,14 @@ pub enum Event<'e> {
         /// Distinct operators in the networks that the plan was made of.
         distinct: usize,
         networks: usize,
+    },
+    /// The operators of given networks are going to be measured.
+    Given {
+        setting: &'e Setting,
+        /// Distinct operators of all networks.
+        operators: usize,
+        /// Of these, measured before.
+        stored: usize,
     },
     /// Operators are going to be measured inside networks.
     Inside {
@@ -150,29 +164,28 @@ fn measure_and_check(
         Some(run) => run,
         None => store.begin_run(&setting, &new_run)?,
     };
-    let outcome = Outcome {
-        setting: setting.clone(),
-        evidence: Evidence::Measured,
-        run,
-        ending: Ending::Complete,
-        measured: 0,
-        stored: 0,
-        remaining: 0,
-        inside_networks: 0,
-        failed: Vec::new(),
-        left_out: None,
-        check: None,
-        chosen_bias: None,
-        more_time: None,
-        settled: 0,
-        unsettled: 0,
-        drift: None,
-        members: Vec::new(),
-    };
+    let mut steps = |session: &mut Session<'_>| session.steps(inside, &new_run);
+    run_steps(store, runner, options, run, setting, interrupted, on_event, &mut steps)
+}
+
+/// Takes the steps of a session in a run that has begun, and finishes the run unless they were
+/// interrupted. The steps return the error of the table where they found one.
+#[allow(clippy::too_many_arguments)] // the parts of a session
+pub(super) fn run_steps(
+    store: &mut Store,
+    runner: &mut dyn Runner,
+    options: &SessionOptions,
+    run: RunId,
+    setting: Setting,
+    interrupted: &dyn Fn() -> bool,
+    on_event: &mut dyn FnMut(Event<'_>),
+    steps: &mut dyn FnMut(&mut Session<'_>) -> Result<Option<TableError>, ProfileError>,
+) -> Result<Outcome, ProfileError> {
+    let outcome = Outcome::begun(setting.clone(), run);
     let start = Instant::now();
     let watch = Watch::default();
     let mut session = Session { store, runner, options, interrupted, on_event, setting, run, start, outcome, watch };
-    let error = match session.steps(inside, &new_run) {
+    let error = match steps(&mut session) {
         Err(ProfileError::Interrupted) => {
             session.outcome.ending = Ending::Interrupted;
             None
@@ -191,7 +204,7 @@ fn measure_and_check(
 }
 
 /// The newest run that measured the setting in the same way, if it was interrupted.
-fn unfinished(store: &Store, setting: &Setting, new_run: &NewRun) -> Result<Option<RunId>, ProfileError> {
+pub(super) fn unfinished(store: &Store, setting: &Setting, new_run: &NewRun) -> Result<Option<RunId>, ProfileError> {
     let newest = store.runs(setting)?.into_iter().find(|run| run.shipped.is_none() && run.about == *new_run);
     Ok(newest.filter(|run| run.finished_at.is_none()).map(|run| run.id))
 }

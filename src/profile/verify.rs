@@ -1,25 +1,34 @@
 //! Given networks measured as a whole, beside what the table predicts for them.
 //!
-//! What a user does with the winner of a search before training it. Not here: checking a table on
-//! random networks, which gives the table its error (`check`).
+//! What a user does with the winner of a search before training it, or with a network of somebody else
+//! before choosing it: an ONNX file is timed as it is. Not here: checking a table on random networks,
+//! which gives the table its error (`check`).
 
 use serde::Serialize;
 
-use super::check::network_subject;
-use super::{Estimate, ProfileError, Runner, RunnerError, Target, measure, setting_of};
-use crate::latency::{EvidenceShares, Interval, NetworkCheck, NewRun, Predictor, Setting, Store, VERIFICATION_METHOD};
-use crate::net::{Graph, LowerOptions, Network};
+use super::{Estimate, GivenNetwork, ProfileError, Runner, RunnerError, Target, measure, setting_of};
+use crate::latency::{
+    EvidenceShares, Gaps, Interval, LatencyError, NetworkCheck, NewRun, Prediction, Predictor, Setting, Store,
+    TableChoice, VERIFICATION_METHOD, table_for,
+};
 
 /// One network, predicted and measured.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verified {
-    pub structure: String,
+    /// None of a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub structure: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// Milliseconds of one call with the whole batch; none without a table for the setting.
     pub predicted_ms: Option<f64>,
     /// Where the measured time is expected; none where the table does not say.
     pub interval: Option<Interval>,
     /// Where the prediction comes from.
     pub evidence: Option<EvidenceShares>,
+    /// What the prediction does not know; of files alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gaps: Option<Gaps>,
     /// The same, measured: median and its standard error.
     pub measured_ms: f64,
     pub stderr_ms: f64,
@@ -31,20 +40,27 @@ pub struct Verification {
     pub setting: Setting,
     pub runtime_version: String,
     pub networks: Vec<Verified>,
-    /// Structure and reason of those that could not be timed.
+    /// Structure or file, and reason, of those that could not be timed.
     pub failed: Vec<(String, String)>,
     pub interrupted: bool,
 }
 
-/// Measures networks end to end and keeps what was found in the database, as a run of its own.
+impl Verified {
+    /// The structure, or the file's path.
+    pub fn name(&self) -> &str {
+        self.structure.as_ref().or(self.file.as_ref()).map_or("", String::as_str)
+    }
+}
+
+/// Measures networks end to end. What was found of structures is kept in the database, as a run of its own;
+/// a file cannot be read again from there, so its time is only reported.
 ///
 /// # Errors
 /// When the device is lost or the database cannot be used.
 pub fn verify(
     store: &mut Store,
     runner: &mut dyn Runner,
-    networks: &[(Network, Graph)],
-    lower: &LowerOptions,
+    networks: &[GivenNetwork],
     batch_size: u32,
     interrupted: &dyn Fn() -> bool,
     on_network: &mut dyn FnMut(&Verified),
@@ -61,23 +77,24 @@ pub fn verify(
         method: format!("{VERIFICATION_METHOD}; {}", about.clock),
         notes: format!("{} given networks", networks.len()),
     };
+    let structures = networks.iter().any(|network| matches!(network, GivenNetwork::Structure { .. }));
     let run = match &predictor {
-        Some(_) => Some(store.begin_run(&setting, &new_run)?),
-        None => None,
+        Some(_) if structures => Some(store.begin_run(&setting, &new_run)?),
+        _ => None,
     };
     let mut found = Verification {
-        setting,
+        setting: setting.clone(),
         runtime_version: about.runtime_version,
         networks: Vec::new(),
         failed: Vec::new(),
         interrupted: false,
     };
-    for (network, graph) in networks {
+    for network in networks {
         if interrupted() {
             found.interrupted = true;
             break;
         }
-        let subject = network_subject(network, graph, batch_size, 0)?;
+        let subject = network.subject(batch_size, 0)?;
         let estimate = match measure(runner, &subject, &Target::network()) {
             Ok(estimate) => estimate,
             Err(RunnerError::Model(reason)) => {
@@ -90,20 +107,29 @@ pub fn verify(
             }
             Err(error) => return Err(ProfileError::of_runner(error)),
         };
-        let prediction = predictor.as_ref().map(|predictor| predictor.predict(graph));
+        let prediction = predict(store, &setting, network, predictor.as_ref())?;
         let predicted_ms = prediction.as_ref().map(|prediction| prediction.ms);
-        if let (Some(run), Some(predicted_ms)) = (run, predicted_ms) {
-            let Estimate { median_ms, stderr_ms, .. } = estimate;
-            let check = NetworkCheck::new(subject.name.clone(), lower, predicted_ms, median_ms, stderr_ms);
-            store.insert_check(run, &check)?;
+        let Estimate { median_ms, stderr_ms, .. } = estimate;
+        let (mut structure, mut file) = (None, None);
+        match network {
+            GivenNetwork::Structure { lower, .. } => {
+                if let (Some(run), Some(predicted_ms)) = (run, predicted_ms) {
+                    let check = NetworkCheck::new(subject.name.clone(), lower, predicted_ms, median_ms, stderr_ms);
+                    store.insert_check(run, &check)?;
+                }
+                structure = Some(subject.name);
+            }
+            GivenNetwork::File { .. } => file = Some(subject.name),
         }
         let verified = Verified {
-            structure: subject.name,
             predicted_ms,
             interval: prediction.as_ref().and_then(|prediction| prediction.interval),
-            evidence: prediction.map(|prediction| prediction.evidence),
-            measured_ms: estimate.median_ms,
-            stderr_ms: estimate.stderr_ms,
+            evidence: prediction.as_ref().map(|prediction| prediction.evidence),
+            gaps: prediction.as_ref().filter(|_| file.is_some()).map(Prediction::gaps),
+            structure,
+            file,
+            measured_ms: median_ms,
+            stderr_ms,
         };
         on_network(&verified);
         found.networks.push(verified);
@@ -114,10 +140,32 @@ pub fn verify(
     Ok(found)
 }
 
+/// A network's prediction: by the table that was measured for it where there is one, else by the setting's.
+fn predict(
+    store: &mut Store,
+    setting: &Setting,
+    network: &GivenNetwork,
+    predictor: Option<&Predictor>,
+) -> Result<Option<Prediction>, LatencyError> {
+    let graph = network.graph();
+    let own = match network {
+        GivenNetwork::Structure { .. } => TableChoice::Best,
+        GivenNetwork::File { .. } => table_for(store, setting, graph)?,
+    };
+    if own == TableChoice::Best {
+        return Ok(predictor.map(|predictor| predictor.predict(graph)));
+    }
+    let before = store.choose_tables(own);
+    let own = Predictor::new(store, setting);
+    store.choose_tables(before);
+    Ok(own.ok().as_ref().or(predictor).map(|predictor| predictor.predict(graph)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::runner::mock::Mock;
     use super::*;
+    use crate::net::{LowerOptions, Network};
 
     #[test]
     fn times_come_beside_predictions_and_change_no_table() {
@@ -126,12 +174,12 @@ mod tests {
         let lower = LowerOptions::new(16, 10);
         let graph = network.lower(&lower).unwrap();
         let mut runner = Mock::new(|_, _| Ok(vec![2.0; 8]));
-        let networks = [(network, graph)];
-        let found = verify(&mut store, &mut runner, &networks, &lower, 1, &|| false, &mut |_| ()).unwrap();
+        let networks = [GivenNetwork::Structure { network, graph, lower }];
+        let found = verify(&mut store, &mut runner, &networks, 1, &|| false, &mut |_| ()).unwrap();
         assert_eq!(found.networks[0].measured_ms, 2.0);
         assert_eq!(found.networks[0].predicted_ms, None);
         assert!(store.rows(&found.setting).unwrap().is_empty());
-        let stopped = verify(&mut store, &mut runner, &networks, &lower, 1, &|| true, &mut |_| ()).unwrap();
+        let stopped = verify(&mut store, &mut runner, &networks, 1, &|| true, &mut |_| ()).unwrap();
         assert!(stopped.interrupted && stopped.networks.is_empty());
     }
 }

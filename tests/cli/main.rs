@@ -4,6 +4,7 @@ mod agent;
 mod bad_input;
 mod devices;
 mod export;
+mod foreign;
 #[cfg(unix)]
 #[path = "../support/peak_memory.rs"]
 mod peak_memory;

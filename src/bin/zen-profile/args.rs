@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use zen_nas::cli::{self, CompletionArgs, DatabaseArgs, LoweringArgs, OutputArgs, TableArgs, count, positive};
+use zen_nas::cli::{
+    self, CompletionArgs, DatabaseArgs, ImportArgs, LoweringArgs, OutputArgs, TableArgs, count, positive,
+};
 use zen_nas::latency::evaluate::DRAWS;
 use zen_nas::latency::table_file_help;
 use zen_nas::profile::{REMOTE_RUNNERS, RUNNERS};
@@ -14,7 +16,7 @@ use zen_nas::space::SPACES;
 use crate::remote::RuntimeArgs;
 
 /// Measures the operators of a search space on a device, and says how far predictions from them
-/// are from whole networks.
+/// are from whole networks; or, with --for, the operators of an ONNX file.
 ///
 /// Every operator is stored as it is measured: after Ctrl-C the same command goes on where it
 /// stopped.
@@ -33,11 +35,11 @@ pub struct Args {
 #[derive(Subcommand)]
 pub enum Command {
     /// Measure given networks as a whole, beside what the table predicts: the winner of a search,
-    /// before it is trained
+    /// before it is trained, or an ONNX file, before it is chosen
     Verify {
-        /// A structure, a file with one on each line, or - for stdin
+        /// A structure, a file with one on each line, an ONNX file, or - for stdin
         #[arg(value_name = "STRUCTURE|FILE", required = true)]
-        structures: Vec<String>,
+        networks: Vec<String>,
         /// Device to measure on; `cpu` is this machine
         #[arg(long, value_name = "NAME", default_value = "cpu")]
         device: String,
@@ -45,6 +47,8 @@ pub enum Command {
         runtime: RuntimeArgs,
         #[command(flatten)]
         lowering: LoweringArgs,
+        #[command(flatten)]
+        import: ImportArgs,
         /// Images in one inference call
         #[arg(long, value_name = "N", default_value = "1", value_parser = count, allow_negative_numbers = true)]
         batch_size: u32,
@@ -158,14 +162,24 @@ pub struct MeasureArgs {
     /// with and without squeeze-and-excitation]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub space: Vec<String>,
+    /// Measure exactly the operators of this ONNX file instead, then the whole file beside its prediction;
+    /// several may be given
+    #[arg(long = "for", value_name = "FILE", conflicts_with_all = ["space", "adapt_from", "only_check"])]
+    pub files: Vec<String>,
+    /// With --for: measure operators again that were measured before
+    #[arg(long, requires = "files")]
+    pub fresh: bool,
     #[command(flatten)]
     pub lowering: LoweringArgs,
+    #[command(flatten)]
+    pub import: ImportArgs,
     /// Images in one inference call
     #[arg(long, value_name = "N", default_value = "1", value_parser = count, allow_negative_numbers = true)]
     pub batch_size: u32,
-    /// End after about this time, the check included; the same command goes on
-    #[arg(long, value_name = "M", default_value = "10", value_parser = minutes, allow_negative_numbers = true)]
-    pub minutes: Duration,
+    /// End after about this time, the check included; the same command goes on [default: 10; with --for when
+    /// all is measured]
+    #[arg(long, value_name = "M", value_parser = minutes, allow_negative_numbers = true)]
+    pub minutes: Option<Duration>,
     /// End when this percentage of fresh networks, each predicted before it is measured, is within 10%
     #[arg(long, value_name = "PERCENT", default_value = "99", value_parser = percent, allow_negative_numbers = true)]
     pub target_within10: f64,
@@ -200,7 +214,8 @@ fn examples() -> &'static str {
   zen-profile --device ssh-host --host me@board.local --agent zen-agent-aarch64
   zen-profile devices
   zen-profile --device cpu --space idw --squeeze-excite --resolution 192
-  zen-profile verify best.txt
+  zen-profile --device cpu --for mobilenet.onnx
+  zen-profile verify best.txt mobilenet.onnx
   zen-profile list
   zen-profile show t4
   zen-profile report cpu --svg report.svg

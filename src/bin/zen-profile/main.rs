@@ -1,23 +1,26 @@
 //! `zen-profile`: latency tables, measured, listed and exported.
 
 mod args;
+mod given;
 mod remote;
 mod tables;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::Context;
 use clap::{CommandFactory, Parser};
-use zen_nas::cli::{self, DatabaseArgs, Exit, LoweringArgs, OutputArgs, Progress, SessionProgress};
+use zen_nas::cli::{self, DatabaseArgs, Exit, LoweringArgs, OutputArgs, SessionProgress};
 use zen_nas::latency::{LatencyError, Precision, Setting, SettingQuery, Store, resolve};
-use zen_nas::net::{LowerOptions, Network};
-use zen_nas::profile::{DriftOptions, PlanOptions, SessionOptions, Source, Target, profile, verify};
+use zen_nas::net::LowerOptions;
+use zen_nas::profile::{DriftOptions, PlanOptions, SessionOptions, Source, Target, profile};
 use zen_nas::report::ReportOptions;
 use zen_nas::space::{SPACES, Space};
 
 use self::args::{Args, Command, MeasureArgs};
-use self::remote::RuntimeArgs;
+
+/// Time of a session that measures a search space, unless another is asked for.
+const TIME_LIMIT: Duration = Duration::from_secs(600);
 
 /// Where the networks come from whose operators are measured.
 fn sources(spaces: &[String], lowering: &LoweringArgs) -> anyhow::Result<Vec<Source>> {
@@ -44,8 +47,9 @@ fn main() -> ExitCode {
         return Exit::Done.into();
     }
     cli::finish(match &args.command {
-        Some(Command::Verify { structures, device, runtime, lowering, batch_size, database, output }) => {
-            verify_networks(structures, device, runtime, lowering, *batch_size, database, output)
+        Some(Command::Verify { networks, device, runtime, lowering, import, batch_size, database, output }) => {
+            let options = given::ReadOptions { lowering, import: *import, batch_size: *batch_size, output };
+            given::verify_networks(networks, &options, device, runtime, database)
         }
         Some(Command::Devices { database, output }) => tables::devices(database, output),
         Some(Command::List { database, output }) => tables::list(database, output),
@@ -66,7 +70,8 @@ fn main() -> ExitCode {
             tables::print_evaluation(raw, networks.as_deref(), *draws, output)
         }
         None => match &args.measure.device {
-            Some(device) => measure(device, &args.measure),
+            Some(device) if args.measure.files.is_empty() => measure(device, &args.measure),
+            Some(device) => given::measure_for(device, &args.measure),
             None => Args::command()
                 .error(
                     clap::error::ErrorKind::MissingRequiredArgument,
@@ -103,7 +108,7 @@ fn measure(device: &str, args: &MeasureArgs) -> anyhow::Result<Exit> {
         plan: PlanOptions { sources, operators: args.operators as usize, seed: args.seed },
         batch_size: args.batch_size,
         networks: args.networks as usize,
-        time_limit: Some(args.minutes),
+        time_limit: Some(args.minutes.unwrap_or(TIME_LIMIT)),
         target_within10: Some(args.target_within10),
         operator_target: Target::operator(),
         network_target: Target::network(),
@@ -133,41 +138,4 @@ fn adaptable(store: &Store, table: &str, batch_size: u32) -> Result<Setting, Lat
         ..SettingQuery::default()
     };
     resolve(store, &query)
-}
-
-fn verify_networks(
-    structures: &[String],
-    device: &str,
-    runtime: &RuntimeArgs,
-    lowering: &LoweringArgs,
-    batch_size: u32,
-    database: &DatabaseArgs,
-    output: &OutputArgs,
-) -> anyhow::Result<Exit> {
-    let mut networks = Vec::new();
-    for argument in structures {
-        for structure in cli::read_structures(argument)? {
-            let network = Network::parse(&structure.text).with_context(|| structure.origin.clone())?;
-            let graph = network.lower(&lowering.options()).with_context(|| structure.origin.clone())?;
-            networks.push((network, graph));
-        }
-    }
-    let mut store = cli::open_store(database)?;
-    let mut runner = runtime.open(&store, device, output)?;
-    cli::interrupted();
-    let mut progress = Progress::new("verify", networks.len() as u64, output.quiet);
-    let mut done = 0;
-    let lower = lowering.options();
-    let found =
-        verify(&mut store, runner.as_mut(), &networks, &lower, batch_size, &cli::interrupted, &mut |network| {
-            done += 1;
-            progress.set(done, || format!("{:.3} ms", network.measured_ms));
-        })?;
-    progress.finish();
-    if output.json {
-        cli::print(&serde_json::to_string_pretty(&found)?);
-    } else {
-        cli::print(&cli::describe_verification(&found));
-    }
-    Ok(cli::verification_exit(&found))
 }

@@ -2,12 +2,13 @@
 
 use clap::Parser;
 use zen_nas::cli::{
-    self, CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, OutputArgs, SettingArgs, count, positive,
-    proxies_help,
+    self, CompletionArgs, ComputeArgs, DatabaseArgs, ImportArgs, LoweringArgs, OutputArgs, SettingArgs, count,
+    positive, proxies_help,
 };
 use zen_nas::score::{ComputeError, Sampling, Until};
 
-/// Prints scores, costs and predicted latency of structures, and compares scores with each other.
+/// Prints scores, costs and predicted latency of structures and of ONNX files, and compares scores with each
+/// other.
 ///
 /// A structure is a string such as 'SuperConvK3BNRELU(3,16,2,1)SuperResIDWE1K7(16,40,2,40,1)'. A file holds
 /// one on each line, or is CSV with a header: a column `structure`, and as far as there are columns
@@ -15,12 +16,16 @@ use zen_nas::score::{ComputeError, Sampling, Until};
 /// options --resolution, --classes and --squeeze-excite for that network. One bad structure does not
 /// stop the others.
 ///
+/// An ONNX file is read as it was written by whatever program: its parameters, its multiply-adds and its
+/// predicted latency are printed, and which share of that nothing is known about. Scores are defined for
+/// structures alone. Files come behind the structures in what is printed.
+///
 /// Proxies that draw weights are repeated until the standard error of their mean is small; scores are
 /// printed as mean +- standard error. The same seed gives the same numbers on any number of threads.
 #[derive(Parser)]
 #[command(name = "zen-score", version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}\n\n{}\n\n{}", proxies_help(), cli::SCORE_ADVICE, cli::exit_help()))]
 pub struct Args {
-    /// A structure, a file with structures or CSV, or - for stdin
+    /// A structure, a file with structures or CSV, an ONNX file, or - for stdin
     #[arg(value_name = "STRUCTURE|FILE", required_unless_present = "completions")]
     pub structures: Vec<String>,
     /// Proxies to print, separated by commas [default: zen-closed; with --compare all that draw nothing, and zen]
@@ -54,10 +59,12 @@ pub struct Args {
     pub setting: SettingArgs,
     #[command(flatten)]
     pub lowering: LoweringArgs,
+    #[command(flatten)]
+    pub import: ImportArgs,
     /// Leave the residual links out (the network that the Zen-score looks at)
     #[arg(long)]
     pub no_residual: bool,
-    /// With one structure and a device: the most expensive operators and how each time is known
+    /// With one network and a device: the most expensive operators and how each time is known
     #[arg(long, requires = "device")]
     pub explain: bool,
     #[command(flatten)]
@@ -73,6 +80,7 @@ pub struct Args {
 
 const EXAMPLES: &str = "Examples:
   zen-score zen-runs/t4-5ms-1795519895/best.txt --device t4
+  zen-score mobilenet.onnx --device pixel2 --explain
   zen-score networks.txt --proxy zen,params,flops --resolution 32 --classes 10 --csv
   zen-score networks.csv --compare --accuracy-column top1
   zen-search --max-flops 400M --json | jq -r .structure | zen-score - --device pixel2";

@@ -1,6 +1,7 @@
-//! `zen-score`: scores, costs and predicted latency of given structures, and how scores agree.
+//! `zen-score`: scores, costs and predicted latency of given networks, and how scores agree.
 
 mod args;
+mod files;
 
 use std::process::ExitCode;
 
@@ -11,7 +12,8 @@ use zen_nas::report::scores::{Board, Step, Subject, Work, compared, compared_nam
 use zen_nas::report::scores::{comparison_to_csv, networks_to_csv};
 use zen_nas::score::{Proxy, compare, find};
 
-use args::Args;
+use self::args::Args;
+use self::files::Files;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -37,7 +39,8 @@ fn score(args: &Args) -> anyhow::Result<Exit> {
         }
     });
     let opened = cli::open_table(args.setting.query().as_ref(), &args.database)?;
-    let subjects = read(args)?;
+    let (files, structures): (Vec<_>, Vec<_>) = args.structures.iter().partition(|argument| cli::is_onnx(argument));
+    let subjects = read(args, &structures)?;
     let work = Work {
         proxies: &proxies,
         sampling: args.sampling()?,
@@ -52,27 +55,27 @@ fn score(args: &Args) -> anyhow::Result<Exit> {
         }),
     });
     progress.finish();
-    print(args, &board, &proxies, opened.as_ref())?;
+    let files = files::look_at(args, &files, &work)?;
+    print(args, &board, &files, &proxies, opened.as_ref())?;
     if board.interrupted {
         let done = board.networks.len();
         args.output.note(format!("interrupted: {done} of {} networks are done", subjects.len()));
         return Ok(Exit::Interrupted);
     }
-    Ok(match board.missing {
+    let nothing = board.networks.iter().all(|network| network.scores.iter().all(|(_, score)| score.is_none()));
+    Ok(match board.missing + files.missing {
         0 => Exit::Done,
-        _ if board.networks.iter().all(|network| network.scores.iter().all(|(_, score)| score.is_none())) => {
-            Exit::BadInput
-        }
+        _ if nothing && files.networks.is_empty() => Exit::BadInput,
         _ => Exit::Partial,
     })
 }
 
-/// All networks that were named.
-fn read(args: &Args) -> anyhow::Result<Vec<Subject>> {
+/// All networks that were named as structures.
+fn read(args: &Args, arguments: &[&String]) -> anyhow::Result<Vec<Subject>> {
     let mut options = args.lowering.options();
     options.residual = !args.no_residual;
     let mut subjects = Vec::new();
-    for argument in &args.structures {
+    for argument in arguments {
         let networks = cli::read_networks(argument, options, args.accuracy_column.as_deref())?;
         if !networks.instead_of_options.is_empty() {
             let columns = networks.instead_of_options.join(", ");
@@ -86,33 +89,57 @@ fn read(args: &Args) -> anyhow::Result<Vec<Subject>> {
     Ok(subjects)
 }
 
-fn print(args: &Args, board: &Board, proxies: &[&dyn Proxy], opened: Option<&OpenTable>) -> anyhow::Result<()> {
-    let networks = &board.networks;
+fn print(
+    args: &Args,
+    board: &Board,
+    files: &Files,
+    proxies: &[&dyn Proxy],
+    opened: Option<&OpenTable>,
+) -> anyhow::Result<()> {
+    let (networks, foreign) = (&board.networks, files.networks());
     let names: Vec<_> = proxies.iter().map(|proxy| proxy.name()).collect();
     let comparison = args.compare.then(|| {
         let names = compared_names(networks, &names);
         (compare::compare(&names, &compared(networks, &names)), names)
     });
     if args.output.json {
+        let mut all = Vec::with_capacity(networks.len() + foreign.len());
+        for network in networks {
+            all.push(serde_json::to_value(network)?);
+        }
+        for network in &foreign {
+            all.push(serde_json::to_value(network)?);
+        }
         let value = match &comparison {
-            Some((groups, _)) => json!({ "networks": networks, "comparison": groups }),
-            None => json!(networks),
+            Some((groups, _)) => json!({ "networks": all, "comparison": groups }),
+            None => json!(all),
         };
         cli::print(&serde_json::to_string_pretty(&value)?);
         return Ok(());
     }
-    if networks.is_empty() {
+    if args.csv {
+        match comparison {
+            Some((groups, _)) => cli::print(&comparison_to_csv(&groups)),
+            None if networks.is_empty() && foreign.is_empty() => {}
+            None => cli::print(&networks_to_csv(networks, &foreign, &names)),
+        }
         return Ok(());
     }
-    match (comparison, &networks[..]) {
-        (Some((groups, _)), _) if args.csv => cli::print(&comparison_to_csv(&groups)),
-        (None, _) if args.csv => cli::print(&networks_to_csv(networks, &names)),
+    let mut parts = match (comparison, &networks[..]) {
+        (_, []) => Vec::new(),
         (Some((groups, names)), _) => {
-            let (table, text) = (cli::score_table(networks, opened), cli::describe_comparison(&groups, &names));
-            cli::print(&format!("{table}\n\n{text}"));
+            vec![cli::score_table(networks, opened), cli::describe_comparison(&groups, &names)]
         }
-        (None, [network]) => cli::print(&cli::describe_scored(network, opened, args.explain)),
-        (None, _) => cli::print(&cli::score_table(networks, opened)),
+        (None, [network]) => vec![cli::describe_scored(network, opened, args.explain)],
+        (None, _) => vec![cli::score_table(networks, opened)],
+    };
+    match &files.networks[..] {
+        [] => {}
+        [file] => parts.push(cli::describe_foreign(&file.network, file.table.as_ref().or(opened), args.explain)),
+        _ => parts.push(cli::foreign_table(&foreign)),
+    }
+    if !parts.is_empty() {
+        cli::print(&parts.join("\n\n"));
     }
     Ok(())
 }

@@ -173,14 +173,14 @@ fn spec(args: &Args, store: &Store) -> anyhow::Result<RunSpec> {
     let per_call = |ms: f64| setting.as_ref().map(|setting| ms * setting.batch_size as f64);
     let initial = match &args.initial {
         Some(argument) => cli::read_structures(argument)?.remove(0).text.trim().to_owned(),
-        None => space.initial_structure(args.lowering.resolution).to_owned(),
+        None => space.initial_structure(args.lowering.resolution()).to_owned(),
     };
     Ok(RunSpec {
         format: RUN_FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         space: space.name.to_owned(),
         initial,
-        resolution: args.lowering.resolution,
+        resolution: args.lowering.resolution(),
         classes: args.lowering.classes,
         squeeze_excite: args.lowering.squeeze_excite,
         proxy: args.proxy.clone(),

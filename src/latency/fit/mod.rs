@@ -27,6 +27,13 @@ use super::{LatencyError, Prior, Setting};
 /// # Errors
 /// When there is no convolution among the rows.
 pub fn fit_prior(rows: &[Row], setting: &Setting) -> Result<Prior, LatencyError> {
+    let kept: Vec<Row>;
+    let rows = if rows.iter().any(Row::is_merged) {
+        kept = rows.iter().filter(|row| !row.is_merged()).cloned().collect();
+        &kept
+    } else {
+        rows
+    };
     if setting.threads > 0 {
         Ok(Prior::Processor(processor::fit_processor(rows, setting)?))
     } else {

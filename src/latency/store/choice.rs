@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::super::{IMPORTED, LatencyError, Setting};
+use super::super::{GIVEN_OPERATORS_METHOD, IMPORTED, LatencyError, Setting};
 use super::{RunId, Store};
 
 /// Which table to read where a setting has several.
@@ -59,7 +59,7 @@ pub struct SettingTable {
     pub runs: Vec<RunId>,
     /// Whether predictions are made from it.
     pub counts: bool,
-    /// Whether it has operators from a run that is finished.
+    /// Whether it has operators from a run that is finished, and not for given networks alone.
     pub finished: bool,
     /// Whether it has operators or a model.
     filled: bool,
@@ -81,7 +81,8 @@ impl Store {
     pub fn tables(&self, setting: &Setting) -> Result<Vec<SettingTable>, LatencyError> {
         let read = || -> rusqlite::Result<Vec<StoredRun>> {
             let mut statement = self.connection.prepare(
-                "SELECT r.id, r.shipped, r.host, r.finished_at IS NOT NULL,
+                "SELECT r.id, r.shipped, r.host,
+                     r.finished_at IS NOT NULL AND substr(r.method, 1, length(?2)) <> ?2,
                      EXISTS (SELECT 1 FROM measurement m
                          WHERE m.run_id = r.id AND m.evidence >= 1 AND m.median_ms IS NOT NULL),
                      EXISTS (SELECT 1 FROM coefficient c WHERE c.run_id = r.id)
@@ -90,7 +91,7 @@ impl Store {
             let fields = |row: &rusqlite::Row<'_>| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
             };
-            statement.query_map([setting.id()], fields)?.collect()
+            statement.query_map([setting.id().as_str(), GIVEN_OPERATORS_METHOD], fields)?.collect()
         };
         let mut tables: Vec<SettingTable> = Vec::new();
         for (id, name, host, finished, timed, model) in

@@ -104,6 +104,17 @@ pub struct Row {
     pub evidence: Evidence,
 }
 
+/// Time of a row that says: the runtime ran no node of its own for the operator, what it takes is in the rows
+/// of its neighbours. No node is as short as a nanosecond.
+pub const MERGED_MS: f64 = 1e-6;
+
+impl Row {
+    /// Whether the operator had no node of its own, so that its time says nothing about others.
+    pub fn is_merged(&self) -> bool {
+        self.ms <= MERGED_MS
+    }
+}
+
 /// A whole network, predicted and measured on the run's setting.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct NetworkCheck {

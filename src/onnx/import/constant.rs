@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use tract_onnx::prelude::f16;
 
-use super::messages::{Tensor, data_type};
+use super::messages::{Tensor, attribute_type, data_type};
+use super::network::Node;
 
 /// Largest rank of a tensor that is read.
 pub const MAX_RANK: usize = 8;
@@ -116,6 +117,37 @@ impl Constant {
         check_length(tensor, elements)?;
         let few = elements <= MAX_VALUES as u64;
         Ok(constant(if few { values(tensor, elements as usize).map(Rc::new) } else { None }))
+    }
+    /// The tensor of a node `Constant`.
+    ///
+    /// # Errors
+    /// When it holds none, or one that [`Constant::read`] refuses.
+    pub fn of_node(node: &Node) -> Result<Self, String> {
+        let own = |dims: Vec<u64>, values: Values| {
+            let data_type = if values.integers().is_some() { data_type::INT64 } else { data_type::FLOAT };
+            let kept = values.len() <= MAX_VALUES;
+            Constant { dims, values: kept.then(|| Rc::new(values)), data_type, is_external: false, in_node: true }
+        };
+        if let Some(attribute) = node.attribute("value", attribute_type::TENSOR)? {
+            let tensor = attribute.t.as_ref().ok_or("its attribute `value` holds no tensor")?;
+            return Constant::read(tensor, true);
+        }
+        if let Some(value) = node.int("value_int")? {
+            return Ok(own(vec![], Values::Integers(vec![value])));
+        }
+        if let Some(value) = node.float("value_float")? {
+            return Ok(own(vec![], Values::Floats(vec![value])));
+        }
+        if let Some(values) = node.ints("value_ints")? {
+            return Ok(own(vec![values.len() as u64], Values::Integers(values.to_vec())));
+        }
+        if let Some(values) = node.floats("value_floats")? {
+            return Ok(own(
+                vec![values.len() as u64],
+                Values::Floats(values.iter().map(|value| (*value).into()).collect()),
+            ));
+        }
+        Err("it holds no numbers".to_owned())
     }
 }
 

@@ -113,8 +113,17 @@ fn limited(count: u64, limit: u64, what: &str) -> Result<(), Problem> {
 }
 
 /// Calls `visit` with number and content of each field of a message; numbers have no content.
-fn each_field(mut bytes: &[u8], mut visit: impl FnMut(u64, &[u8]) -> Result<(), Problem>) -> Result<(), Problem> {
+fn each_field(bytes: &[u8], mut visit: impl FnMut(u64, &[u8]) -> Result<(), Problem>) -> Result<(), Problem> {
+    each_raw_field(bytes, |number, content, _| visit(number, content))
+}
+
+/// As [`each_field`], with the whole field as it stands, to be copied.
+pub(super) fn each_raw_field(
+    mut bytes: &[u8],
+    mut visit: impl FnMut(u64, &[u8], &[u8]) -> Result<(), Problem>,
+) -> Result<(), Problem> {
     while !bytes.is_empty() {
+        let whole = bytes;
         let key = varint(&mut bytes)?;
         let content = match key & 7 {
             0 => {
@@ -129,7 +138,7 @@ fn each_field(mut bytes: &[u8], mut visit: impl FnMut(u64, &[u8]) -> Result<(), 
             5 => skipped(&mut bytes, 4)?,
             _ => return Err(Problem::Decode(format!("a field of the unknown kind {}", key & 7))),
         };
-        visit(key >> 3, content)?;
+        visit(key >> 3, content, &whole[..whole.len() - bytes.len()])?;
     }
     Ok(())
 }

@@ -13,11 +13,21 @@ const IMAGE_CHANNELS: [u64; 3] = [1, 3, 4];
 /// Types that no pixel has: strings, truth values, complex numbers.
 const NO_PIXELS: [i32; 4] = [8, 9, 14, 15];
 
+/// The input that is the image.
+#[derive(Debug)]
+pub(super) struct Image {
+    pub name: String,
+    /// Its dimensions in the file's order, with one image.
+    pub dims: Vec<u64>,
+    /// Whether the file leaves any of them open.
+    pub is_open: bool,
+}
+
 /// Finds the image among the inputs and adds it.
 ///
 /// # Errors
 /// When no input, or more than one, has the dimensions of an image, or its size is open.
-pub(super) fn add(reader: &mut Reader, options: &ImportOptions) -> Result<(), Problem> {
+pub(super) fn add(reader: &mut Reader, options: &ImportOptions) -> Result<Image, Problem> {
     let mut used = vec![false; reader.network.values()];
     for id in reader.network.nodes.iter().flat_map(|node| node.inputs.iter().flatten()) {
         used[*id] = true;
@@ -50,12 +60,12 @@ pub(super) fn add(reader: &mut Reader, options: &ImportOptions) -> Result<(), Pr
             format!("the input has {} dimensions, but an image has four (batch, channels, height, width)", dims.len());
         return Err(problem(reason));
     }
-    if let Some(batch) = fixed(batch).map_err(problem)? {
-        reader.file_batch = Some(batch);
-    }
+    reader.file_batch = fixed(batch).map_err(problem)?;
     let sizes: Vec<Option<u64>> = image.iter().map(fixed).collect::<Result<_, _>>().map_err(problem)?;
     let (dims, channel_axis) = resolved(&sizes, options).map_err(problem)?;
-    reader.image(*id, dims, channel_axis)
+    let is_open = reader.file_batch.is_none() || sizes.contains(&None);
+    reader.image(*id, dims.clone(), channel_axis)?;
+    Ok(Image { name: info.name.clone(), dims, is_open })
 }
 
 /// A size, if it is a number.

@@ -4,9 +4,12 @@
 //! Only sizes are needed, so weights are neither copied nor looked at, and may stand in external
 //! data that is not there. The stages: `decode` (bytes to messages, with limits), `network` (names
 //! to numbers), `order` (what the outputs need, in order), `rewrite` (several nodes that stand for
-//! one operator become one), `operators` (one reader for each operation, drawing on `reader`).
+//! one operator become one), `operators` (one reader for each operation, drawing through `call` on
+//! `reader`). `runnable` makes a file that runtimes can be timed with.
 //! Not here: running the network, its weights' values, writing ONNX (`export`).
 
+mod absorbed;
+mod call;
 mod constant;
 mod decode;
 mod error;
@@ -17,6 +20,7 @@ mod operators;
 mod order;
 mod reader;
 mod rewrite;
+mod runnable;
 mod tensor;
 mod unknown;
 mod window;
@@ -27,14 +31,17 @@ use std::path::Path;
 use prost::bytes::Bytes;
 use rustc_hash::FxHashSet;
 
+use self::call::Call;
 use self::error::Problem;
+use self::image::Image;
 use self::messages::Model;
 use self::network::{Network, Node};
-use self::reader::{Call, Reader};
+use self::reader::Reader;
 use super::error::MAX_MODEL_BYTES;
 use crate::net::{Graph, Shape};
 
 pub use self::error::ImportError;
+pub use self::runnable::{Runnable, runnable};
 
 /// Versions of ONNX's operators whose meaning is known here.
 pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=26;
@@ -56,6 +63,8 @@ pub struct Imported {
     pub graph: Graph,
     /// Size of the image.
     pub input: Shape,
+    /// Images in one run, where the file fixes them.
+    pub batch_size: Option<u64>,
     /// Whether the file describes int8 arithmetic (quantise and dequantise nodes or integer
     /// operators); the graph has none of these nodes.
     pub is_quantised: bool,
@@ -81,16 +90,21 @@ pub fn import(path: &Path) -> Result<Imported, ImportError> {
 /// When the file cannot be read, is no whole ONNX model, describes no inference network on one
 /// image, or holds a node whose output size cannot be known. Errors name file, node and the way out.
 pub fn import_with(path: &Path, options: &ImportOptions) -> Result<Imported, ImportError> {
+    let (name, bytes) = read_file(path)?;
+    from_bytes(&name, bytes, options).map(|(imported, _)| imported)
+}
+
+/// A file's name for messages, and its bytes: not many more than are read.
+fn read_file(path: &Path) -> Result<(String, Bytes), ImportError> {
     let read = |source| ImportError::Read { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(read)?;
-    let name = path.display().to_string();
     let size = file.metadata().map_err(read)?.len();
     if size > MAX_MODEL_BYTES {
-        return Err(ImportError::TooLarge { file: name, bytes: size, limit: MAX_MODEL_BYTES });
+        return Err(ImportError::TooLarge { file: path.display().to_string(), bytes: size, limit: MAX_MODEL_BYTES });
     }
     let mut bytes = Vec::new();
     file.take(MAX_MODEL_BYTES + 1).read_to_end(&mut bytes).map_err(read)?;
-    from_bytes(&name, Bytes::from(bytes), options)
+    Ok((path.display().to_string(), Bytes::from(bytes)))
 }
 
 /// As [`import_with`], from memory, which is copied once; `name` stands in errors.
@@ -98,10 +112,10 @@ pub fn import_with(path: &Path, options: &ImportOptions) -> Result<Imported, Imp
 /// # Errors
 /// As [`import_with`].
 pub fn import_bytes(name: &str, bytes: &[u8], options: &ImportOptions) -> Result<Imported, ImportError> {
-    from_bytes(name, Bytes::copy_from_slice(bytes), options)
+    from_bytes(name, Bytes::copy_from_slice(bytes), options).map(|(imported, _)| imported)
 }
 
-fn from_bytes(name: &str, bytes: Bytes, options: &ImportOptions) -> Result<Imported, ImportError> {
+fn from_bytes(name: &str, bytes: Bytes, options: &ImportOptions) -> Result<(Imported, Image), ImportError> {
     let size = bytes.len() as u64;
     if size > MAX_MODEL_BYTES {
         return Err(ImportError::TooLarge { file: name.to_owned(), bytes: size, limit: MAX_MODEL_BYTES });
@@ -109,7 +123,7 @@ fn from_bytes(name: &str, bytes: Bytes, options: &ImportOptions) -> Result<Impor
     decode::decode(bytes).and_then(|model| read(model, options)).map_err(|problem| problem.in_file(name))
 }
 
-fn read(model: Model, options: &ImportOptions) -> Result<Imported, Problem> {
+fn read(model: Model, options: &ImportOptions) -> Result<(Imported, Image), Problem> {
     let mut notes = Vec::new();
     let opset = opset(&model, &mut notes)?;
     if !model.training_info.is_empty() {
@@ -125,12 +139,12 @@ fn read(model: Model, options: &ImportOptions) -> Result<Imported, Problem> {
     }
     order::drop_unused(&mut network);
     order::sort(&mut network)?;
-    let is_quantised = rewrite::rewrite(&mut network, &mut notes);
+    let is_quantised = rewrite::rewrite(&mut network);
     order::drop_unused(&mut network);
 
     let mut reader = Reader::new(&network, opset);
     reader.notes = notes;
-    image::add(&mut reader, options)?;
+    let image = image::add(&mut reader, options)?;
     let readers = operators::readers();
     for node in &network.nodes {
         let mut call = Call { reader: &mut reader, node };
@@ -138,12 +152,13 @@ fn read(model: Model, options: &ImportOptions) -> Result<Imported, Problem> {
         let read = known.copied().unwrap_or(unknown::read);
         read(&mut call).map_err(|reason| node.problem(reason))?;
     }
-    let Reader { graph, notes, .. } = reader;
+    let Reader { graph, notes, file_batch, .. } = reader;
     if graph.operators().len() < 2 {
         return Err(Problem::Model("no output depends on its image; is it a network?".to_owned()));
     }
     let input = graph.operators()[0].shape;
-    Ok(Imported { graph, input, is_quantised, opset, producer, notes })
+    let imported = Imported { graph, input, batch_size: file_batch, is_quantised, opset, producer, notes };
+    Ok((imported, image))
 }
 
 /// The version of ONNX's own operators.

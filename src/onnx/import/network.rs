@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::constant::Constant;
 use super::error::{Problem, shown};
-use super::messages::{Attribute, Graph, Model, TensorShape, ValueInfo, attribute_type, data_type};
+use super::messages::{Attribute, Graph, Model, TensorShape, ValueInfo, attribute_type};
 
 /// Number of a value in its [`Network`].
 pub(super) type ValueId = usize;
@@ -60,7 +60,7 @@ impl Node {
         }
     }
 
-    fn attribute(&self, name: &str, expected: i32) -> Result<Option<&Attribute>, String> {
+    pub fn attribute(&self, name: &str, expected: i32) -> Result<Option<&Attribute>, String> {
         let Some(attribute) = self.attributes.iter().find(|attribute| attribute.name == name) else {
             return Ok(None);
         };
@@ -164,7 +164,7 @@ impl Network {
     }
 
     fn read_node(&mut self, place: usize, node: super::messages::Node, names: &mut Names) -> Result<(), Problem> {
-        let label = if node.name.is_empty() { format!("number {}", place + 1) } else { node.name };
+        let label = label(&node.name, place);
         let own = OWN_DOMAINS.contains(&node.domain.as_str());
         let mut read = Node {
             operation: node.op_type,
@@ -186,7 +186,7 @@ impl Network {
             return Err(read.problem("it holds graphs, and control flow has no fixed cost; export without it"));
         }
         if own && read.operation == "Constant" {
-            let constant = constant_node(&read).map_err(|reason| read.problem(reason))?;
+            let constant = Constant::of_node(&read).map_err(|reason| read.problem(reason))?;
             let output = node.output.first().map_or("", String::as_str);
             return self.add_constant(output, constant, names);
         }
@@ -261,35 +261,9 @@ impl Network {
     }
 }
 
-/// The tensor of a node `Constant`.
-fn constant_node(node: &Node) -> Result<Constant, String> {
-    use super::constant::Values;
-    use std::rc::Rc;
-    let own = |dims: Vec<u64>, values: Values| {
-        let data_type = if values.integers().is_some() { data_type::INT64 } else { data_type::FLOAT };
-        let kept = values.len() <= super::constant::MAX_VALUES;
-        Constant { dims, values: kept.then(|| Rc::new(values)), data_type, is_external: false, in_node: true }
-    };
-    if let Some(attribute) = node.attribute("value", attribute_type::TENSOR)? {
-        let tensor = attribute.t.as_ref().ok_or("its attribute `value` holds no tensor")?;
-        return Constant::read(tensor, true);
-    }
-    if let Some(value) = node.int("value_int")? {
-        return Ok(own(vec![], Values::Integers(vec![value])));
-    }
-    if let Some(value) = node.float("value_float")? {
-        return Ok(own(vec![], Values::Floats(vec![value])));
-    }
-    if let Some(values) = node.ints("value_ints")? {
-        return Ok(own(vec![values.len() as u64], Values::Integers(values.to_vec())));
-    }
-    if let Some(values) = node.floats("value_floats")? {
-        return Ok(own(
-            vec![values.len() as u64],
-            Values::Floats(values.iter().map(|value| (*value).into()).collect()),
-        ));
-    }
-    Err("it holds no numbers".to_owned())
+/// What a node is called in messages and in the graph.
+pub(super) fn label(name: &str, place: usize) -> String {
+    if name.is_empty() { format!("number {}", place + 1) } else { name.to_owned() }
 }
 
 fn twice(name: &str) -> Problem {

@@ -1,7 +1,7 @@
 //! Nodes whose operation nothing here knows: their sizes must stand in the file.
 
+use super::call::{Call, Draft};
 use super::network::Node;
-use super::reader::{Call, Draft};
 use crate::net::ForeignKind;
 
 /// Reads a node as [`ForeignKind::Unknown`].

@@ -66,3 +66,28 @@ pub struct Outcome {
     /// Of a farm: how each member did; empty for a single machine.
     pub members: Vec<MemberReport>,
 }
+
+impl Outcome {
+    /// Nothing was measured yet.
+    pub(in super::super) fn begun(setting: Setting, run: RunId) -> Self {
+        Self {
+            setting,
+            evidence: Evidence::Measured,
+            run,
+            ending: Ending::Complete,
+            measured: 0,
+            stored: 0,
+            remaining: 0,
+            inside_networks: 0,
+            failed: Vec::new(),
+            left_out: None,
+            check: None,
+            chosen_bias: None,
+            more_time: None,
+            settled: 0,
+            unsettled: 0,
+            drift: None,
+            members: Vec::new(),
+        }
+    }
+}

@@ -1,8 +1,10 @@
 //! Scored networks and comparisons as CSV. Columns only ever come after those that are there; an
 //! unknown value is an empty field. What `zen-score` writes it also reads.
 
-use super::ScoredNetwork;
+use super::{ForeignNetwork, ScoredNetwork};
 use crate::latency::Prediction;
+use crate::net::Cost;
+use crate::score::Scored;
 use crate::score::compare::GroupComparison;
 
 /// Columns of every network, before those of the scores.
@@ -32,14 +34,19 @@ const LATENCY: [&str; 8] = [
     "latency_extrapolated_share",
 ];
 
+/// Columns of networks from files, last, where there are any.
+const FILES: [&str; 3] = ["file", "latency_without_evidence_share", "latency_approximated_share"];
+
 /// Columns of a comparison, one line for each pair of figures.
 const COMPARISON: [&str; 10] =
     ["dataset", "resolution", "classes", "a", "b", "networks", "kendall_tau", "low", "high", "kendall_tau_by_chance"];
 
 /// One line for each network: what it is and costs, then for each proxy its score, `<proxy>_standard_error`
-/// and `<proxy>_draws`, then the latency where one was predicted.
-pub fn networks_to_csv(networks: &[ScoredNetwork], proxies: &[&str]) -> String {
-    let latency = networks.iter().any(|network| network.latency.is_some());
+/// and `<proxy>_draws`, then the latency where one was predicted, then what only files have. What a file
+/// does not say of its network is empty.
+pub fn networks_to_csv(networks: &[ScoredNetwork], files: &[ForeignNetwork], proxies: &[&str]) -> String {
+    let latency = networks.iter().any(|network| network.latency.is_some())
+        || files.iter().any(|network| network.latency.is_some());
     let mut header: Vec<String> = NETWORK.map(str::to_owned).to_vec();
     for proxy in proxies {
         header.extend([(*proxy).to_owned(), format!("{proxy}_standard_error"), format!("{proxy}_draws")]);
@@ -47,6 +54,10 @@ pub fn networks_to_csv(networks: &[ScoredNetwork], proxies: &[&str]) -> String {
     if latency {
         header.extend(LATENCY.map(str::to_owned));
     }
+    if !files.is_empty() {
+        header.extend(FILES.map(str::to_owned));
+    }
+    let columns = header.len();
     let lines = networks.iter().map(|network| {
         let mut fields = vec![
             text(network.name.as_ref()),
@@ -57,23 +68,45 @@ pub fn networks_to_csv(networks: &[ScoredNetwork], proxies: &[&str]) -> String {
             text(network.dataset.as_ref()),
             text(network.accuracy),
             network.layers.to_string(),
-            network.cost.parameters.to_string(),
-            network.cost.flops.to_string(),
-            network.cost.peak_activation_bytes.to_string(),
         ];
-        for proxy in proxies {
-            let found = network.scores.iter().find(|(name, _)| name == proxy);
-            let found = found.and_then(|(_, scored)| *scored).map(|scored| scored.evaluation);
-            fields.push(text(found.map(|found| found.score)));
-            fields.push(text(found.and_then(|found| found.standard_error)));
-            fields.push(text(found.map(|found| found.draws)));
-        }
-        if let Some(prediction) = &network.latency {
-            fields.extend(latency_fields(prediction));
-        }
+        fields.extend(cost_fields(&network.cost));
+        fields.extend(score_fields(&network.scores, proxies));
+        fields.extend(network.latency.iter().flat_map(latency_fields));
+        fields.resize(columns, String::new());
         fields
     });
-    to_text(header, lines)
+    let files = files.iter().map(|network| {
+        let side = (network.input.height == network.input.width).then_some(network.input.height);
+        let mut fields = vec![network.name.clone(), String::new(), text(side)];
+        fields.resize(NETWORK.len() - 3, String::new());
+        fields.extend(cost_fields(&network.cost));
+        fields.extend(score_fields(&network.scores, proxies));
+        fields.extend(network.latency.iter().flat_map(latency_fields));
+        fields.push(network.file.clone());
+        let gaps = network.gaps.as_ref();
+        fields.push(text(gaps.map(|gaps| gaps.without_evidence_share)));
+        fields.push(text(gaps.map(|gaps| gaps.approximated_share)));
+        fields
+    });
+    to_text(header, lines.chain(files))
+}
+
+fn cost_fields(cost: &Cost) -> [String; 3] {
+    [cost.parameters, cost.flops, cost.peak_activation_bytes].map(|figure| figure.to_string())
+}
+
+/// Three fields for each proxy.
+fn score_fields(scores: &[(&'static str, Option<Scored>)], proxies: &[&str]) -> Vec<String> {
+    let of_proxy = |proxy: &&str| {
+        let found = scores.iter().find(|(name, _)| name == proxy);
+        let found = found.and_then(|(_, scored)| *scored).map(|scored| scored.evaluation);
+        [
+            text(found.map(|found| found.score)),
+            text(found.and_then(|found| found.standard_error)),
+            text(found.map(|found| found.draws)),
+        ]
+    };
+    proxies.iter().flat_map(of_proxy).collect()
 }
 
 fn latency_fields(prediction: &Prediction) -> [String; LATENCY.len()] {

@@ -1,9 +1,11 @@
 //! Scores, costs and predicted latency of given networks, side by side.
 //!
-//! `work` evaluates, with progress and a way to stop; `csv` writes. Not here: reading networks and
+//! `work` evaluates, with progress and a way to stop; `foreign` does what can be done for networks that
+//! were read from a file; `csv` writes. Not here: reading networks and
 //! printing for people (`cli`), what a score is (`score`), how figures agree (`score::compare`).
 
 mod csv;
+mod foreign;
 mod work;
 
 use serde::{Serialize, Serializer};
@@ -14,6 +16,7 @@ use crate::score::compare::{Compared, Group};
 use crate::score::{ScoreError, Scored};
 
 pub use self::csv::{comparison_to_csv, networks_to_csv};
+pub use foreign::ForeignNetwork;
 pub use work::{Board, Step, Work};
 
 /// A network to look at.

@@ -110,7 +110,7 @@ fn lower(subject: &Subject) -> Result<(Network, Graph), Missing> {
 }
 
 /// None if `stop` said so.
-fn score(
+pub(super) fn score(
     evaluator: &mut Evaluator,
     proxy: &dyn Proxy,
     graph: &Graph,

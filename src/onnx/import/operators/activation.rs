@@ -1,6 +1,6 @@
 //! Activations.
 
-use super::super::reader::Call;
+use super::super::call::Call;
 use super::Family;
 use crate::net::{Activation, ForeignKind, OperatorKind};
 
@@ -44,7 +44,7 @@ fn clip(call: &mut Call) -> Result<(), String> {
     }
 }
 
-/// A slope for each channel, or another number of them.
+/// A slope for each channel, or another number of them: PyTorch's default is one for all.
 fn prelu(call: &mut Call) -> Result<(), String> {
     call.check_weights(1..2)?;
     let input = call.input(0)?;
@@ -54,5 +54,6 @@ fn prelu(call: &mut Call) -> Result<(), String> {
     if is_fixed && owned == channels && call.input(0)?.shape()?.channels as u64 == channels {
         return call.operator(OperatorKind::Activation(Activation::PRelu), [0, 0], dims, axis);
     }
-    call.foreign_output(0, ForeignKind::Elementwise, dims, axis, owned)
+    let kind = if is_fixed { ForeignKind::Activation(Activation::PRelu) } else { ForeignKind::Elementwise };
+    call.foreign_output(0, kind, dims, axis, owned)
 }

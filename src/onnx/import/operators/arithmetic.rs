@@ -1,9 +1,9 @@
 //! Functions of the values one by one: of one map, of two, of a map and weights; and the same on
 //! the few numbers of shapes.
 
+use super::super::call::{Call, Draft};
 use super::super::constant::Values;
 use super::super::error::listed;
-use super::super::reader::{Call, Draft};
 use super::super::tensor::Tensor;
 use super::Family;
 use crate::net::{Activation, ForeignKind, OperatorId, OperatorKind};

@@ -1,11 +1,15 @@
 //! Convolutions, also transposed ones.
 
-use super::super::reader::{Call, Draft};
+use super::super::call::{Call, Draft};
+use super::super::error::shown;
 use super::super::window::Window;
 use super::Family;
-use crate::net::{ForeignKind, OperatorKind};
+use crate::net::{Activation, ForeignKind, OperatorKind};
 
 pub(super) const READERS: Family = &[("Conv", conv), ("ConvTranspose", conv_transpose)];
+
+/// Place of the map that onnxruntime's fused convolution adds.
+const SUM: usize = 3;
 
 /// Sizes of map, weights and groups, checked against one another.
 struct Sizes {
@@ -79,25 +83,51 @@ fn conv(call: &mut Call) -> Result<(), String> {
     let bias = call.node.input(2).is_some();
     let owned = call.claim_with_bias(1, 2);
     let expected = sizes.weights + if bias { out_channels } else { 0 };
-    let is_static = call.maps().count() == 1;
+    let is_fixed = |place: usize| call.optional(place).is_none_or(|tensor| tensor.map.is_none());
+    let is_static = is_fixed(1) && is_fixed(2);
     if is_static
         && owned == expected
         && batch == 1
         && let Some((kernel, stride)) = same(call, &window, &sizes.spatial, &output)
     {
         let kind = OperatorKind::Conv { kernel, stride, groups: groups as u32, bias };
-        return call.operator(kind, [0, 0], dims, 1);
+        call.operator(kind, [0, 0], dims, 1)?;
+        return fused(call);
     }
     let pair = |sides: &[u64]| Window::pair(sides);
     let draft = match (pair(&window.kernel), pair(&window.stride), pair(&window.dilation)) {
         (Some(kernel), Some(stride), Some(dilation)) => Draft {
             kind: ForeignKind::Conv { kernel, stride, dilation, groups: groups as u32, transposed: false },
             flops,
-            approximation: approximation(&window, is_static, owned == expected),
+            approximation: approximation(&window, &sizes.spatial, &output, is_static, owned == expected),
         },
         _ => Draft { kind: ForeignKind::Unknown, flops, approximation: Some("a convolution over three dimensions") },
     };
-    call.foreign_output(0, draft, dims, 1, owned)
+    call.foreign_output(0, draft, dims, 1, owned)?;
+    fused(call)
+}
+
+/// What onnxruntime fuses into a convolution when it writes an optimised model: a sum, then an activation.
+fn fused(call: &mut Call) -> Result<(), String> {
+    if call.optional(SUM).is_some_and(|tensor| tensor.map.is_some()) {
+        call.add_to_output(SUM)?;
+    }
+    let Some(name) = call.node.text("activation")?.cloned() else { return Ok(()) };
+    let parameters = call.node.floats("activation_params")?.unwrap_or(&[]);
+    let activation = match (&name[..], parameters) {
+        (b"Relu", _) => Activation::Relu,
+        (b"Clip", [least, most]) if (*least, *most) == (0.0, 6.0) => Activation::Relu6,
+        (b"LeakyRelu", _) => Activation::LeakyRelu,
+        (b"Sigmoid", _) => Activation::Sigmoid,
+        (b"HardSigmoid", _) => Activation::HardSigmoid,
+        (b"Tanh", _) => Activation::Tanh,
+        _ => {
+            let name = String::from_utf8_lossy(&name);
+            call.note(&format!("the activation {} inside FusedConv is not counted", shown(&name)));
+            return Ok(());
+        }
+    };
+    call.activate_output(activation)
 }
 
 /// Kernel and stride of a square convolution with an odd kernel and "same" padding, whether that is
@@ -118,7 +148,13 @@ fn same(call: &mut Call, window: &Window, input: &[u64], output: &[u64]) -> Opti
 }
 
 /// How the latency of a convolution that is not of the first class is estimated.
-fn approximation(window: &Window, is_static: bool, is_owned: bool) -> Option<&'static str> {
+fn approximation(
+    window: &Window,
+    input: &[u64],
+    output: &[u64],
+    is_static: bool,
+    is_owned: bool,
+) -> Option<&'static str> {
     let differs = |sides: &[u64]| sides.iter().any(|side| *side != sides[0]);
     if !is_static {
         return Some("weights that are computed; timed as if they were fixed");
@@ -135,7 +171,21 @@ fn approximation(window: &Window, is_static: bool, is_owned: bool) -> Option<&'s
     if !is_owned {
         return Some("weights that are shared or made of several");
     }
+    if divides(window, input, output) {
+        return None;
+    }
     Some("padding that is not \"same\"; timed for an input of output times stride")
+}
+
+/// Whether an even kernel makes of each `stride` pixels one, as operators with one are timed: patches, and
+/// kernels twice their stride padded alike.
+fn divides(window: &Window, input: &[u64], output: &[u64]) -> bool {
+    let (kernel, stride) = (window.kernel[0], window.stride[0]);
+    let Some(padding) = kernel.checked_sub(stride).filter(|_| kernel % 2 == 0) else { return false };
+    let (before, behind) = (padding / 2, padding - padding / 2);
+    window.before.iter().all(|pad| *pad == before)
+        && window.behind.iter().all(|pad| *pad == behind)
+        && input.iter().zip(output).all(|(input, output)| *input == output * stride)
 }
 
 fn conv_transpose(call: &mut Call) -> Result<(), String> {

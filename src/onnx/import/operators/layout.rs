@@ -1,8 +1,8 @@
 //! The same values under other sizes, or in another order.
 
+use super::super::call::{Call, axis};
 use super::super::constant::{Values, strides};
 use super::super::error::listed;
-use super::super::reader::{Call, axis};
 use super::super::tensor::Tensor;
 use super::Family;
 use crate::net::ForeignKind;

@@ -1,6 +1,6 @@
 //! Products of matrices and fully connected layers.
 
-use super::super::reader::{Call, Draft};
+use super::super::call::{Call, Draft};
 use super::Family;
 use crate::net::{ForeignKind, OperatorKind};
 

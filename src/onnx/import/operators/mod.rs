@@ -16,7 +16,8 @@ mod reduce;
 mod resize;
 mod slice;
 
-use super::reader::{Call, Readers};
+use super::call::Call;
+use super::reader::Readers;
 
 /// Reads one node; the reason if it cannot.
 pub(super) type ReadNode = fn(&mut Call) -> Result<(), String>;

@@ -1,6 +1,6 @@
 //! Normalisation and softmax.
 
-use super::super::reader::Call;
+use super::super::call::Call;
 use super::Family;
 use crate::net::{ForeignKind, OperatorKind};
 

@@ -1,7 +1,7 @@
 //! Sizes as numbers, and numbers made of nothing.
 
+use super::super::call::Call;
 use super::super::constant::{Constant, MAX_VALUES, Values};
-use super::super::reader::Call;
 use super::super::tensor::Tensor;
 use super::Family;
 

@@ -1,6 +1,6 @@
 //! Pooling over windows and over whole maps.
 
-use super::super::reader::{Call, Draft};
+use super::super::call::{Call, Draft};
 use super::super::window::Window;
 use super::Family;
 use crate::net::{ForeignKind, OperatorKind};

@@ -1,6 +1,6 @@
 //! Means, sums and extremes over dimensions.
 
-use super::super::reader::{Call, axis};
+use super::super::call::{Call, axis};
 use super::Family;
 use super::layout::usual_axis;
 use crate::net::{ForeignKind, OperatorKind};

@@ -1,8 +1,8 @@
 //! Maps of another size: interpolation, padding, repetition, channels to pixels and back.
 
+use super::super::call::{Call, axis};
 use super::super::constant::{self, Values};
 use super::super::error::listed;
-use super::super::reader::{Call, axis};
 use super::super::tensor::Tensor;
 use super::Family;
 use crate::net::ForeignKind;

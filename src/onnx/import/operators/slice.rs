@@ -1,8 +1,8 @@
 //! Parts of values, and parts put together.
 
+use super::super::call::{Call, axis};
 use super::super::constant::{Values, strides};
 use super::super::error::listed;
-use super::super::reader::{Call, axis};
 use super::super::tensor::Tensor;
 use super::Family;
 use super::layout::usual_axis;

@@ -34,8 +34,8 @@ const RULES: [Rule; 10] = [
 ];
 
 /// Rewrites `network`; whether it was quantised.
-pub(super) fn rewrite(network: &mut Network, notes: &mut Vec<String>) -> bool {
-    let is_quantised = quantised::strip(network, notes);
+pub(super) fn rewrite(network: &mut Network) -> bool {
+    let is_quantised = quantised::strip(network);
     alias::resolve(network);
     for rule in RULES {
         drop_unused(network);

@@ -26,7 +26,7 @@ const CONTRIBUTED: [(&str, &str); 5] =
     [("FastGelu", "Gelu"), ("FusedConv", "Conv"), ("Gelu", "Gelu"), ("QuickGelu", "Swish"), ("Silu", "Swish")];
 
 /// Takes quantisation out of `network`; whether there was any.
-pub(super) fn strip(network: &mut Network, notes: &mut Vec<String>) -> bool {
+pub(super) fn strip(network: &mut Network) -> bool {
     let mut is_quantised = false;
     let mut alias: Vec<usize> = (0..network.values()).collect();
     for place in 0..network.nodes.len() {
@@ -35,7 +35,7 @@ pub(super) fn strip(network: &mut Network, notes: &mut Vec<String>) -> bool {
             continue;
         }
         is_quantised |= integer_operator(node);
-        contributed(node, notes);
+        contributed(node);
         let hands_on = ["QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"];
         if !hands_on.contains(&node.operation.as_str()) {
             continue;
@@ -81,18 +81,11 @@ fn integer_operator(node: &mut Node) -> bool {
     true
 }
 
-fn contributed(node: &mut Node, notes: &mut Vec<String>) {
+fn contributed(node: &mut Node) {
     if node.domain.is_empty() {
         return;
     }
-    let Some((name, operation)) = CONTRIBUTED.iter().find(|(name, _)| *name == node.operation) else { return };
-    if *name == "FusedConv" {
-        notes.push(format!(
-            "node {}: the activation inside FusedConv is not counted",
-            super::super::error::shown(&node.name)
-        ));
-        node.inputs.truncate(3);
-    }
+    let Some((_, operation)) = CONTRIBUTED.iter().find(|(name, _)| *name == node.operation) else { return };
     let inputs = std::mem::take(&mut node.inputs);
     node.become_(operation, inputs);
 }

@@ -1,0 +1,191 @@
+//! Networks that were read from ONNX files, for people; and which argument is such a file.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::options::OpenTable;
+use super::print::{columns, describe_latency, human, table};
+use super::scores::with_error;
+use crate::latency::{Gap, Gaps, OperatorPrediction, Prediction};
+use crate::net::Cost;
+use crate::report::scores::ForeignNetwork;
+
+/// Operators shown by `--explain`.
+const EXPLAINED: usize = 10;
+/// Kinds named in one line.
+const NAMED: usize = 6;
+/// First byte of an ONNX file as exporters write it: its field `ir_version`. No text begins with it.
+const ONNX_FIRST_BYTE: u8 = 0x08;
+
+/// Whether an argument names an ONNX file: by its ending, else by its first byte.
+pub fn is_onnx(argument: &str) -> bool {
+    if argument.contains('(') || argument == "-" {
+        return false;
+    }
+    if Path::new(argument).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx")) {
+        return true;
+    }
+    let mut first = [0];
+    let read = std::fs::File::open(argument).and_then(|mut file| file.read_exact(&mut first));
+    read.is_ok() && first[0] == ONNX_FIRST_BYTE
+}
+
+/// One file's network, a line for each figure; `explain` adds the dearest operators.
+pub fn describe_foreign(network: &ForeignNetwork, opened: Option<&OpenTable>, explain: bool) -> String {
+    let ForeignNetwork { name, file, producer, opset, operators, cost, .. } = network;
+    let writer = if producer.is_empty() { "an unnamed program".to_owned() } else { producer.clone() };
+    let mut lines = vec![
+        ("network", format!("{name}, from {file}, written by {writer}, opset {opset}")),
+        ("image", format!("{} (channels x height x width)", network.input)),
+    ];
+    let mut label = "score";
+    for (proxy, scored) in &network.scores {
+        let text = match scored {
+            Some(scored) => format!("{} ({proxy})", with_error(&scored.evaluation)),
+            None => format!("none ({proxy} is defined for structures, not for networks of other people)"),
+        };
+        lines.push((label, text));
+        label = "";
+    }
+    lines.extend(costs(cost));
+    lines.push(("operators", format!("{operators} before fusion")));
+    if let (Some(prediction), Some(opened)) = (&network.latency, opened) {
+        lines.extend(describe_latency(prediction, &opened.quality));
+        lines.extend(network.gaps.as_ref().map(gap_lines).unwrap_or_default());
+        if explain {
+            lines.extend(dearest(prediction));
+        }
+    }
+    table(&lines)
+}
+
+fn costs(cost: &Cost) -> [(&'static str, String); 3] {
+    let peak = cost.peak_activation_bytes as f64 / (1 << 20) as f64;
+    [
+        ("parameters", human(cost.parameters as f64)),
+        ("FLOPs", format!("{} multiply-adds per image", human(cost.flops as f64))),
+        ("activations", format!("{peak:.1} MiB at the peak, float32, one image")),
+    ]
+}
+
+/// Lines on what a prediction does not know; they are there where everything is known, too.
+pub fn gap_lines(gaps: &Gaps) -> Vec<(&'static str, String)> {
+    let percent = |share: f64| format!("{:.1}%", share * 100.0);
+    let mut lines = Vec::new();
+    if gaps.without_evidence.is_empty() {
+        lines.push(("no evidence", "for 0% of the predicted time: the table speaks of every operator".to_owned()));
+    } else {
+        let share = percent(gaps.without_evidence_share);
+        let kinds = list(&gaps.without_evidence);
+        lines
+            .push(("NO EVIDENCE", format!("for {share} of the predicted time, which the formula alone says: {kinds}")));
+    }
+    let without_time: usize = gaps.without_evidence.iter().map(|gap| gap.without_time).sum();
+    if without_time > 0 {
+        let gaps: Vec<Gap> = gaps.without_evidence.iter().filter(|gap| gap.without_time > 0).cloned().collect();
+        lines.push((
+            "",
+            format!("{without_time} of them ({}) have no time at all in it: the network takes longer", kinds(&gaps)),
+        ));
+    }
+    if gaps.approximated.is_empty() {
+        lines.push(("approximated", "0% of the predicted time".to_owned()));
+    }
+    for (i, gap) in gaps.approximated.iter().enumerate() {
+        let whole = format!("{} of the predicted time: ", percent(gaps.approximated_share));
+        let text = gap.approximation.unwrap_or_default();
+        let (what, share) = (counted(gap), percent(gap.time_share));
+        lines.push(match i {
+            0 => ("APPROXIMATED", format!("{whole}{what}, {share} ({text})")),
+            _ => ("", format!("{what}, {share} ({text})")),
+        });
+    }
+    if gaps.merged > 0 {
+        let count = gaps.merged;
+        lines.push((
+            "merged",
+            format!("{count} operators had no node of their own when they were measured: their neighbours' times have theirs"),
+        ));
+    }
+    lines
+}
+
+fn counted(gap: &Gap) -> String {
+    if gap.operators == 1 { gap.what.clone() } else { format!("{} x {}", gap.operators, gap.what) }
+}
+
+fn kinds(gaps: &[Gap]) -> String {
+    gaps.iter().map(counted).collect::<Vec<_>>().join(", ")
+}
+
+/// Kinds with their shares.
+fn list(gaps: &[Gap]) -> String {
+    let text = |gap: &Gap| format!("{} {:.1}%", counted(gap), gap.time_share * 100.0);
+    let mut texts: Vec<String> = gaps.iter().take(NAMED).map(text).collect();
+    if gaps.len() > NAMED {
+        texts.push(format!("and {} more kinds", gaps.len() - NAMED));
+    }
+    texts.join(", ")
+}
+
+/// The dearest operators, in columns: time, share, node, operator, how it is known.
+fn dearest(prediction: &Prediction) -> Vec<(&'static str, String)> {
+    let whole_ms: f64 = prediction.operators.iter().map(|operator| operator.ms).sum();
+    let mut operators: Vec<&OperatorPrediction> = prediction.operators.iter().collect();
+    operators.sort_by(|a, b| b.ms.total_cmp(&a.ms));
+    operators.truncate(EXPLAINED);
+    let node = |operator: &OperatorPrediction| operator.name.clone().unwrap_or_else(|| "(unnamed)".to_owned());
+    let width = |text: &dyn Fn(&OperatorPrediction) -> String| {
+        operators.iter().map(|operator| text(operator).chars().count()).max().unwrap_or(0)
+    };
+    let what = |operator: &OperatorPrediction| operator.key.to_string();
+    let (nodes, whats) = (width(&node), width(&what));
+    let line = |operator: &OperatorPrediction| {
+        let share = 100.0 * operator.ms / whole_ms.max(f64::MIN_POSITIVE);
+        let (node, what) = (node(operator), what(operator));
+        format!("{:9.4} ms  {share:5.1}%  {node:nodes$}  {what:whats$}  {}", operator.ms, known(operator))
+    };
+    let label = |i: usize| if i == 0 { "dearest" } else { "" };
+    operators.iter().enumerate().map(|(i, operator)| (label(i), line(operator))).collect()
+}
+
+/// How an operator's time was known.
+fn known(operator: &OperatorPrediction) -> String {
+    let mut text = format!("{}, by {}", operator.evidence, operator.basis.words());
+    if operator.without_evidence {
+        text.push_str(", NO EVIDENCE");
+    } else if operator.extrapolated {
+        text.push_str(", outside the table");
+    }
+    if let Some(approximation) = operator.approximation {
+        text.push_str(&format!(
+            "; {}{approximation}",
+            operator.operation.as_ref().map_or(String::new(), |operation| { format!("{operation}: ") })
+        ));
+    }
+    text
+}
+
+/// Many files, a line each.
+pub fn foreign_table(networks: &[ForeignNetwork]) -> String {
+    let latency = networks.iter().find_map(|network| network.latency.as_ref());
+    let mut header = ["parameters", "multiply-adds"].map(str::to_owned).to_vec();
+    if let Some(prediction) = latency {
+        header.push(format!("ms per call on {}", prediction.setting));
+        header.extend(["error", "no evidence", "approximated", "evidence, by time"].map(str::to_owned));
+    }
+    header.push("file".to_owned());
+    let mut lines = vec![header];
+    for network in networks {
+        let mut cells = vec![human(network.cost.parameters as f64), human(network.cost.flops as f64)];
+        if let (Some(prediction), Some(gaps)) = (&network.latency, &network.gaps) {
+            cells.push(format!("{:.3}", prediction.ms));
+            cells.push(prediction.error.map_or("unknown".to_owned(), |error| format!("+-{:.1}%", error * 100.0)));
+            cells.extend([gaps.without_evidence_share, gaps.approximated_share].map(|s| format!("{:.1}%", s * 100.0)));
+            cells.push(prediction.evidence.to_string());
+        }
+        cells.push(network.file.clone());
+        lines.push(cells);
+    }
+    columns(&lines)
+}

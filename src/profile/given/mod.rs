@@ -1,0 +1,233 @@
+//! Given networks: exactly the operators that they need are measured and stored in the table of the
+//! setting.
+//!
+//! Where the runtime times its nodes they are measured inside the network itself, between its own neighbours;
+//! those of which it names no node, and all of them elsewhere, each by itself. Operators that were measured
+//! before on this machine by the same runtime are taken as they are. Not here: timing one operator by itself
+//! (`operators`), the networks as a whole (`verify`).
+
+mod inside;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use zen_agent::Scope;
+
+use super::check::network_subject;
+use super::drift::DriftOptions;
+use super::operators::operator_method;
+use super::plan::PlanOptions;
+use super::session::{Event, Outcome, Session, SessionOptions, check_batch, run_steps, unfinished};
+use super::{ProfileError, Runner, RunnerAbout, Subject, Target, setting_of};
+use crate::latency::{Fuser, GIVEN_OPERATORS_METHOD, NewRun, OperatorKey, RunId, Setting, Store, TableChoice};
+use crate::net::{Graph, LowerOptions, Network};
+use crate::onnx::{NetworkParts, OnnxError};
+
+/// How operators are measured inside given networks, for the record of a run.
+const INSIDE_METHOD: &str = "each inside the network by its own nodes; median over freshly loaded instances of each \
+                             instance's median";
+
+/// A network that a user gave.
+#[derive(Clone, Debug)]
+pub enum GivenNetwork {
+    Structure {
+        network: Network,
+        graph: Graph,
+        lower: LowerOptions,
+    },
+    /// An ONNX file.
+    File {
+        /// Its path, for messages.
+        file: String,
+        graph: Graph,
+        /// What runtimes are given: ONNX bytes for a fixed number of images.
+        model: Vec<u8>,
+        /// Which of its nodes belongs to which fused operator.
+        parts: NetworkParts,
+    },
+}
+
+impl GivenNetwork {
+    pub fn graph(&self) -> &Graph {
+        match self {
+            GivenNetwork::Structure { graph, .. } | GivenNetwork::File { graph, .. } => graph,
+        }
+    }
+
+    /// The structure, or the file's path.
+    pub fn name(&self) -> String {
+        match self {
+            GivenNetwork::Structure { network, .. } => network.to_string(),
+            GivenNetwork::File { file, .. } => file.clone(),
+        }
+    }
+
+    /// What runners are given to time it.
+    ///
+    /// # Errors
+    /// When the model of a structure cannot be built.
+    pub(super) fn subject(&self, batch_size: u32, seed: u64) -> Result<Subject, OnnxError> {
+        match self {
+            GivenNetwork::Structure { network, graph, .. } => network_subject(network, graph, batch_size, seed),
+            GivenNetwork::File { file, model, .. } => {
+                Ok(Subject { name: file.clone(), model: model.clone(), scope: Scope::Whole, without: Vec::new() })
+            }
+        }
+    }
+
+    fn parts(&self) -> NetworkParts {
+        match self {
+            GivenNetwork::Structure { graph, .. } => NetworkParts::new(graph),
+            GivenNetwork::File { parts, .. } => parts.clone(),
+        }
+    }
+}
+
+/// What to measure and how well.
+#[derive(Clone, Debug)]
+pub struct GivenOptions {
+    /// Images in one call.
+    pub batch_size: u32,
+    /// Measure operators again that were measured before.
+    pub fresh: bool,
+    /// The session ends about then, with what it has.
+    pub time_limit: Option<Duration>,
+    /// Of the weights.
+    pub seed: u64,
+    pub operator_target: Target,
+    pub network_target: Target,
+    /// How the steadiness of the machine is watched; none for not at all.
+    pub drift: Option<DriftOptions>,
+}
+
+/// Measures the operators of given networks that are not stored yet. `interrupted` is asked between
+/// measurements; an interrupted session is continued by the next one for the same networks.
+///
+/// # Errors
+/// When the batch size is out of range, the database cannot be used, or the device is lost. What was
+/// measured until then is stored.
+pub fn profile_given(
+    store: &mut Store,
+    runner: &mut dyn Runner,
+    networks: &[GivenNetwork],
+    options: &GivenOptions,
+    interrupted: &dyn Fn() -> bool,
+    on_event: &mut dyn FnMut(Event<'_>),
+) -> Result<Outcome, ProfileError> {
+    let GivenOptions { batch_size, time_limit, seed, operator_target, network_target, drift, .. } = options.clone();
+    let session_options = SessionOptions {
+        // Nothing is drawn.
+        plan: PlanOptions { sources: Vec::new(), operators: 0, seed },
+        batch_size,
+        networks: 0,
+        time_limit,
+        target_within10: None,
+        adapt_from: None,
+        only_check: false,
+        operator_target,
+        network_target,
+        drift,
+    };
+    check_batch(batch_size)?;
+    let about = runner.about();
+    let setting = setting_of(&about, batch_size);
+    let inside = runner.times_parts();
+    let by_itself = operator_method(runner.operator_form());
+    let method = if inside { format!("{INSIDE_METHOD}; the others: {by_itself}") } else { by_itself.to_owned() };
+    let new_run = new_run(&about, &method, networks, options);
+    let begun = unfinished(store, &setting, &new_run)?;
+    let known = Known::read(store, &setting, &new_run, begun.filter(|_| options.fresh), options.fresh)?;
+    let keys = distinct(networks);
+    let missing: Vec<OperatorKey> = keys.iter().filter(|key| !known.keys.contains(*key)).copied().collect();
+    let stored = keys.len() - missing.len();
+    on_event(Event::Given { setting: &setting, operators: keys.len(), stored });
+    let run = match (begun, known.newest.filter(|_| missing.is_empty())) {
+        (Some(run), _) | (None, Some(run)) => run,
+        (None, None) => store.begin_run(&setting, &new_run)?,
+    };
+    if missing.is_empty() {
+        // A session that measures nothing is no run of its own.
+        if begun.is_some() {
+            store.finish_run(run, None)?;
+        }
+        return Ok(Outcome { stored, ..Outcome::begun(setting, run) });
+    }
+    let before = store.choose_tables(TableChoice::Own { host: about.host });
+    let mut steps = |session: &mut Session<'_>| {
+        session.outcome.stored = stored;
+        session.outcome.remaining = missing.len();
+        session.look(true, true)?;
+        let mut left: BTreeSet<OperatorKey> = missing.iter().copied().collect();
+        for network in networks.iter().filter(|_| inside) {
+            if !session.inside_given(network, &mut left)? {
+                return Ok(None);
+            }
+        }
+        session.one_by_one(missing.iter().filter(|key| left.contains(key)).copied().collect(), Duration::ZERO)?;
+        Ok(None)
+    };
+    let options = &session_options;
+    let outcome = run_steps(store, runner, options, run, setting, interrupted, on_event, &mut steps);
+    store.choose_tables(before);
+    outcome
+}
+
+/// The operators of networks, each once, in their order.
+fn distinct(networks: &[GivenNetwork]) -> Vec<OperatorKey> {
+    let mut fuser = Fuser::default();
+    let mut seen = BTreeSet::new();
+    let mut keys = Vec::new();
+    for network in networks {
+        keys.extend(fuser.fuse(network.graph()).iter().filter(|key| seen.insert(**key)));
+    }
+    keys
+}
+
+/// What was measured before.
+struct Known {
+    keys: BTreeSet<OperatorKey>,
+    /// Newest run that measured any of it.
+    newest: Option<RunId>,
+}
+
+impl Known {
+    /// Operators that the user's runs measured on this machine with this version of the runtime, in
+    /// whichever way; with `fresh`, only those of the run that is continued.
+    fn read(
+        store: &Store,
+        setting: &Setting,
+        new_run: &NewRun,
+        continued: Option<RunId>,
+        fresh: bool,
+    ) -> Result<Self, ProfileError> {
+        let mut known = Self { keys: BTreeSet::new(), newest: None };
+        for run in store.runs(setting)? {
+            let same = run.about.runtime_version == new_run.runtime_version && run.about.host == new_run.host;
+            if run.shipped.is_some() || !same || (fresh && continued != Some(run.id)) {
+                continue;
+            }
+            let keys = store.measured_keys(run.id)?;
+            if !keys.is_empty() {
+                known.newest.get_or_insert(run.id);
+            }
+            known.keys.extend(keys);
+        }
+        Ok(known)
+    }
+}
+
+fn new_run(about: &RunnerAbout, method: &str, networks: &[GivenNetwork], options: &GivenOptions) -> NewRun {
+    let names: Vec<String> = networks.iter().map(GivenNetwork::name).collect();
+    let again = if options.fresh { ", all measured again" } else { "" };
+    NewRun {
+        origin: "measured with zen-profile".to_owned(),
+        licence: "MIT OR Apache-2.0".to_owned(),
+        runtime_version: about.runtime_version.clone(),
+        host: about.host.clone(),
+        method: format!("{GIVEN_OPERATORS_METHOD}, {method}; {}", about.clock),
+        notes: format!("operators of {}{again}, seed {}", names.join(", "), options.seed),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! Sessions for given networks against a scripted runner.
+
+use std::cell::Cell;
+
+use super::super::runner::mock::Mock;
+use super::super::session::Ending;
+use super::super::session::tests::by_size;
+use super::*;
+use crate::latency::table_for;
+
+fn options(fresh: bool) -> GivenOptions {
+    GivenOptions {
+        batch_size: 1,
+        fresh,
+        time_limit: None,
+        seed: 0,
+        operator_target: Target::operator(),
+        network_target: Target::network(),
+        drift: None,
+    }
+}
+
+fn network(structure: &str) -> GivenNetwork {
+    let network = Network::parse(structure).unwrap();
+    let lower = LowerOptions::new(32, 10);
+    GivenNetwork::Structure { graph: network.lower(&lower).unwrap(), network, lower }
+}
+
+fn run(store: &mut Store, networks: &[GivenNetwork], fresh: bool, interrupted: &dyn Fn() -> bool) -> Outcome {
+    let mut mock = Mock::new(|subject, _| Ok(by_size(subject)));
+    profile_given(store, &mut mock, networks, &options(fresh), interrupted, &mut |_| {}).unwrap()
+}
+
+#[test]
+fn each_operator_is_measured_once_and_an_interrupted_session_goes_on() {
+    let networks = [network("SuperConvK3BNRELU(3,8,2,1)SuperResK3K3(8,16,2,8,1)")];
+    let needed = distinct(&networks);
+    let mut store = Store::in_memory_empty().unwrap();
+    let asked = Cell::new(0);
+    let first = run(&mut store, &networks, false, &|| asked.replace(asked.get() + 1) == 3);
+    assert_eq!((first.measured, first.remaining, first.ending), (3, needed.len() - 3, Ending::Interrupted));
+    let second = run(&mut store, &networks, false, &|| false);
+    assert_eq!((second.run, second.measured, second.stored), (first.run, needed.len() - 3, 3));
+    assert_eq!(store.measured_keys(first.run).unwrap(), needed);
+    let third = run(&mut store, &networks, false, &|| false);
+    assert_eq!((third.run, third.measured, third.stored), (first.run, 0, needed.len()));
+
+    // Another network needs only what is not there.
+    let other = [network("SuperConvK3BNRELU(3,8,2,1)SuperResK3K3(8,16,2,8,2)")];
+    let new = distinct(&other).iter().filter(|key| !needed.contains(key)).count();
+    let fourth = run(&mut store, &other, false, &|| false);
+    assert!(new > 0 && fourth.measured == new && fourth.run != first.run);
+
+    // Again and again: an interrupted one goes on, a finished one begins anew.
+    let asked = Cell::new(0);
+    let fifth = run(&mut store, &networks, true, &|| asked.replace(asked.get() + 1) == 2);
+    let sixth = run(&mut store, &networks, true, &|| false);
+    assert_eq!((fifth.measured, sixth.measured, sixth.run), (2, needed.len() - 2, fifth.run));
+    assert_eq!(run(&mut store, &networks, true, &|| false).measured, needed.len());
+}
+
+#[test]
+fn a_few_operators_are_no_table_for_other_networks() {
+    let text = "SuperConvK3BNRELU(3,8,2,1)SuperResK3K3(8,16,2,8,1)";
+    let networks = [network(text)];
+    let mut store = Store::in_memory_empty().unwrap();
+    let outcome = run(&mut store, &networks, false, &|| false);
+    let setting = outcome.setting;
+    let table = crate::latency::export_table(&store, &setting).unwrap();
+    // As if a table of such machines had been imported.
+    store.import_table("a file", &table).unwrap();
+    let own = TableChoice::Own { host: "none".to_owned() };
+    assert!(!store.tables(&setting).unwrap().iter().any(|table| table.counts && table.finished));
+    assert_eq!(table_for(&mut store, &setting, networks[0].graph()).unwrap(), own);
+    let other = network("SuperConvK3BNRELU(3,16,2,1)");
+    assert_eq!(table_for(&mut store, &setting, other.graph()).unwrap(), TableChoice::Best);
+}
