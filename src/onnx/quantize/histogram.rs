@@ -1,0 +1,196 @@
+//! How often a tensor's values have which magnitude, and where to cut the largest off.
+//!
+//! Bins have one width, which doubles when a larger value comes, so that values are looked at once
+//! and never kept. Exact zeros are only counted: every scale holds them. Not here: which tensors
+//! (`observe.rs`), what becomes of the cut (`range.rs`).
+
+/// Bins; after widening at least half of them are used.
+const BINS: usize = 4096;
+/// Distance in bins between the cuts that [`Histogram::entropy_cut`] compares.
+const CUT_STEP: usize = 16;
+
+/// Counts of magnitudes.
+#[derive(Clone, Debug)]
+pub struct Histogram {
+    /// Bin `i` holds magnitudes from `i` to `i + 1` widths; 0 until there is a value.
+    width: f64,
+    bins: Vec<u64>,
+    zeros: u64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self { width: 0.0, bins: vec![0; BINS], zeros: 0 }
+    }
+}
+
+impl Histogram {
+    /// Counts finite values, of which `largest` is the largest magnitude.
+    pub fn add(&mut self, values: &[f32], largest: f32) {
+        let largest = largest as f64;
+        if largest > 0.0 && self.width == 0.0 {
+            self.width = largest / BINS as f64;
+        }
+        while largest > self.width * BINS as f64 {
+            self.widen();
+        }
+        let inverse = 1.0 / self.width;
+        for value in values {
+            if *value == 0.0 {
+                self.zeros += 1;
+            } else {
+                let bin = (value.abs() as f64 * inverse) as usize;
+                self.bins[bin.min(BINS - 1)] += 1;
+            }
+        }
+    }
+
+    fn widen(&mut self) {
+        self.width *= 2.0;
+        for bin in 0..BINS / 2 {
+            self.bins[bin] = self.bins[2 * bin] + self.bins[2 * bin + 1];
+        }
+        self.bins[BINS / 2..].fill(0);
+    }
+
+    /// Upper end of the bin in which the magnitude of this percentile lies, zeros included.
+    pub fn percentile_cut(&self, percentile: f64) -> f32 {
+        let total = self.zeros + self.bins.iter().sum::<u64>();
+        let wanted = percentile / 100.0 * total as f64;
+        let mut below = self.zeros;
+        for (bin, count) in self.bins.iter().enumerate() {
+            if below as f64 >= wanted {
+                return self.end(bin);
+            }
+            below += count;
+        }
+        self.end(BINS)
+    }
+
+    /// The cut after which `levels` steps tell least false about the values: least
+    /// Kullback-Leibler divergence of the values, those beyond the cut put into its last bin, from
+    /// what steps of equal width make of them (Migacz, *8-bit inference with TensorRT*, 2017).
+    pub fn entropy_cut(&self, levels: usize) -> f32 {
+        let used = BINS - self.bins.iter().rev().take_while(|count| **count == 0).count();
+        let mut best = (f64::INFINITY, used);
+        let mut beyond = 0;
+        let mut cut = used;
+        // From the widest on, which wins a tie.
+        while cut >= levels.max(1) {
+            let divergence = divergence(&self.bins[..cut], beyond, levels);
+            if divergence < best.0 {
+                best = (divergence, cut);
+            }
+            let next = cut.saturating_sub(CUT_STEP);
+            beyond += self.bins[next..cut].iter().sum::<u64>();
+            cut = next;
+        }
+        self.end(best.1)
+    }
+
+    fn end(&self, bin: usize) -> f32 {
+        (bin as f64 * self.width) as f32
+    }
+}
+
+/// Of `bins`, `beyond` added to the last, from the same without them in `levels` steps; infinite
+/// where a step that holds nothing would have to stand for something.
+fn divergence(bins: &[u64], beyond: u64, levels: usize) -> f64 {
+    let last = bins.len() - 1;
+    let reference = |bin: usize| bins[bin] + if bin == last { beyond } else { 0 };
+    let inside: u64 = bins.iter().sum();
+    let (total, inside) = ((inside + beyond) as f64, inside as f64);
+    let mut divergence = 0.0;
+    for level in 0..levels {
+        let [start, end] = [level, level + 1].map(|level| level * bins.len() / levels);
+        let occupied = (start..end).filter(|bin| reference(*bin) > 0).count();
+        if occupied == 0 {
+            continue;
+        }
+        // A step shows its values as spread over every bin that has some.
+        let shown = bins[start..end].iter().sum::<u64>() as f64 / occupied as f64 / inside;
+        for bin in start..end {
+            let share = reference(bin) as f64 / total;
+            if share > 0.0 {
+                divergence += share * (share / shown).ln();
+            }
+        }
+    }
+    divergence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: &[f32]) -> Histogram {
+        let mut histogram = Histogram::default();
+        histogram.add(values, values.iter().fold(0f32, |largest, value| largest.max(value.abs())));
+        histogram
+    }
+
+    #[test]
+    fn percentiles_of_even_values() {
+        let values: Vec<f32> =
+            (1..=1000).map(|value| if value % 2 == 0 { value as f32 } else { -value as f32 }).collect();
+        let histogram = of(&values);
+        for (percentile, expected) in [(100.0, 1000.0), (99.0, 990.0), (50.0, 500.0)] {
+            let cut = histogram.percentile_cut(percentile);
+            // A bin is 1000 / 4096 wide.
+            assert!(cut >= expected && cut < expected + 0.5, "{percentile}: {cut}");
+        }
+        // As many zeros: what was the median is the 75th percentile.
+        let mut more = histogram.clone();
+        more.add(&[0.0; 1000], 0.0);
+        assert_eq!(more.percentile_cut(75.0), histogram.percentile_cut(50.0));
+        assert_eq!(of(&[0.0; 5]).percentile_cut(99.99), 0.0);
+        assert_eq!(Histogram::default().percentile_cut(99.99), 0.0);
+    }
+
+    #[test]
+    fn widening_keeps_every_value_in_its_bin() {
+        let mut grown = Histogram::default();
+        for values in [[0.5f32, -1.0], [3.0, 0.25], [-8.0, 7.9]] {
+            let largest = values.iter().fold(0f32, |largest, value| largest.max(value.abs()));
+            grown.add(&values, largest);
+        }
+        let once = of(&[-8.0, 0.5, -1.0, 3.0, 0.25, 7.9]);
+        assert_eq!(grown.width, once.width);
+        // Powers of two lie on edges of bins; the largest value of a call is in the bin before.
+        assert_eq!(grown.bins.iter().sum::<u64>(), 6);
+        let places = |histogram: &Histogram| -> Vec<usize> {
+            (0..BINS).flat_map(|bin| std::iter::repeat_n(bin, histogram.bins[bin] as usize)).collect()
+        };
+        for (grown, once) in places(&grown).into_iter().zip(places(&once)) {
+            assert!(grown.abs_diff(once) <= 1, "{grown} {once}");
+        }
+    }
+
+    #[test]
+    fn entropy_cuts_outliers_off_and_keeps_even_values() {
+        // Evenly spread: nothing can be cut without telling something false.
+        let even: Vec<f32> = (1..=40960).map(|value| value as f32 / 40960.0).collect();
+        assert_eq!(of(&even).entropy_cut(128), 1.0);
+        // The same with three values far out: steps of 8 / 128 would waste most of the levels.
+        let outliers: Vec<f32> = even.iter().copied().chain([7.0, 7.5, 8.0]).collect();
+        let cut = of(&outliers).entropy_cut(128);
+        assert!((0.95..1.3).contains(&cut), "{cut}");
+        assert_eq!(of(&[0.0; 5]).entropy_cut(128), 0.0);
+        assert_eq!(of(&[3.0]).entropy_cut(128), 3.0);
+    }
+
+    #[test]
+    fn divergence_by_hand() {
+        // Steps of one bin each and nothing beyond: nothing is lost.
+        assert_eq!(divergence(&[3, 1, 4, 1], 0, 4), 0.0);
+        // Two steps of two bins: 1/4 and 3/4 shown as 1/2 each.
+        let expected = 0.25 * (0.25f64 / 0.5).ln() + 0.75 * (0.75f64 / 0.5).ln();
+        assert!((divergence(&[1, 3], 0, 1) - expected).abs() < 1e-12);
+        // Empty bins stay empty: the one value is shown as it is.
+        assert_eq!(divergence(&[0, 5], 0, 1), 0.0);
+        // Two values, one beyond: 1/3 and 2/3 of all, shown as 1/2 each.
+        let expected = (1.0 / 3.0f64) * (2.0 / 3.0f64).ln() + (2.0 / 3.0f64) * (4.0 / 3.0f64).ln();
+        assert!((divergence(&[1, 1], 1, 2) - expected).abs() < 1e-12);
+        assert_eq!(divergence(&[5, 0], 1, 2), f64::INFINITY);
+    }
+}
