@@ -72,18 +72,17 @@ struct Insertion<'p> {
 
 impl Insertion<'_> {
     fn node(&mut self, mut node: NodeProto) -> Result<(), String> {
-        if is_interface(&node) {
-            self.nodes.push(node);
-            return Ok(());
-        }
-        if WITH_WEIGHTS.contains(&node.op_type.as_str())
-            && let Some((place, _)) = self.plan.place(&node.input[0])
-        {
-            self.weights(&node, self.scales[place].scale)?;
-        }
-        for input in &mut node.input {
-            if self.plan.place(input).is_some() {
-                *input = dequantized(input);
+        // Nodes around the network read the image as it is.
+        if !is_interface(&node) {
+            if WITH_WEIGHTS.contains(&node.op_type.as_str())
+                && let Some((place, _)) = self.plan.place(&node.input[0])
+            {
+                self.weights(&node, self.scales[place].scale)?;
+            }
+            for input in &mut node.input {
+                if self.plan.place(input).is_some() {
+                    *input = dequantized(input);
+                }
             }
         }
         let output = node.output[0].clone();
