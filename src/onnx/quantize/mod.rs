@@ -139,8 +139,8 @@ pub(super) fn quantize(
     let tensors = float_tensors(&plan);
     let (count, images) = options.calibration.images(input)?;
     let float = Watched::new(model, &tensors, input).map_err(failed)?;
-    // Comparing runs two models.
-    let runs = 3 * count.max(1);
+    // Comparing runs two models. A file may claim any number of images.
+    let share = |images: usize, runs: f64| images as f64 / count as f64 * runs / 3.0;
 
     let mut observed = vec![Observed::new(options.method); tensors.len()];
     for (i, image) in images.enumerate() {
@@ -148,7 +148,7 @@ pub(super) fn quantize(
             observed[place].add(values).map_err(|value| format!("{} is {value} for image {i}", tensors[place]))
         };
         float.run(&image?, look).map_err(failed)?;
-        progress((i + 1) as f64 / runs as f64);
+        progress(share(i + 1, 1.0));
     }
     let of_place = |place: &plan::Place| observed[place.scale_of].range(options.method, options.quantized_for);
     let ranges: Vec<Range> = plan.places().iter().map(of_place).collect();
@@ -159,7 +159,7 @@ pub(super) fn quantize(
     let mut comparing = Comparing::new(&float, model, &plan, input).map_err(failed)?;
     for (i, image) in images.enumerate() {
         comparing.add(&image?).map_err(failed)?;
-        progress((count + 2 * (i + 1)) as f64 / runs as f64);
+        progress(1.0 / 3.0 + share(i + 1, 2.0));
     }
     let comparison = comparing.finish();
     Ok(QuantizationReport::new(options, &plan, &ranges, &scales, &comparison))
