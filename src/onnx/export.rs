@@ -83,10 +83,12 @@ pub fn export_with_progress(
     if path.is_dir() || path.file_name().is_none() {
         return Err(write(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
     }
-    // Made first: an unwritable destination shows before any weight is drawn.
-    let mut file = files::temporary_beside(path).map_err(write)?;
+    // Tried first: an unwritable destination shows before any weight is drawn. Not kept: whoever
+    // interrupts a long calibration leaves nothing behind.
+    drop(files::temporary_beside(path).map_err(write)?);
 
     let (model, quantization) = model(graph, weights, options, progress)?;
+    let mut file = files::temporary_beside(path).map_err(write)?;
     let nodes = model.graph.node.len();
     let mut writer = BufWriter::new(file.as_file_mut());
     // The encoder writes piece by piece, so a large model is not held a second time.
