@@ -35,3 +35,4 @@ mod ssh;
 mod sshd;
 mod stacks;
 mod tensorrt;
+mod zoo;

@@ -4,7 +4,7 @@
 
 Python needs onnx and onnxruntime. Writes
 
-    keras_like.onnx        what converters make of a Keras network: an image in NHWC transposed at the entry,
+    keras_like.onnx        what converters make of a Keras network: an image in NHWC padded and then transposed,
                            Pad before VALID convolutions, SAME_UPPER padding, hard swish in pieces, ReLU6 as
                            Clip, ReduceMean, Reshape with a shape held in a node, MatMul and Add
     mobilenet_v2_qdq.onnx  OUT/mobilenet_v2.onnx quantised by onnxruntime (QDQ, int8, per channel)
@@ -60,9 +60,9 @@ def keras_like():
     b = Builder()
     b.zero, b.three, b.six = (b.constant(f"const/{n}", n) for n in (0, 3, 6))
     b.sixth = b.constant("const/sixth", 1 / 6)
-    x = b.node("Transpose", ["serving_default_input:0"], "model/stem/transpose", perm=[0, 3, 1, 2])
-    pads = b.constant("model/stem_pad/pads", [0, 0, 0, 0, 0, 0, 1, 1], np.int64)
-    x = b.node("Pad", [x, pads, b.zero], "model/stem_pad/Pad", mode="constant")
+    pads = b.constant("model/stem_pad/pads", [0, 0, 0, 0, 0, 1, 1, 0], np.int64)
+    x = b.node("Pad", ["serving_default_input:0", pads, b.zero], "model/stem_pad/Pad", mode="constant")
+    x = b.node("Transpose", [x], "model/stem/transpose", perm=[0, 3, 1, 2])
     x = b.convolution(x, "model/stem", [16, 3, 3, 3], strides=[2, 2], auto_pad="VALID")
     x = b.hard_swish(x, "model/stem_activation")
     channels = 16
@@ -70,8 +70,12 @@ def keras_like():
         name, entry, hidden = f"model/block_{i}", x, 4 * channels
         y = b.convolution(x, f"{name}/expand", [hidden, channels, 1, 1], strides=[1, 1])
         y = b.relu6(y, f"{name}/expand_relu")
+        padding = "SAME_UPPER"
+        if i == 3:
+            pads = b.constant(f"{name}/pads", [0, 0, 0, 0, 0, 0, 1, 1], np.int64)
+            y, padding = b.node("Pad", [y, pads, b.zero], f"{name}/Pad", mode="constant"), "VALID"
         y = b.convolution(
-            y, f"{name}/depthwise", [hidden, 1, kernel, kernel], hidden, strides=[stride, stride], auto_pad="SAME_UPPER"
+            y, f"{name}/depthwise", [hidden, 1, kernel, kernel], hidden, strides=[stride, stride], auto_pad=padding
         )
         if slope:
             y = b.node("PRelu", [y, b.weights(f"{name}/alpha", [hidden, 1, 1])], f"{name}/prelu")

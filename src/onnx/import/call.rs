@@ -4,11 +4,14 @@
 
 use std::rc::Rc;
 
-use super::constant::Values;
+use super::constant::{self, Values};
 use super::network::Node;
 use super::reader::{ORIGIN, Reader};
 use super::tensor::{Tensor, WeightId, checked};
 use crate::net::{Activation, Branch, Foreign, ForeignKind, Operator, OperatorId, OperatorKind};
+
+/// Tensors of weights that one made of constants is known to come from.
+const MAX_ORIGINS: usize = 256;
 
 /// A foreign operator to be.
 #[derive(Debug)]
@@ -52,14 +55,24 @@ impl Call<'_, '_> {
     /// When they are computed from the image or stand in another file.
     pub fn integers(&self, place: usize) -> Result<Option<Vec<i64>>, String> {
         let Some(id) = self.node.input(place) else { return Ok(None) };
-        let known = self.optional(place).and_then(Tensor::known_integers);
-        known.map(Some).ok_or_else(|| {
-            let name = super::error::shown(self.reader.network.name(id));
-            format!(
-                "the values of its input `{name}` are needed but not in the file (computed from the image, or external \
-                 data); export with fixed sizes, or simplify the model"
-            )
-        })
+        let name = || super::error::shown(self.reader.network.name(id));
+        match self.optional(place).and_then(|tensor| tensor.values.as_deref()) {
+            Some(Values::Integers(values)) => Ok(Some(values.clone())),
+            Some(Values::Floats(_)) => Err(format!(
+                "its input `{}` holds floats, but whole numbers are needed; export the model again",
+                name()
+            )),
+            None if self.reader.network.constant(id).is_some_and(|constant| constant.is_external) => Err(format!(
+                "the values of its input `{}` are needed, but stand in external data, which is not read; keep small \
+                 tensors in the file (size_threshold of onnx.save_model)",
+                name()
+            )),
+            None => Err(format!(
+                "the values of its input `{}` are needed but not in the file (computed from the image, from external \
+                 data, or too many); export with fixed sizes, or simplify the model",
+                name()
+            )),
+        }
     }
 
     /// Whole numbers that newer files give as an input and older ones as an attribute.
@@ -113,17 +126,36 @@ impl Call<'_, '_> {
     }
 
     /// The output is made of constants alone: sizes, and numbers if they are known.
-    pub fn set_known(&mut self, place: usize, dims: Vec<u64>, values: Option<Values>) {
-        let mut weights: Vec<WeightId> = Vec::new();
-        for input in 0..self.node.inputs.len() {
-            if let Some(tensor) = self.optional(input) {
-                weights.extend(tensor.weights.iter().take(64));
-            }
-        }
+    ///
+    /// # Errors
+    /// When it would be larger than any tensor of weights.
+    pub fn set_known(&mut self, place: usize, dims: Vec<u64>, values: Option<Values>) -> Result<(), String> {
+        constant::checked_sizes(&dims).map_err(|reason| format!("of its output: {reason}"))?;
+        let inputs = (0..self.node.inputs.len()).filter_map(|input| self.optional(input));
+        let mut weights: Vec<WeightId> = inputs.flat_map(|tensor| &tensor.weights).take(MAX_ORIGINS).copied().collect();
         weights.sort_unstable();
         weights.dedup();
-        let values = values.filter(|values| values.len() <= super::constant::MAX_VALUES).map(Rc::new);
+        let values = values.filter(|values| values.len() <= constant::MAX_VALUES).map(Rc::new);
         self.set(place, Tensor { dims, channel_axis: 1, values, weights, ..Tensor::default() });
+        Ok(())
+    }
+
+    /// Checks that the inputs at `places` are maps, or tensors whose elements can be weights.
+    ///
+    /// # Errors
+    /// When one holds other things, say strings or numbers of 64 bits.
+    pub fn check_weights(&self, places: std::ops::Range<usize>) -> Result<(), String> {
+        for id in places.filter_map(|place| self.node.input(place)) {
+            let Some(constant) = self.reader.network.constant(id) else { continue };
+            if !constant::is_weights(constant.data_type) {
+                let (name, kind) = (self.reader.network.name(id), constant::type_name(constant.data_type));
+                let name = super::error::shown(name);
+                return Err(format!(
+                    "its weights `{name}` are of type {kind}, but must be floats; export the model again"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Weights of the input at `place` that are not yet counted; of constants of a node only if
@@ -215,8 +247,7 @@ impl Call<'_, '_> {
         let input = self.input(0)?;
         let (dims, axis) = (input.dims.clone(), input.channel_axis);
         if input.map.is_none() {
-            self.set_known(0, dims, None);
-            return Ok(());
+            return self.set_known(0, dims, None);
         }
         self.operator(OperatorKind::Activation(activation), [0, 0], dims, axis)
     }
@@ -243,8 +274,7 @@ impl Call<'_, '_> {
         checked(&dims)?;
         let inputs: Vec<OperatorId> = self.maps().filter_map(|(_, tensor)| tensor.map).collect();
         if inputs.is_empty() {
-            self.set_known(place, dims, None);
-            return Ok(());
+            return self.set_known(place, dims, None);
         }
         let Draft { kind, flops, approximation } = draft.into();
         let operation = self.node.operation.clone();

@@ -90,7 +90,10 @@ pub(super) struct Constant {
     pub dims: Vec<u64>,
     /// None where there are many, or where they are in another file.
     pub values: Option<Rc<Values>>,
-    pub is_float: bool,
+    /// See [`data_type`].
+    pub data_type: i32,
+    /// Whether the values are in another file.
+    pub is_external: bool,
     /// Whether a node holds it and not the list of weights.
     pub in_node: bool,
 }
@@ -102,25 +105,29 @@ impl Constant {
     /// The reason, without the tensor's name.
     pub fn read(tensor: &Tensor, in_node: bool) -> Result<Self, String> {
         let (dims, elements) = checked_dims(&tensor.dims)?;
-        let is_float =
-            matches!(tensor.data_type, data_type::FLOAT | data_type::FLOAT16 | data_type::DOUBLE | data_type::BFLOAT16);
-        let constant = |values| Self { dims, values, is_float, in_node };
-        if tensor.data_location == 1 {
+        let is_external = tensor.data_location == 1;
+        let data_type = tensor.data_type;
+        if data_type != data_type::STRING && bits(data_type).is_none() {
+            return Err(format!("its element type {data_type} is not known; export the model again"));
+        }
+        let constant = |values| Self { dims, values, data_type, is_external, in_node };
+        if is_external {
             return Ok(constant(None));
         }
         check_length(tensor, elements)?;
         let few = elements <= MAX_VALUES as u64;
         Ok(constant(if few { values(tensor, elements as usize).map(Rc::new) } else { None }))
     }
+
     /// The tensor of a node `Constant`.
     ///
     /// # Errors
     /// When it holds none, or one that [`Constant::read`] refuses.
     pub fn of_node(node: &Node) -> Result<Self, String> {
         let own = |dims: Vec<u64>, values: Values| {
-            let is_float = matches!(values, Values::Floats(_));
+            let data_type = if values.integers().is_some() { data_type::INT64 } else { data_type::FLOAT };
             let kept = values.len() <= MAX_VALUES;
-            Constant { dims, values: kept.then(|| Rc::new(values)), is_float, in_node: true }
+            Constant { dims, values: kept.then(|| Rc::new(values)), data_type, is_external: false, in_node: true }
         };
         if let Some(attribute) = node.attribute("value", attribute_type::TENSOR)? {
             let tensor = attribute.t.as_ref().ok_or("its attribute `value` holds no tensor")?;
@@ -145,29 +152,47 @@ impl Constant {
     }
 }
 
-/// Sizes and their product.
+impl Constant {
+    pub fn is_float(&self) -> bool {
+        is_float(self.data_type)
+    }
+}
+
+/// Whether elements are floating-point numbers of 16 bits or more.
+pub(super) fn is_float(data_type: i32) -> bool {
+    matches!(data_type, data_type::FLOAT | data_type::FLOAT16 | data_type::DOUBLE | data_type::BFLOAT16)
+}
+
+/// Whether elements can be weights, or the pixels of an image: floats, or at most 8 bits.
+pub(super) fn is_weights(data_type: i32) -> bool {
+    is_float(data_type) || (data_type != data_type::BOOL && bits(data_type).is_some_and(|bits| bits <= 8))
+}
+
+/// Sizes and the number of elements.
 pub(super) fn checked_dims(dims: &[i64]) -> Result<(Vec<u64>, u64), String> {
+    let size = |dim: &i64| u64::try_from(*dim).map_err(|_| format!("its dimension {dim} is negative"));
+    let sizes: Vec<u64> = dims.iter().map(size).collect::<Result<_, _>>()?;
+    let elements = checked_sizes(&sizes)?;
+    Ok((sizes, elements))
+}
+
+/// The number of elements of a tensor that is no map.
+pub(super) fn checked_sizes(dims: &[u64]) -> Result<u64, String> {
     if dims.len() > MAX_RANK {
         return Err(format!("it has {} dimensions, but at most {MAX_RANK} are read", dims.len()));
     }
-    let mut elements = 1_u64;
-    let mut sizes = Vec::with_capacity(dims.len());
-    for dim in dims {
-        let size = u64::try_from(*dim).map_err(|_| format!("its dimension {dim} is negative"))?;
-        elements = elements
-            .checked_mul(size)
-            .filter(|elements| *elements <= MAX_WEIGHTS)
-            .ok_or_else(|| format!("its dimensions {dims:?} ask for more than {MAX_WEIGHTS} elements"))?;
-        sizes.push(size);
-    }
-    Ok((sizes, elements))
+    // A dimension of nothing does not excuse the others: they are multiplied without it elsewhere.
+    dims.iter()
+        .try_fold(1_u64, |product, dim| product.checked_mul(*dim.max(&1)).filter(|product| *product <= MAX_WEIGHTS))
+        .ok_or_else(|| format!("its dimensions {dims:?} ask for more than {MAX_WEIGHTS} elements"))?;
+    Ok(dims.iter().product())
 }
 
 /// Whether the values are as many as the sizes say; a file may lie.
 fn check_length(tensor: &Tensor, elements: u64) -> Result<(), String> {
     let dims = &tensor.dims;
     if !tensor.raw_data.is_empty() {
-        let bits = bits(tensor.data_type).ok_or_else(|| unknown_type(tensor.data_type))?;
+        let bits = bits(tensor.data_type).ok_or("it holds strings, whose bytes cannot be counted")?;
         let bytes = (elements * bits).div_ceil(8);
         let found = tensor.raw_data.len() as u64;
         if bytes != found {
@@ -191,8 +216,35 @@ fn check_length(tensor: &Tensor, elements: u64) -> Result<(), String> {
     Ok(())
 }
 
-fn unknown_type(data_type: i32) -> String {
-    format!("its element type {data_type} is none of numbers")
+/// The name of a type of elements.
+pub(super) fn type_name(data_type: i32) -> &'static str {
+    const NAMES: [&str; 24] = [
+        "undefined",
+        "float32",
+        "uint8",
+        "int8",
+        "uint16",
+        "int16",
+        "int32",
+        "int64",
+        "string",
+        "bool",
+        "float16",
+        "float64",
+        "uint32",
+        "uint64",
+        "complex64",
+        "complex128",
+        "bfloat16",
+        "float8",
+        "float8",
+        "float8",
+        "float8",
+        "uint4",
+        "int4",
+        "float4",
+    ];
+    usize::try_from(data_type).ok().and_then(|place| NAMES.get(place).copied()).unwrap_or("unknown")
 }
 
 /// Bits of an element; none of strings and unknown types.

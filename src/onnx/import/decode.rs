@@ -11,10 +11,12 @@ use super::messages::Model;
 const MAX_NODES: u64 = 200_000;
 /// Fields of all nodes together: names, inputs, outputs, attributes.
 const MAX_NODE_FIELDS: u64 = 20 * MAX_NODES;
+/// Attributes of all nodes together, the largest of their fields.
+const MAX_ATTRIBUTES: u64 = 5 * MAX_NODES;
 /// Tensors, descriptions of values and other messages beside nodes.
 const MAX_OTHERS: u64 = 4 * MAX_NODES;
 /// Bytes of descriptions and of whole numbers, which take more memory than they have bytes.
-const MAX_EXPANDING_BYTES: u64 = 32 << 20;
+const MAX_EXPANDING_BYTES: u64 = 16 << 20;
 
 /// Field numbers of `onnx.proto`.
 mod field {
@@ -39,6 +41,7 @@ pub(super) fn decode(bytes: Bytes) -> Result<Model, Problem> {
 struct Counter {
     nodes: u64,
     node_fields: u64,
+    attributes: u64,
     others: u64,
     expanding_bytes: u64,
 }
@@ -68,10 +71,12 @@ impl Counter {
         limited(self.nodes, MAX_NODES, "nodes")?;
         each_field(bytes, |number, content| {
             self.node_fields += 1;
-            limited(self.node_fields, MAX_NODE_FIELDS, "names and attributes of nodes")?;
+            limited(self.node_fields, MAX_NODE_FIELDS, "names of inputs and outputs, and other fields of nodes")?;
             if number != field::NODE_ATTRIBUTE {
                 return Ok(());
             }
+            self.attributes += 1;
+            limited(self.attributes, MAX_ATTRIBUTES, "attributes of nodes")?;
             each_field(content, |number, content| match number {
                 field::ATTRIBUTE_TENSOR => self.tensor(content),
                 _ => self.expanding(content),

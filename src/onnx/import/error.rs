@@ -42,6 +42,15 @@ impl Problem {
     }
 }
 
+/// Numbers from a file as messages show them: not more than a line holds.
+pub(super) fn listed<T: std::fmt::Debug>(numbers: &[T]) -> String {
+    const LONGEST: usize = 16;
+    match numbers.get(..LONGEST) {
+        Some(first) if numbers.len() > LONGEST => format!("{first:?} and {} more", numbers.len() - LONGEST),
+        _ => format!("{numbers:?}"),
+    }
+}
+
 /// A name from a file as messages show it: not longer than a line, no control characters.
 pub(super) fn shown(name: &str) -> String {
     const LONGEST: usize = 80;

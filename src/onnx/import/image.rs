@@ -10,6 +10,8 @@ use crate::net::MAX_RESOLUTION;
 /// Channels of images; a dimension of one of these sizes that stands last means channels last.
 const IMAGE_CHANNELS: [u64; 3] = [1, 3, 4];
 
+/// Types that no pixel has: strings, truth values, complex numbers.
+const NO_PIXELS: [i32; 4] = [8, 9, 14, 15];
 /// The input that is the image.
 #[derive(Debug)]
 pub(super) struct Image {
@@ -41,6 +43,10 @@ pub(super) fn add(reader: &mut Reader, options: &ImportOptions) -> Result<Image,
     };
     let problem = |reason: String| Problem::Tensor { tensor: info.name.clone(), reason };
     let tensor_type = info.r#type.as_ref().and_then(|t| t.tensor_type.as_ref());
+    if let Some(kind) = tensor_type.map(|tensor| tensor.elem_type).filter(|kind| NO_PIXELS.contains(kind)) {
+        let kind = super::constant::type_name(kind);
+        return Err(problem(format!("the input is of type {kind}, but an image is of numbers; is it the right file?")));
+    }
     let shape = tensor_type.and_then(|tensor| tensor.shape.as_ref());
     let dims = shape
         .map(|shape| shape.dim.as_slice())

@@ -29,12 +29,13 @@ use std::io::Read;
 use std::path::Path;
 
 use prost::bytes::Bytes;
+use rustc_hash::FxHashSet;
 
 use self::call::Call;
 use self::error::Problem;
 use self::image::Image;
 use self::messages::Model;
-use self::network::Network;
+use self::network::{Network, Node};
 use self::reader::Reader;
 use super::error::MAX_MODEL_BYTES;
 use crate::net::{Graph, Shape};
@@ -97,6 +98,11 @@ pub fn import_with(path: &Path, options: &ImportOptions) -> Result<Imported, Imp
 fn read_file(path: &Path) -> Result<(String, Bytes), ImportError> {
     let read = |source| ImportError::Read { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(read)?;
+    let name = path.display().to_string();
+    let size = file.metadata().map_err(read)?.len();
+    if size > MAX_MODEL_BYTES {
+        return Err(ImportError::TooLarge { file: name, bytes: size, limit: MAX_MODEL_BYTES });
+    }
     let mut bytes = Vec::new();
     file.take(MAX_MODEL_BYTES + 1).read_to_end(&mut bytes).map_err(read)?;
     Ok((path.display().to_string(), Bytes::from(bytes)))
@@ -125,14 +131,11 @@ fn read(model: Model, options: &ImportOptions) -> Result<(Imported, Image), Prob
         return Err(Problem::Model("it holds training steps; export the network for inference".to_owned()));
     }
     let producer = [model.producer_name.as_str(), model.producer_version.as_str()].join(" ").trim().to_owned();
-    let functions: Vec<(String, String)> =
+    let functions: FxHashSet<(String, String)> =
         model.functions.iter().map(|function| (function.domain.clone(), function.name.clone())).collect();
     let mut network = Network::read(model)?;
-    if let Some(node) = network
-        .nodes
-        .iter()
-        .find(|node| functions.iter().any(|(domain, name)| *domain == node.domain && *name == node.operation))
-    {
+    let is_function = |node: &&Node| functions.contains(&(node.domain.clone(), node.operation.clone()));
+    if let Some(node) = network.nodes.iter().find(|node| !functions.is_empty() && is_function(node)) {
         return Err(node.problem("it is a function of the file's own; inline functions first (onnx.inliner)"));
     }
     order::drop_unused(&mut network);

@@ -39,7 +39,12 @@ pub(super) struct Network {
     pub outputs: Vec<ValueId>,
     /// Names of the values.
     names: Vec<String>,
+    /// Pairs of an input and an output of one node.
+    pairs: usize,
 }
+
+/// Pairs of an input and an output of one node, in all nodes: each may become an edge of the graph.
+const MAX_PAIRS: usize = 4_000_000;
 
 /// Operators of ONNX itself.
 const OWN_DOMAINS: [&str; 2] = ["", "ai.onnx"];
@@ -135,7 +140,13 @@ impl Network {
             let Some(values) = &sparse.values else { continue };
             let problem = |reason| Problem::Tensor { tensor: values.name.clone(), reason };
             let (dims, _) = super::constant::checked_dims(&sparse.dims).map_err(problem)?;
-            let constant = Constant { dims, values: None, is_float: true, in_node: false };
+            let constant = Constant {
+                dims,
+                values: None,
+                data_type: values.data_type,
+                is_external: values.data_location == 1,
+                in_node: false,
+            };
             self.add_constant(&values.name, constant, names)?;
         }
         Ok(())
@@ -178,6 +189,15 @@ impl Network {
             let constant = Constant::of_node(&read).map_err(|reason| read.problem(reason))?;
             let output = node.output.first().map_or("", String::as_str);
             return self.add_constant(output, constant, names);
+        }
+        self.pairs += node.input.len() * node.output.len();
+        if self.pairs > MAX_PAIRS {
+            let (inputs, outputs) = (node.input.len(), node.output.len());
+            let reason = format!(
+                "it has {inputs} inputs and {outputs} outputs, and up to it that makes more than {MAX_PAIRS} pairs, \
+                 which is no network this reads; is it the right file?"
+            );
+            return Err(read.problem(reason));
         }
         let id = |name: &String, names: &mut Names| (!name.is_empty()).then(|| names.id(name));
         read.inputs = node.input.iter().map(|name| id(name, names)).collect();
@@ -222,6 +242,13 @@ impl Network {
     pub fn scalar(&self, id: Option<ValueId>) -> Option<f64> {
         let values = self.constant(id?)?.values.as_ref()?;
         (values.len() == 1).then(|| values.floats()[0])
+    }
+
+    /// A constant that the file does not have.
+    pub fn add_value(&mut self, constant: Constant) -> ValueId {
+        self.constants.push(Some(constant));
+        self.names.push(String::new());
+        self.names.len() - 1
     }
 
     pub fn name(&self, id: ValueId) -> &str {

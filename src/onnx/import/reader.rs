@@ -71,7 +71,7 @@ impl<'n> Reader<'n> {
     fn known(&mut self, constant: &Constant) -> Tensor {
         self.weights.push(Weight {
             elements: constant.dims.iter().product(),
-            is_float: constant.is_float,
+            is_float: constant.is_float(),
             in_node: constant.in_node,
             is_vector: constant.dims.iter().filter(|dim| **dim > 1).count() < 2,
             counted: false,

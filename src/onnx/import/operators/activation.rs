@@ -34,8 +34,7 @@ fn clip(call: &mut Call) -> Result<(), String> {
     if input.map.is_none() {
         let clipped = |value: f64| value.max(least.unwrap_or(f64::NEG_INFINITY)).min(most.unwrap_or(f64::INFINITY));
         let values = input.values.as_deref().map(|values| values.map(clipped));
-        call.set_known(0, dims, values);
-        return Ok(());
+        return call.set_known(0, dims, values);
     }
     match (least, most) {
         (Some(0.0), Some(6.0)) => call.activation(Activation::Relu6),
@@ -47,6 +46,7 @@ fn clip(call: &mut Call) -> Result<(), String> {
 
 /// A slope for each channel, or another number of them: PyTorch's default is one for all.
 fn prelu(call: &mut Call) -> Result<(), String> {
+    call.check_weights(1..2)?;
     let input = call.input(0)?;
     let (dims, axis, channels) = (input.dims.clone(), input.channel_axis, input.channels());
     let is_fixed = call.input(0)?.map.is_some() && call.input(1)?.map.is_none();

@@ -3,6 +3,7 @@
 
 use super::super::call::{Call, Draft};
 use super::super::constant::Values;
+use super::super::error::listed;
 use super::super::tensor::Tensor;
 use super::Family;
 use crate::net::{Activation, ForeignKind, OperatorId, OperatorKind};
@@ -65,8 +66,7 @@ fn unary(call: &mut Call) -> Result<(), String> {
         _ => None,
     };
     let values = input.values.as_deref().zip(function).map(|(values, function)| values.map(function));
-    call.set_known(0, dims, values);
-    Ok(())
+    call.set_known(0, dims, values)
 }
 
 /// Sizes of the outputs of all inputs broadcast to each other, and their channel dimension.
@@ -79,7 +79,7 @@ fn broadcast(call: &Call) -> Result<(Vec<u64>, usize), String> {
         for (dim, own) in dims.iter_mut().rev().zip(tensor.dims.iter().rev()) {
             if *own != 1 && *dim != 1 && own != dim {
                 let all: Vec<_> = tensors.iter().map(|tensor| &tensor.dims).collect();
-                return Err(format!("its inputs have sizes {all:?}, which do not fit each other"));
+                return Err(format!("its inputs have sizes {}, which do not fit each other", listed(&all)));
             }
             *dim = if *dim == 1 { *own } else { *dim };
         }
@@ -94,8 +94,7 @@ fn several(call: &mut Call) -> Result<(), String> {
     let (dims, axis) = broadcast(call)?;
     if call.maps().next().is_none() {
         let values = fold(call);
-        call.set_known(0, dims, values);
-        return Ok(());
+        return call.set_known(0, dims, values);
     }
     call.foreign(ForeignKind::Elementwise, dims, axis)
 }

@@ -27,6 +27,7 @@ struct Sizes {
 
 fn sizes(call: &mut Call) -> Result<Sizes, String> {
     call.channels_first(0)?;
+    call.check_weights(1..2)?;
     let (map, weights) = (call.input(0)?, call.input(1)?);
     let groups = call.node.int("group")?.unwrap_or(1);
     let groups = u64::try_from(groups).ok().filter(|groups| (1..=u64::from(u32::MAX)).contains(groups));
@@ -42,8 +43,8 @@ fn sizes(call: &mut Call) -> Result<Sizes, String> {
         spatial[0] -= top + bottom;
         spatial[1] -= left + right;
     }
-    if weights.dims.contains(&0) {
-        return Err(format!("its weights have sizes {:?}", weights.dims));
+    if weights.dims.contains(&0) || spatial.contains(&0) {
+        return Err(format!("its input has sizes {:?} and its weights {:?}: one is empty", map.dims, weights.dims));
     }
     Ok(Sizes {
         spatial,
@@ -76,8 +77,7 @@ fn conv(call: &mut Call) -> Result<(), String> {
     let elements = super::super::tensor::checked(&dims)?;
     let flops = elements.saturating_mul(sizes.weights / out_channels);
     if call.input(0)?.map.is_none() {
-        call.set_known(0, dims, None);
-        return Ok(());
+        return call.set_known(0, dims, None);
     }
 
     let bias = call.node.input(2).is_some();

@@ -2,6 +2,7 @@
 
 use super::super::call::{Call, axis};
 use super::super::constant::{Values, strides};
+use super::super::error::listed;
 use super::super::tensor::Tensor;
 use super::Family;
 use crate::net::ForeignKind;
@@ -33,8 +34,7 @@ fn view(call: &mut Call, dims: Vec<u64>, channel_axis: usize) -> Result<(), Stri
     let input = call.input(0)?;
     if input.map.is_none() {
         let values = input.values.as_deref().cloned();
-        call.set_known(0, dims, values);
-        return Ok(());
+        return call.set_known(0, dims, values);
     }
     if input.dims == dims {
         return call.alias();
@@ -53,8 +53,7 @@ fn cast(call: &mut Call) -> Result<(), String> {
         values => values.clone(),
     };
     let dims = input.dims.clone();
-    call.set_known(0, dims, Some(values));
-    Ok(())
+    call.set_known(0, dims, Some(values))
 }
 
 fn flatten(call: &mut Call) -> Result<(), String> {
@@ -87,7 +86,7 @@ fn reshape(call: &mut Call) -> Result<(), String> {
 /// The sizes that `target` asks for.
 fn resolve(input: &Tensor, target: &[i64], allows_zero: bool) -> Result<Vec<u64>, String> {
     let elements = input.elements();
-    let wrong = || format!("it asks for sizes {target:?}, but its input has {:?}", input.dims);
+    let wrong = || format!("it asks for sizes {}, but its input has {:?}", listed(target), input.dims);
     let mut dims = Vec::with_capacity(target.len());
     let mut open = None;
     for (place, size) in target.iter().enumerate() {
@@ -156,7 +155,7 @@ fn unsqueeze(call: &mut Call) -> Result<(), String> {
     axes.sort_unstable();
     axes.dedup();
     if axes.len() != given.len() {
-        return Err(format!("it names a dimension twice in {given:?}"));
+        return Err(format!("it names a dimension twice in {}", listed(&given)));
     }
     let mut dims = input.dims.clone();
     let mut channel_axis = input.channel_axis;
@@ -177,7 +176,7 @@ fn transpose(call: &mut Call) -> Result<(), String> {
     let mut sorted = order.clone();
     sorted.sort_unstable();
     if sorted != (0..rank).collect::<Vec<_>>() {
-        return Err(format!("its perm {order:?} is no order of {rank} dimensions"));
+        return Err(format!("its perm {} is no order of {rank} dimensions", listed(&order)));
     }
     let dims: Vec<u64> = order.iter().map(|place| input.dims[*place]).collect();
     let channel_axis = order.iter().position(|place| *place == input.channel_axis).unwrap_or(0);
@@ -186,8 +185,7 @@ fn transpose(call: &mut Call) -> Result<(), String> {
         let distances = strides(&input.dims);
         let distances: Vec<i64> = order.iter().map(|place| distances[*place]).collect();
         let values = input.values.as_deref().and_then(|values| values.strided(0, &dims, &distances));
-        call.set_known(0, dims, values);
-        return Ok(());
+        return call.set_known(0, dims, values);
     }
     if order.is_sorted() {
         return call.alias();

@@ -86,10 +86,10 @@ struct Product {
 fn product(call: &mut Call, product: Product) -> Result<(), String> {
     let Product { batches, rows, inner, columns, bias, dims } = product;
     let elements = super::super::tensor::checked(&dims)?;
+    call.check_weights(0..2)?;
     let is_weights = call.input(0)?.map.is_some() && call.input(1)?.map.is_none() && call.input(1)?.rank() == 2;
     if call.maps().next().is_none() {
-        call.set_known(0, dims, None);
-        return Ok(());
+        return call.set_known(0, dims, None);
     }
     let owned = call.claim(0, true) + call.claim_with_bias(1, 2);
     let weights = inner.saturating_mul(columns);

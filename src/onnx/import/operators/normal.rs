@@ -22,12 +22,12 @@ fn batch_norm(call: &mut Call) -> Result<(), String> {
     if call.node.int("training_mode")?.unwrap_or(0) != 0 {
         return Err("it is in training mode; export the model for inference (model.eval())".to_owned());
     }
+    call.check_weights(1..5)?;
     let input = call.input(0)?;
     let (dims, axis) = (input.dims.clone(), input.channel_axis);
     let channels = dims.get(1).copied().unwrap_or(1);
     if input.map.is_none() {
-        call.set_known(0, dims, None);
-        return Ok(());
+        return call.set_known(0, dims, None);
     }
     let scale = call.input(1)?.elements();
     // A scale and shift of another layout was recognised by its number of channels alone.
@@ -51,8 +51,7 @@ fn norm(call: &mut Call) -> Result<(), String> {
     let input = call.input(0)?;
     let (dims, axis) = (input.dims.clone(), input.channel_axis);
     if input.map.is_none() {
-        call.set_known(0, dims, None);
-        return Ok(());
+        return call.set_known(0, dims, None);
     }
     let owned = call.claim(1, true) + call.claim(2, true);
     call.foreign_output(0, ForeignKind::Norm, dims, axis, owned)

@@ -40,8 +40,7 @@ fn constant_of_shape(call: &mut Call) -> Result<(), String> {
         Values::Integers(values) => Values::Integers(vec![values[0]; elements as usize]),
         Values::Floats(values) => Values::Floats(vec![values[0]; elements as usize]),
     });
-    call.set_known(0, dims, values);
-    Ok(())
+    call.set_known(0, dims, values)
 }
 
 fn range(call: &mut Call) -> Result<(), String> {
@@ -64,6 +63,5 @@ fn range(call: &mut Call) -> Result<(), String> {
             Values::Floats(numbers.collect())
         }
     });
-    call.set_known(0, vec![count as u64], values);
-    Ok(())
+    call.set_known(0, vec![count as u64], values)
 }

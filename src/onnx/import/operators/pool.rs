@@ -55,8 +55,7 @@ fn windowed(call: &mut Call, kind: fn([u32; 2], [u32; 2]) -> ForeignKind) -> Res
 fn global_average_pool(call: &mut Call) -> Result<(), String> {
     let dims = pooled(call)?;
     if call.input(0)?.map.is_none() {
-        call.set_known(0, dims, None);
-        return Ok(());
+        return call.set_known(0, dims, None);
     }
     call.operator(OperatorKind::GlobalAveragePool, [0, 0], dims, 1)
 }

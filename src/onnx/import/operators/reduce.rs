@@ -45,8 +45,7 @@ fn over(call: &mut Call, axes: Vec<usize>) -> Result<(), String> {
     let channels = input.channel_axis;
     let channel_axis = if kept(&channels) { (0..channels).filter(kept).count() } else { usual_axis(dims.len()) };
     if input.map.is_none() {
-        call.set_known(0, dims, None);
-        return Ok(());
+        return call.set_known(0, dims, None);
     }
     // Everything but image and channels.
     let pixels = (1..input.rank()).filter(|place| *place != channels);

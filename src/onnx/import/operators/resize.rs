@@ -1,7 +1,8 @@
 //! Maps of another size: interpolation, padding, repetition, channels to pixels and back.
 
 use super::super::call::{Call, axis};
-use super::super::constant::Values;
+use super::super::constant::{self, Values};
+use super::super::error::listed;
 use super::super::tensor::Tensor;
 use super::Family;
 use crate::net::ForeignKind;
@@ -60,7 +61,7 @@ const MAX_PAD: i64 = 4096;
 fn pad(call: &mut Call) -> Result<(), String> {
     let mut pads = call.integers_or(1, "pads")?.ok_or("it has no pads")?;
     if pads.iter().any(|pad| !(-MAX_PAD..=MAX_PAD).contains(pad)) {
-        return Err(format!("its pads {pads:?} are out of range (up to {MAX_PAD})"));
+        return Err(format!("its pads {} are out of range (up to {MAX_PAD})", listed(&pads)));
     }
     let input = call.input(0)?;
     let rank = input.rank();
@@ -77,7 +78,7 @@ fn pad(call: &mut Call) -> Result<(), String> {
         pads = all;
     }
     if pads.len() != 2 * rank {
-        return Err(format!("its pads are {pads:?}, but its input has {rank} dimensions"));
+        return Err(format!("its pads are {}, but its input has {rank} dimensions", listed(&pads)));
     }
     if pads.iter().all(|pad| *pad == 0) {
         return call.alias();
@@ -114,7 +115,7 @@ fn around(call: &Call, pads: &[i64]) -> Result<Option<[u64; 4]>, String> {
 
 fn expand(call: &mut Call) -> Result<(), String> {
     let target = call.integers(1)?.ok_or("it has no target shape")?;
-    let (mut target, _) = super::super::constant::checked_dims(&target)?;
+    let (mut target, _) = constant::checked_dims(&target)?;
     let input = call.input(0)?;
     if input.rank() > 0 && target.len() >= input.rank() && call.reader.file_batch == target.first().copied() {
         target[0] = 1;
@@ -131,16 +132,15 @@ fn expand(call: &mut Call) -> Result<(), String> {
         *dim = if *dim == 1 { *wanted } else { *dim };
     }
     if input.map.is_none() {
-        let count = dims.iter().product::<u64>();
+        let count = constant::checked_sizes(&dims)?;
         let repeated = |values: &Values| match values {
             Values::Integers(values) if values.len() == 1 => Some(Values::Integers(vec![values[0]; count as usize])),
             Values::Integers(all) if all.len() as u64 == count => Some(values.clone()),
             _ => None,
         };
-        let fits = count <= super::super::constant::MAX_VALUES as u64;
+        let fits = count <= constant::MAX_VALUES as u64;
         let values = input.values.as_deref().filter(|_| fits).and_then(repeated);
-        call.set_known(0, dims, values);
-        return Ok(());
+        return call.set_known(0, dims, values);
     }
     if dims == input.dims {
         return call.alias();
@@ -151,7 +151,7 @@ fn expand(call: &mut Call) -> Result<(), String> {
 fn tile(call: &mut Call) -> Result<(), String> {
     let repeats = call.integers(1)?.ok_or("it has no repeats")?;
     let input = call.input(0)?;
-    let (repeats, _) = super::super::constant::checked_dims(&repeats)?;
+    let (repeats, _) = constant::checked_dims(&repeats)?;
     if repeats.len() != input.rank() {
         return Err(format!("it repeats {repeats:?} times, but its input has {} dimensions", input.rank()));
     }

@@ -2,6 +2,7 @@
 
 use super::super::call::{Call, axis};
 use super::super::constant::{Values, strides};
+use super::super::error::listed;
 use super::super::tensor::Tensor;
 use super::Family;
 use super::layout::usual_axis;
@@ -19,14 +20,13 @@ fn concat(call: &mut Call) -> Result<(), String> {
             && (0..dims.len()).all(|place| place == along || tensor.dims[place] == dims[place]);
         if !fits {
             let all: Vec<_> = tensors.iter().map(|tensor| &tensor.dims).collect();
-            return Err(format!("its inputs have sizes {all:?}, which do not fit along dimension {along}"));
+            return Err(format!("its inputs have sizes {}, which do not fit along dimension {along}", listed(&all)));
         }
         dims[along] = dims[along].saturating_add(tensor.dims[along]);
     }
     if tensors.iter().all(|tensor| tensor.map.is_none()) {
         let values = joined(&tensors);
-        call.set_known(0, dims, values);
-        return Ok(());
+        return call.set_known(0, dims, values);
     }
     if tensors.len() == 1 {
         return call.alias();
@@ -56,8 +56,7 @@ fn gather(call: &mut Call) -> Result<(), String> {
     dims.extend(data.dims.get(along + 1..).unwrap_or(&[]));
     if data.map.is_none() && indices.map.is_none() {
         let values = picked(data, indices);
-        call.set_known(0, dims, values);
-        return Ok(());
+        return call.set_known(0, dims, values);
     }
     let channel_axis = match data.channel_axis.cmp(&along) {
         std::cmp::Ordering::Less => data.channel_axis,
@@ -122,8 +121,7 @@ fn slice(call: &mut Call) -> Result<(), String> {
     }
     if input.map.is_none() {
         let values = input.values.as_deref().and_then(|values| values.strided(offset, &dims, &distances));
-        call.set_known(0, dims, values);
-        return Ok(());
+        return call.set_known(0, dims, values);
     }
     if dims == input.dims && steps.iter().all(|step| *step == 1) {
         return call.alias();
@@ -148,7 +146,7 @@ fn split(call: &mut Call) -> Result<(), String> {
     };
     let total = parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(*part));
     if parts.len() as u64 != count || total != Some(size) {
-        return Err(format!("it cuts {size} into {count} parts of {parts:?}"));
+        return Err(format!("it cuts {size} into {count} parts of {}", listed(&parts)));
     }
     if count == 1 {
         return call.alias();

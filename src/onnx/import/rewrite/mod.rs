@@ -9,6 +9,7 @@ mod bias;
 mod gelu;
 mod hard;
 mod norm;
+mod pad;
 mod quantised;
 mod swish;
 
@@ -19,7 +20,8 @@ use super::order::{drop_unused, producers};
 type Rule = fn(&mut Network, &Index, usize) -> Option<()>;
 
 /// Rules in order; a later one sees what an earlier one made.
-const RULES: [Rule; 9] = [
+const RULES: [Rule; 10] = [
+    pad::behind_transpose,
     hard::hard_sigmoid,
     hard::hard_swish,
     swish::swish,

@@ -2,6 +2,7 @@
 //! graph has no quantise nodes of its own.
 
 use super::super::constant::Constant;
+use super::super::messages::data_type;
 use super::super::network::{Network, Node};
 
 /// Integer operators: the float operator each stands for and where that one's inputs are.
@@ -44,11 +45,17 @@ pub(super) fn strip(network: &mut Network) -> bool {
         is_quantised = true;
         alias[output] = alias[input];
         if let Some(Some(constant)) = network.constants.get_mut(alias[input]) {
-            constant.is_float = true;
+            constant.data_type = data_type::FLOAT;
         }
         // Scale and zero point that are measured as the network runs.
         for scale in scales {
-            network.constants[scale] = Some(Constant { dims: vec![], values: None, is_float: false, in_node: true });
+            network.constants[scale] = Some(Constant {
+                dims: vec![],
+                values: None,
+                data_type: data_type::UINT8,
+                is_external: false,
+                in_node: true,
+            });
         }
     }
     network.redirect(&alias);
