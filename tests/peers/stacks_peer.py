@@ -120,7 +120,8 @@ class Ncnn:
         for option in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage"):
             setattr(self.net.opt, f"use_{option}", False)
         if self.net.load_param(str(parameters)) or self.net.load_model(str(work / "model.ncnn.bin")):
-            raise Refusal("ncnn knows no such layer: " + parameters.read_text().splitlines()[2])
+            kinds = {line.split()[0] for line in parameters.read_text().splitlines()[2:]}
+            raise Refusal("ncnn does not know all layers of " + ", ".join(sorted(kinds)))
 
     def run(self, images):
         import ncnn

@@ -118,7 +118,6 @@ impl Constant {
         let few = elements <= MAX_VALUES as u64;
         Ok(constant(if few { values(tensor, elements as usize).map(Rc::new) } else { None }))
     }
-
     /// The tensor of a node `Constant`.
     ///
     /// # Errors

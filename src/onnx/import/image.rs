@@ -12,6 +12,7 @@ const IMAGE_CHANNELS: [u64; 3] = [1, 3, 4];
 
 /// Types that no pixel has: strings, truth values, complex numbers.
 const NO_PIXELS: [i32; 4] = [8, 9, 14, 15];
+
 /// The input that is the image.
 #[derive(Debug)]
 pub(super) struct Image {

@@ -98,10 +98,9 @@ pub fn import_with(path: &Path, options: &ImportOptions) -> Result<Imported, Imp
 fn read_file(path: &Path) -> Result<(String, Bytes), ImportError> {
     let read = |source| ImportError::Read { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(read)?;
-    let name = path.display().to_string();
     let size = file.metadata().map_err(read)?.len();
     if size > MAX_MODEL_BYTES {
-        return Err(ImportError::TooLarge { file: name, bytes: size, limit: MAX_MODEL_BYTES });
+        return Err(ImportError::TooLarge { file: path.display().to_string(), bytes: size, limit: MAX_MODEL_BYTES });
     }
     let mut bytes = Vec::new();
     file.take(MAX_MODEL_BYTES + 1).read_to_end(&mut bytes).map_err(read)?;
