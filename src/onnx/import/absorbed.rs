@@ -42,3 +42,50 @@ fn common<'r>(mut readers: impl Iterator<Item = &'r Option<String>>) -> Option<S
     let first = readers.next()?.clone()?;
     readers.all(|reader| reader.as_ref() == Some(&first)).then_some(first)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::messages::{Graph as File, Node};
+    use super::*;
+    use crate::net::{LowerOptions, Network};
+
+    fn node(name: &str, inputs: &[&str], output: &str) -> Node {
+        let input = inputs.iter().map(|name| (*name).to_owned()).collect();
+        Node { name: name.to_owned(), input, output: vec![output.to_owned()], ..Node::default() }
+    }
+
+    #[test]
+    fn what_an_operator_alone_reads_is_part_of_it() {
+        // Only the names of the operators matter.
+        let network = Network::parse("SuperConvK3BNRELU(3,8,2,1)").unwrap();
+        let mut graph = Graph::default();
+        let names = ["image", "conv", "number 4", "pool"];
+        for (operator, name) in network.lower(&LowerOptions::new(16, 10)).unwrap().operators().iter().zip(names) {
+            graph.push(*operator);
+            graph.name_last(name);
+        }
+        let nodes = vec![
+            node("conv", &["image", "weights"], "a"),
+            node("shape", &["a"], "size"),
+            node("sigmoid", &["a"], "b"),
+            node("", &["a", "b"], "c"),
+            node("pool", &["c", "size"], "d"),
+            node("both", &["c"], "e"),
+        ];
+        let model = Model { graph: Some(File { node: nodes, ..File::default() }), ..Model::default() };
+        let mut found = operator_names(&model, &graph);
+        found.sort();
+        let expected = [
+            ("a", "conv"),
+            ("b", "number 4"),
+            ("c", "number 4"),
+            ("conv", "conv"),
+            ("d", "pool"),
+            ("pool", "pool"),
+            ("shape", "pool"),
+            ("sigmoid", "number 4"),
+            ("size", "pool"),
+        ];
+        assert_eq!(found, expected.map(|(node, operator)| (node.to_owned(), operator.to_owned())));
+    }
+}

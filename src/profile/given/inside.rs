@@ -78,8 +78,10 @@ impl Session<'_> {
                 self.outcome.ending = ending;
                 return Ok(None);
             }
-            let owner = |node: &str| parts.owner(node);
-            match self.runner.parts(subject, &owner, parts.keys().len(), limits) {
+            // Moving maps between layouts is nobody's operator, and hides none: it has a part of its own.
+            let layout = parts.keys().len();
+            let owner = |node: &str| parts.owner(node).or_else(|| is_layout(node).then_some(layout));
+            match self.runner.parts(subject, &owner, layout + 1, limits) {
                 Ok(instance) => instances.push(instance),
                 // It may run its operators by themselves; if not, that says why.
                 Err(RunnerError::Model(_)) => return Ok(None),
@@ -110,6 +112,12 @@ fn estimates(
         (key, Estimate { median_ms, stderr_ms, samples_ms, blocks: instances.len(), settled })
     };
     observed.map(estimate).collect()
+}
+
+/// Whether a runtime put a node between others to change the layout of a map: onnxruntime names those after
+/// their operation.
+fn is_layout(node: &str) -> bool {
+    ["ReorderInput", "ReorderOutput"].iter().any(|name| node.starts_with(name))
 }
 
 /// Those `wanted` operators of the network that the runtime ran no node for, though nearly all nodes belong to

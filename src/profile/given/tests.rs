@@ -6,7 +6,7 @@ use super::super::runner::mock::Mock;
 use super::super::session::Ending;
 use super::super::session::tests::by_size;
 use super::*;
-use crate::latency::table_for;
+use crate::latency::{KeyKind, MERGED_MS, Predictor, table_for};
 
 fn options(fresh: bool) -> GivenOptions {
     GivenOptions {
@@ -74,4 +74,38 @@ fn a_few_operators_are_no_table_for_other_networks() {
     assert_eq!(table_for(&mut store, &setting, networks[0].graph()).unwrap(), own);
     let other = network("SuperConvK3BNRELU(3,16,2,1)");
     assert_eq!(table_for(&mut store, &setting, other.graph()).unwrap(), TableChoice::Best);
+}
+
+#[test]
+fn an_operator_without_a_node_of_its_own_is_merged_and_teaches_nothing_about_others() {
+    let given = network("SuperConvK3BNRELU(3,8,2,1)SuperResK3K3(8,16,2,8,1)");
+    let parts = given.parts();
+    let gone = parts.keys().iter().position(|key| key.kind == KeyKind::GlobalPool).unwrap();
+    let mut store = Store::in_memory_empty().unwrap();
+    // One part more than there are operators: nodes that change layouts.
+    let times = |hidden_ms: f64| {
+        let mut times: Vec<f64> = (0..parts.keys().len()).map(|part| 1.0 + part as f64).collect();
+        times[gone] = 0.0;
+        times.push(5.0 + hidden_ms);
+        times
+    };
+    let mut mock = Mock::new(|subject, _| Ok(by_size(subject))).with_parts(|_| Ok(times(0.0)));
+    let networks = [given.clone()];
+    let outcome = profile_given(&mut store, &mut mock, &networks, &options(false), &|| false, &mut |_| {}).unwrap();
+    assert_eq!((outcome.measured, outcome.failed.len()), (distinct(&networks).len(), 0));
+    let rows = store.rows(&outcome.setting).unwrap();
+    for row in &rows {
+        let places = parts.keys().iter().enumerate().filter(|(_, key)| **key == row.key);
+        let ms: Vec<f64> = places.map(|(place, _)| times(0.0)[place]).collect();
+        let expected = if row.key == parts.keys()[gone] { MERGED_MS } else { crate::stats::median(&ms).unwrap() };
+        assert_eq!(row.ms, expected, "{}", row.key);
+    }
+    let prediction = Predictor::new(&store, &outcome.setting).unwrap().predict(given.graph());
+    let gaps = prediction.gaps();
+    assert_eq!((gaps.merged, gaps.without_evidence.len()), (1, 0));
+    // A pool of another size is as unknown as if this one had never been measured.
+    let other = network("SuperConvK3BNRELU(3,24,2,1)SuperConvK1BNRELU(24,32,2,1)");
+    let prediction = Predictor::new(&store, &outcome.setting).unwrap().predict(other.graph());
+    let gaps = prediction.gaps();
+    assert!(gaps.merged == 0 && gaps.without_evidence.iter().any(|gap| gap.what == "global_pool"), "{gaps:?}");
 }

@@ -7,7 +7,7 @@ use ort::environment::Environment;
 use ort::logging::LogLevel;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
-use ort::value::{DynValue, Tensor};
+use ort::value::{DynValue, Tensor, TensorElementType};
 use zen_agent::input_values;
 
 /// A loaded model with inputs of fixed values.
@@ -28,7 +28,19 @@ impl Model {
             let shape = input.dtype().tensor_shape().filter(|shape| shape.iter().all(|side| *side > 0));
             let shape = shape.ok_or_else(|| format!("the input {} has no fixed shape", input.name()))?;
             let values = input_values(shape.iter().product::<i64>() as usize);
-            Ok(tensor(shape.to_vec(), values)?.into())
+            let shape = shape.to_vec();
+            match input.dtype().tensor_type() {
+                Some(TensorElementType::Float32) => Ok(tensor(shape, values)?.into()),
+                // As a camera gives them.
+                Some(TensorElementType::Uint8) => {
+                    let bytes: Vec<u8> = values.iter().map(|value| (127.5 * (value + 1.0)) as u8).collect();
+                    Ok(Tensor::from_array((shape, bytes)).map(Tensor::into_dyn).map_err(text)?.into())
+                }
+                other => {
+                    let kind = other.map_or("no tensor".to_owned(), |kind| kind.to_string());
+                    Err(format!("the input {} takes {kind}, but float32 or uint8 values are given here", input.name()))
+                }
+            }
         });
         let inputs = inputs.collect::<Result<_, String>>()?;
         Ok(Self { session, inputs })
