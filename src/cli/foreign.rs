@@ -80,14 +80,6 @@ pub fn gap_lines(gaps: &Gaps) -> Vec<(&'static str, String)> {
         lines
             .push(("NO EVIDENCE", format!("for {share} of the predicted time, which the formula alone says: {kinds}")));
     }
-    let without_time: usize = gaps.without_evidence.iter().map(|gap| gap.without_time).sum();
-    if without_time > 0 {
-        let gaps: Vec<Gap> = gaps.without_evidence.iter().filter(|gap| gap.without_time > 0).cloned().collect();
-        lines.push((
-            "",
-            format!("{without_time} of them ({}) have no time at all in it: the network takes longer", kinds(&gaps)),
-        ));
-    }
     if gaps.approximated.is_empty() {
         lines.push(("approximated", "0% of the predicted time".to_owned()));
     }
@@ -99,6 +91,10 @@ pub fn gap_lines(gaps: &Gaps) -> Vec<(&'static str, String)> {
             0 => ("APPROXIMATED", format!("{whole}{what}, {share} ({text})")),
             _ => ("", format!("{what}, {share} ({text})")),
         });
+    }
+    if !gaps.without_time.is_empty() {
+        let kinds = kinds(&gaps.without_time);
+        lines.push(("NO TIME", format!("in the formula for {kinds}: they count in its other terms, or not at all")));
     }
     if gaps.merged > 0 {
         let count = gaps.merged;

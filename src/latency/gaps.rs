@@ -50,11 +50,9 @@ pub struct Gap {
     pub operators: usize,
     /// Share of the predicted time.
     pub time_share: f64,
-    /// Of the operators, those predicted to take no time at all.
-    pub without_time: usize,
 }
 
-/// Everything that a prediction does not know. An operator may be in both lists.
+/// Everything that a prediction does not know. An operator may be in several lists.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Gaps {
     /// Operators of which the table has no row, and whose formula was fitted to none of their kind.
@@ -64,6 +62,8 @@ pub struct Gaps {
     /// Operators that are predicted as the nearest thing known.
     pub approximated: Vec<Gap>,
     pub approximated_share: f64,
+    /// Operators that the formula gives no time at all; it may have that of some kinds in its other terms.
+    pub without_time: Vec<Gap>,
     /// Operators that were measured to have no node of their own; their time is in their neighbours'.
     pub merged: usize,
 }
@@ -71,7 +71,7 @@ pub struct Gaps {
 impl Gaps {
     /// Whether everything is known.
     pub fn is_empty(&self) -> bool {
-        self.without_evidence.is_empty() && self.approximated.is_empty()
+        self.without_evidence.is_empty() && self.approximated.is_empty() && self.without_time.is_empty()
     }
 }
 
@@ -79,13 +79,15 @@ impl Prediction {
     /// What is not known, the largest share first.
     pub fn gaps(&self) -> Gaps {
         let whole_ms: f64 = self.operators.iter().map(|operator| operator.ms).sum();
-        let mut lists: [BTreeMap<(String, Option<&'static str>), Gap>; 2] = Default::default();
+        let mut lists: [BTreeMap<(String, Option<&'static str>), Gap>; 3] = Default::default();
         for operator in &self.operators {
             let what = operator.operation.clone().unwrap_or_else(|| named(&operator.key));
-            let [unknown, approximated] = &mut lists;
+            let [unknown, approximated, without_time] = &mut lists;
+            let has_no_time = operator.basis == Basis::Formula && operator.ms <= 0.0;
             let in_lists = [
                 (unknown, operator.without_evidence, None),
                 (approximated, operator.approximation.is_some(), operator.approximation),
+                (without_time, has_no_time, None),
             ];
             for (list, _, approximation) in in_lists.into_iter().filter(|(_, is_in, _)| *is_in) {
                 let gap = list.entry((what.clone(), approximation)).or_insert_with(|| Gap {
@@ -93,14 +95,12 @@ impl Prediction {
                     approximation,
                     operators: 0,
                     time_share: 0.0,
-                    without_time: 0,
                 });
                 gap.operators += 1;
                 gap.time_share += operator.ms / whole_ms.max(f64::MIN_POSITIVE);
-                gap.without_time += usize::from(operator.ms <= 0.0);
             }
         }
-        let [without_evidence, approximated] = lists.map(|list| {
+        let [without_evidence, approximated, without_time] = lists.map(|list| {
             let mut gaps: Vec<Gap> = list.into_values().collect();
             gaps.sort_by(|a, b| b.time_share.total_cmp(&a.time_share));
             gaps
@@ -111,15 +111,20 @@ impl Prediction {
             approximated_share: share(&approximated),
             without_evidence,
             approximated,
+            without_time,
             merged: self.operators.iter().filter(|operator| operator.basis == Basis::Merged).count(),
         }
     }
 }
 
-/// The kind, with its window where that decides which rows speak of it.
+/// The kind, with its window where that decides which rows speak of it; of an activation its name.
 fn named(key: &OperatorKey) -> String {
-    let OperatorKey { kind, kernel, stride, .. } = key;
-    if kind.has_window() { format!("{kind} {kernel}x{kernel} s{stride}") } else { kind.to_string() }
+    let OperatorKey { kind, kernel, stride, activation, .. } = key;
+    match activation {
+        _ if kind.has_window() => format!("{kind} {kernel}x{kernel} s{stride}"),
+        Some(activation) if *kind == KeyKind::Elementwise => activation.name().to_owned(),
+        _ => kind.to_string(),
+    }
 }
 
 impl KeyKind {
@@ -128,7 +133,9 @@ impl KeyKind {
     pub(super) fn is_of_structures(self) -> bool {
         match self {
             KeyKind::Conv | KeyKind::Depthwise | KeyKind::Dense | KeyKind::GlobalPool => true,
-            KeyKind::Gate | KeyKind::Add | KeyKind::Elementwise => true,
+            KeyKind::Gate | KeyKind::Add => true,
+            // Their activations all join something.
+            KeyKind::Elementwise => false,
             KeyKind::MaxPool | KeyKind::AveragePool | KeyKind::Concat | KeyKind::Multiply | KeyKind::Resize => false,
             KeyKind::Rearrange | KeyKind::Norm | KeyKind::Softmax | KeyKind::MatMul => false,
         }

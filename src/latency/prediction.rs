@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::gaps::Basis;
-use super::{Evidence, Fuser, KeyKind, OperatorKey, Setting};
+use super::{Evidence, Fuser, OperatorKey, Setting};
 use crate::net::{ForeignKind, Graph, OperatorKind};
 
 /// The latency of a network with where it comes from.
@@ -118,8 +118,6 @@ pub(super) fn name_operators(operators: &mut [OperatorPrediction], fuser: &Fuser
                 continue;
             }
             operator.operation.get_or_insert_with(|| foreign.operation.clone());
-            // Formulas were fitted to activations, not to whatever else is computed value by value.
-            operator.without_evidence |= operator.basis == Basis::Formula && operator.key.kind == KeyKind::Elementwise;
         }
     }
 }
