@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::quantize::CalibrationError;
 use super::weights::WeightMismatch;
 use crate::latency::Precision;
 
@@ -31,8 +32,6 @@ pub enum OnnxError {
     NotFinite { name: String },
     #[error("the graph cannot be written as ONNX: {reason}")]
     Graph { reason: String },
-    #[error("models are not written in {precision} yet; use --precision fp32")]
-    Precision { precision: Precision },
     #[error(
         "float16 ends at 65504, but {name} reaches {value} (its batch norm folded in, where it has one); \
          export in fp32"
@@ -42,6 +41,10 @@ pub enum OnnxError {
     Normalization { reason: String },
     #[error("float16 at input and output is for models in fp16, not in {precision}")]
     HalfInterface { precision: Precision },
+    #[error(transparent)]
+    Calibration(#[from] CalibrationError),
+    #[error("the network cannot be quantised: {reason}")]
+    Quantize { reason: String },
     #[error("cannot read labels from {}: {source}", .path.display())]
     ReadLabels { path: PathBuf, source: std::io::Error },
     #[error("there are {labels} labels for {classes} classes; write one a line, in the order of the output")]

@@ -9,6 +9,7 @@ use protobuf::Message;
 
 use super::emit::{Batch, NumberType, encode, network_model};
 use super::interface::Interface;
+use super::quantize::{ModelInput, Quantization, QuantizationReport, quantize};
 use super::verify::{Verification, verify};
 use super::{OnnxError, Weights};
 use crate::files;
@@ -23,6 +24,8 @@ pub struct ExportOptions {
     pub precision: Precision,
     /// What stands around the network.
     pub interface: Interface,
+    /// How an int8 model becomes one.
+    pub quantization: Quantization,
     /// Structure string the graph was lowered from.
     pub structure: Option<String>,
     /// More metadata, e.g. the predicted latency and its setting; replaces what [`export`] would
@@ -45,6 +48,9 @@ pub struct ExportSummary {
     pub precision: Precision,
     /// How the file was checked.
     pub verified: Verification,
+    /// What int8 cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantization: Option<QuantizationReport>,
 }
 
 /// Writes `graph` with `weights` to `path`. The model is written beside its destination, loaded
@@ -59,14 +65,30 @@ pub fn export(
     options: &ExportOptions,
     path: &Path,
 ) -> Result<ExportSummary, OnnxError> {
+    export_with_progress(graph, weights, options, path, &mut |_| {})
+}
+
+/// As [`export`]; `progress` is told which share of calibrating and comparing an int8 model is done.
+///
+/// # Errors
+/// As [`export`], and when calibration images cannot be used.
+pub fn export_with_progress(
+    graph: &Graph,
+    weights: &Weights,
+    options: &ExportOptions,
+    path: &Path,
+    progress: &mut dyn FnMut(f64),
+) -> Result<ExportSummary, OnnxError> {
     let write = |source| OnnxError::Write { path: path.to_owned(), source };
     if path.is_dir() || path.file_name().is_none() {
         return Err(write(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
     }
-    // Made first: an unwritable destination shows before any weight is drawn.
-    let mut file = files::temporary_beside(path).map_err(write)?;
+    // Tried first: an unwritable destination shows before any weight is drawn. Not kept: whoever
+    // interrupts a long calibration leaves nothing behind.
+    drop(files::temporary_beside(path).map_err(write)?);
 
-    let model = model(graph, weights, options)?;
+    let (model, quantization) = model(graph, weights, options, progress)?;
+    let mut file = files::temporary_beside(path).map_err(write)?;
     let nodes = model.graph.node.len();
     let mut writer = BufWriter::new(file.as_file_mut());
     // The encoder writes piece by piece, so a large model is not held a second time.
@@ -81,7 +103,7 @@ pub fn export(
     file.persist(path).map_err(|error| write(error.error))?;
     let parameters = graph.cost().parameters;
     let precision = options.precision;
-    Ok(ExportSummary { path: path.to_owned(), bytes, parameters, nodes, precision, verified })
+    Ok(ExportSummary { path: path.to_owned(), bytes, parameters, nodes, precision, verified, quantization })
 }
 
 /// The encoded model, unchecked.
@@ -89,19 +111,45 @@ pub fn export(
 /// # Errors
 /// When weights do not fit or the model exceeds 2 GiB.
 pub fn model_bytes(graph: &Graph, weights: &Weights, options: &ExportOptions) -> Result<Vec<u8>, OnnxError> {
-    encode(&model(graph, weights, options)?)
+    encode(&model(graph, weights, options, &mut |_| {})?.0)
 }
 
-fn model(graph: &Graph, weights: &Weights, options: &ExportOptions) -> Result<ModelProto, OnnxError> {
+fn model(
+    graph: &Graph,
+    weights: &Weights,
+    options: &ExportOptions,
+    progress: &mut dyn FnMut(f64),
+) -> Result<(ModelProto, Option<QuantizationReport>), OnnxError> {
     if options.interface.half && options.precision != Precision::Fp16 {
         return Err(OnnxError::HalfInterface { precision: options.precision });
     }
     let numbers = match options.precision {
-        Precision::Fp32 => NumberType::Float,
+        // Integers are made of the float32 model.
+        Precision::Fp32 | Precision::Int8 => NumberType::Float,
         Precision::Fp16 => NumberType::Half,
-        Precision::Int8 => return Err(OnnxError::Precision { precision: options.precision }),
     };
-    network_model(graph, weights, numbers, options.batch, &options.interface, metadata(graph, weights, options))
+    let quantized_input = (options.precision == Precision::Int8).then(|| model_input(graph, options)).transpose()?;
+    let mut metadata = metadata(graph, weights, options);
+    if let Some(input) = &quantized_input {
+        let quantization = options.quantization.metadata(input)?;
+        metadata.extend(quantization);
+        metadata.extend(options.metadata.iter().cloned());
+    }
+    let mut model = network_model(graph, weights, numbers, options.batch, &options.interface, metadata)?;
+    let report = match &quantized_input {
+        Some(input) => Some(quantize(&mut model, &options.quantization, input, progress)?),
+        None => None,
+    };
+    Ok((model, report))
+}
+
+/// What the model takes.
+fn model_input(graph: &Graph, options: &ExportOptions) -> Result<ModelInput, OnnxError> {
+    let Some(image) = graph.operators().first().filter(|operator| operator.kind == OperatorKind::Input) else {
+        return Err(OnnxError::Graph { reason: "it does not begin with an image".to_owned() });
+    };
+    let Interface { input: form, normalization, .. } = &options.interface;
+    Ok(ModelInput { form: *form, shape: image.shape, normalization: normalization.clone() })
 }
 
 /// Sorted by key, so that equal exports are equal bytes.

@@ -13,6 +13,7 @@ mod labels;
 mod operator;
 mod parts;
 mod probe;
+mod quantize;
 mod verify;
 pub mod weights;
 
@@ -21,11 +22,15 @@ pub use emit::{
     Batch, INPUT_NAME, INTERFACE_NODE_PREFIX, IR_VERSION, MAX_BATCH_SIZE, OPSET, OUTPUT_NAME, PROBABILITIES_NAME,
 };
 pub use error::{MAX_MODEL_BYTES, OnnxError};
-pub use export::{ExportOptions, ExportSummary, export, model_bytes};
+pub use export::{ExportOptions, ExportSummary, export, export_with_progress, model_bytes};
 pub use interface::{InputForm, Interface, NORMALIZATIONS, Normalization, NormalizeAs};
 pub use labels::read_labels;
 pub use operator::{BREAD_NODE_PREFIX, OPERATOR_NODE_PREFIX, operator_model, sandwich_model};
 pub use parts::NetworkParts;
 pub use probe::activation_chain_model;
+pub use quantize::{
+    ActivationScale, Calibration, CalibrationError, CalibrationMethod, LayerReport, PERCENTILE, Quantization,
+    QuantizationReport, QuantizedFor, Range,
+};
 pub use verify::{Verification, verify};
 pub use weights::Weights;

@@ -97,10 +97,75 @@ fn forms_are_told_in_the_metadata() {
         ("--precision fp16 --fp16-io --precision fp32", 2, "--precision"),
         ("--precision fp32 --fp16-io", 3, "not in fp32"),
         ("--precision fp8", 2, "fp32, fp16, int8"),
+        ("--precision int8 --fp16-io", 3, "not in int8"),
+        ("--precision int8 --calibration missing", 3, "cannot read calibration images from missing"),
+        ("--precision int8 --calibration names.txt", 3, "a folder of PNG and JPEG files"),
+        ("--precision int8 --calibration-method mean", 2, "min-max, percentile, entropy"),
+        ("--precision int8 --quantized-for tflite", 2, "onnxruntime, tensorrt"),
+        ("--precision fp16 --calibration names.txt", 2, "--calibration is for --precision int8"),
+        ("--report r.json", 2, "--report is for --precision int8"),
     ] {
         place.fails("zen-export", &format!("{weights} {options} -o b.onnx"), code, &[part]);
         assert!(!place.file("b.onnx").exists());
     }
+}
+
+/// A PNG file of soft waves, other ones for other numbers.
+fn png(number: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, 24, 20);
+    encoder.set_color(png::ColorType::Rgb);
+    let value = |at: u32| 127.0 + 120.0 * ((at * (number + 3)) as f32 / 40.0).sin();
+    let pixels: Vec<u8> = (0..24 * 20 * 3).map(|at| value(at) as u8).collect();
+    encoder.write_header().unwrap().write_image_data(&pixels).unwrap();
+    bytes
+}
+
+/// Signal-to-noise ratio of each layer of a report, in decibels.
+fn noise(report: &serde_json::Value) -> Vec<f64> {
+    report["layers"].as_array().unwrap().iter().map(|layer| layer["snr_db"].as_f64().unwrap()).collect()
+}
+
+#[test]
+fn int8_with_its_report() {
+    let place = Place::new();
+    trained(&place);
+    std::fs::create_dir_all(place.file("photos/cats")).unwrap();
+    for number in 0..12 {
+        place.write(&format!("photos/cats/{number}.png"), png(number));
+    }
+    let weights = "best.txt --weights trained.safetensors --classes 10 --resolution 16 --precision int8";
+    let given = format!("{weights} --calibration photos --calibration-method percentile --report r.json");
+    let ended = place.done("zen-export", &format!("{given} --json -o a.onnx"));
+    let value = ended.json();
+    let report = &value["export"]["quantization"];
+    let written: serde_json::Value = serde_json::from_str(&place.text("r.json")).unwrap();
+    assert_eq!(noise(&written), noise(report));
+    assert!(noise(report).iter().all(|decibels| *decibels > 10.0));
+    assert_eq!((&report["calibration"], &report["images"]), (&"images".into(), &12.into()));
+    assert_eq!((&report["method"], &report["quantized_for"]), (&"percentile".into(), &"onnxruntime".into()));
+    assert_eq!(report["layers"][0]["tensor"], "image");
+    assert!(report["logits_cosine"].as_f64().unwrap() > 0.99);
+    assert_eq!(report["top1_agreement"].as_f64().unwrap(), report["top1_agreeing"].as_f64().unwrap() / 12.0);
+    assert!(ended.stderr.contains("normalised as for ImageNet"), "{}", ended.stderr);
+    let bytes = std::fs::read(place.file("a.onnx")).unwrap();
+    let holds = |part: &str| bytes.windows(part.len()).any(|window| window == part.as_bytes());
+    assert!(holds("calibration_images") && holds("QuantizeLinear"));
+    assert!(!holds("photos"), "no path goes into a model");
+
+    let text = place.done("zen-export", &format!("{given} --quantized-for tensorrt -o b.onnx")).stdout;
+    for part in ["SNR dB", "GlobalAveragePool", "12 images, percentile", "integers for", "the same class as fp32 on"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let ended = place.done("zen-export", &format!("{weights} --quiet -o c.onnx"));
+    assert!(ended.stderr.contains("WARNING: calibrated on RANDOM inputs"), "{}", ended.stderr);
+    assert!(ended.stdout.contains("16 RANDOM INPUTS"), "{}", ended.stdout);
+
+    place.write("photos/cats/13.png", &png(13)[..200]);
+    place.fails("zen-export", &format!("{given} -o d.onnx"), 3, &["13.png", "cannot be read"]);
+    std::fs::create_dir(place.file("empty")).unwrap();
+    place.fails("zen-export", &format!("{weights} --calibration empty -o d.onnx"), 3, &["empty", "holds no .png"]);
+    assert!(!place.file("d.onnx").exists());
 }
 
 /// The weights of a network of some size may be in memory three times, not more.

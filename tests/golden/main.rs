@@ -10,8 +10,11 @@ mod forms;
 #[cfg(feature = "candle")]
 mod given;
 mod import;
+mod int8;
 mod latency;
 mod networks;
+#[path = "../support/npz.rs"]
+mod npz;
 mod onnx;
 #[path = "../support/onnx_cases.rs"]
 mod onnx_cases;

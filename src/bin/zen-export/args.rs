@@ -6,7 +6,10 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Parser, ValueEnum};
 use zen_nas::cli::{self, CompletionArgs, DatabaseArgs, DeviceArgs, LoweringArgs, OutputArgs, count};
 use zen_nas::latency::{Precision, SettingQuery};
-use zen_nas::onnx::{InputForm, Interface, Normalization, NormalizeAs, OnnxError, read_labels};
+use zen_nas::onnx::{
+    Calibration, CalibrationMethod, InputForm, Interface, Normalization, NormalizeAs, OnnxError, Quantization,
+    QuantizedFor, read_labels,
+};
 
 /// Writes a structure as an ONNX file that onnxruntime, TensorRT and mobile converters accept, or as a PyTorch module to
 /// train.
@@ -40,6 +43,19 @@ pub struct Args {
     /// Take and give float16 in an fp16 model, instead of float32
     #[arg(long, requires = "precision")]
     pub fp16_io: bool,
+    /// Images to calibrate an int8 model on: a folder of PNG and JPEG files, or an array in a .npz file of what the
+    /// model takes [default: random inputs, which say little]
+    #[arg(long, value_name = "FOLDER|FILE")]
+    pub calibration: Option<PathBuf>,
+    /// Range of activations in an int8 model: min-max, percentile or entropy
+    #[arg(long, value_name = "NAME", default_value_t)]
+    pub calibration_method: CalibrationMethod,
+    /// Whose integers an int8 model has: onnxruntime (uint8 activations, int32 biases) or tensorrt (int8 around zero)
+    #[arg(long, value_name = "NAME", default_value_t)]
+    pub quantized_for: QuantizedFor,
+    /// Also write what int8 cost as JSON
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// Image that the model takes: float-nchw, or uint8-nhwc (0 to 255, as cameras give it; divided by 255 inside)
     #[arg(long, value_name = "FORM", default_value_t)]
     pub input: InputForm,
@@ -92,6 +108,7 @@ const EXAMPLES: &str = "Examples:
   zen-export best.txt --classes 100 -o network.py --init-weights initial.safetensors
   zen-export best.txt --weights trained.safetensors --classes 100 -o network.onnx
   zen-export best.txt --weights trained.pth --precision fp16 -o half.onnx
+  zen-export best.txt --weights trained.pth --precision int8 --calibration images/ -o int8.onnx
   zen-export best.txt --weights trained.pth --input uint8-nhwc --normalize imagenet --softmax --labels names.txt -o app.onnx
   zen-export 'SuperConvK3BNRELU(3,16,2,1)SuperResK3K3(16,32,2,16,1)' --resolution 96 --batch 1 -o small.onnx";
 
@@ -110,6 +127,15 @@ impl Args {
             normalize_as: self.normalize_as,
             softmax: self.softmax,
             labels: self.labels.as_deref().map_or(Ok(Vec::new()), read_labels)?,
+        })
+    }
+
+    /// How an int8 model becomes one.
+    pub fn quantization(&self) -> Result<Quantization, OnnxError> {
+        Ok(Quantization {
+            quantized_for: self.quantized_for,
+            method: self.calibration_method,
+            calibration: self.calibration.as_deref().map_or(Ok(Calibration::default()), Calibration::open)?,
         })
     }
 
@@ -142,6 +168,17 @@ const WITH_PYTORCH: [&str; 17] = [
     "json",
     "quiet",
 ];
+
+/// Arguments that mean something for an int8 model only.
+const WITH_INT8: [&str; 4] = ["calibration", "calibration_method", "quantized_for", "report"];
+
+/// An argument on the command line that only an int8 model has a use for.
+pub fn only_for_int8(command: &clap::Command, given: &ArgMatches) -> Option<String> {
+    let is_given = |id: &&str| given.value_source(id) == Some(ValueSource::CommandLine);
+    let id = WITH_INT8.into_iter().find(is_given)?;
+    let long = command.get_arguments().find(|argument| argument.get_id() == id)?.get_long()?;
+    Some(format!("--{long}"))
+}
 
 /// An argument on the command line that has no meaning for a Python file or initial weights.
 pub fn without_meaning_in_python(command: &clap::Command, given: &ArgMatches) -> Option<String> {

@@ -1,6 +1,7 @@
 //! `zen-export`: a structure, with random or trained weights, as an ONNX file; or as a PyTorch module.
 
 mod args;
+mod quantized;
 mod training;
 
 use std::process::ExitCode;
@@ -12,7 +13,7 @@ use serde_json::json;
 use zen_nas::cli::{self, Exit};
 use zen_nas::latency::Precision;
 use zen_nas::net::Network;
-use zen_nas::onnx::{Batch, ExportOptions, Weights, export};
+use zen_nas::onnx::{Batch, ExportOptions, Weights, export_with_progress};
 use zen_nas::search::run::latency_metadata;
 
 use args::Args;
@@ -29,6 +30,11 @@ fn main() -> ExitCode {
     {
         let reason = format!("{argument} says nothing about the files that are to be written");
         command.error(ErrorKind::ArgumentConflict, reason).exit();
+    }
+    if args.precision != Some(Precision::Int8)
+        && let Some(argument) = args::only_for_int8(&command, &given)
+    {
+        command.error(ErrorKind::ArgumentConflict, format!("{argument} is for --precision int8")).exit();
     }
     cli::finish(write(&args))
 }
@@ -65,19 +71,27 @@ fn write(args: &Args) -> anyhow::Result<Exit> {
         batch: args.batch.map_or(Batch::Symbolic, Batch::Fixed),
         precision: args.precision.unwrap_or_default(),
         interface: args.interface()?,
+        quantization: args.quantization()?,
         structure: Some(network.to_string()),
         metadata,
     };
-    let summary = export(&graph, &weights, &export_options, path)?;
+    quantized::notes(args, &export_options);
+    let mut progress = cli::Progress::shares("calibrating and comparing", args.output.quiet);
+    let on_share = &mut |share| progress.set_share(share, String::new);
+    let summary = export_with_progress(&graph, &weights, &export_options, path, on_share)?;
+    progress.finish();
+    quantized::write_report(args, &summary)?;
     let initial = training::initial_weights(args, &network, &graph)?;
     if args.output.json {
         let value = json!({ "structure": network.to_string(), "export": summary, "initial_weights": initial, "latency": prediction });
         cli::print(&serde_json::to_string_pretty(&value)?);
     } else {
         let mut checked = summary.verified.runtime.clone();
-        if export_options.precision != Precision::Fp32 {
-            checked.push_str(", computing in fp32");
-        }
+        checked.push_str(match export_options.precision {
+            Precision::Fp32 => "",
+            Precision::Fp16 => ", computing in fp32",
+            Precision::Int8 => ", computing in fp32 between the roundings to integers",
+        });
         let mut lines = vec![
             (
                 "written to",
@@ -91,6 +105,11 @@ fn write(args: &Args) -> anyhow::Result<Exit> {
         lines.extend(cli::cost_lines(network.layers(), &graph.cost()));
         if let (Some(prediction), Some(table)) = (&prediction, &table) {
             lines.extend(cli::describe_latency(prediction, &table.quality));
+        }
+        if let Some(report) = &summary.quantization {
+            lines.extend(quantized::lines(report));
+            cli::print(&quantized::layers(report));
+            cli::print("");
         }
         cli::print(&cli::table(&lines));
     }

@@ -193,7 +193,7 @@ pub(super) fn encode(model: &ModelProto) -> Result<Vec<u8>, OnnxError> {
     model.write_to_bytes().map_err(|source| OnnxError::Encode { source })
 }
 
-fn int(name: &str, value: i64) -> AttributeProto {
+pub(super) fn int(name: &str, value: i64) -> AttributeProto {
     AttributeProto {
         name: name.to_owned(),
         type_: EnumOrUnknown::new(AttributeType::INT),
