@@ -12,9 +12,12 @@ mod contract;
 mod faults;
 #[path = "../support/forms.rs"]
 mod forms;
+mod int8;
 #[cfg(all(unix, feature = "ssh"))]
 mod interruptions;
 mod local;
+#[path = "../support/npz.rs"]
+mod npz;
 mod onnx;
 #[path = "../support/onnx_cases.rs"]
 mod onnx_cases;
