@@ -1,14 +1,34 @@
-//! Networks that were read from ONNX files, for people; and which argument is such a file.
+//! Networks that were read from ONNX files, for people; which argument is such a file, and the options that
+//! it is read with.
 
 use std::io::Read;
 use std::path::Path;
 
-use super::options::OpenTable;
+use clap::Args;
+
+use super::number::count;
+use super::options::{LoweringArgs, OpenTable};
 use super::print::{columns, describe_latency, human, table};
 use super::scores::with_error;
 use crate::latency::{Gap, Gaps, OperatorPrediction, Prediction};
 use crate::net::Cost;
+use crate::onnx::import::ImportOptions;
 use crate::report::scores::ForeignNetwork;
+
+/// What an ONNX file leaves open, beside what a structure does.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct ImportArgs {
+    /// Channels of the image of an ONNX file that leaves them open [default: 3]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub channels: Option<u32>,
+}
+
+impl ImportArgs {
+    /// With the resolution, if one was asked for.
+    pub fn options(self, lowering: &LoweringArgs) -> ImportOptions {
+        ImportOptions { resolution: lowering.resolution.map(|side| [side; 2]), channels: self.channels }
+    }
+}
 
 /// Operators shown by `--explain`.
 const EXPLAINED: usize = 10;

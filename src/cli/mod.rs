@@ -18,25 +18,25 @@ mod report;
 mod scores;
 mod setting;
 mod tables;
+mod verification;
 
 pub use board::{describe_comparison, describe_scored, score_table};
 pub use devices::{DeviceSummary, DeviceTable, all_devices, describe_devices};
 pub use exit::{Exit, exit_help, exit_of, finish};
-pub use foreign::{describe_foreign, foreign_table, gap_lines, is_onnx};
+pub use foreign::{ImportArgs, describe_foreign, foreign_table, gap_lines, is_onnx};
 pub use interrupt::{interrupt_flag, interrupted};
 pub use networks::{InputError, Networks, read_networks};
 pub use number::{count, count_or_none, large_number, positive, threads};
 pub use options::{
-    CompletionArgs, ComputeArgs, DatabaseArgs, ImportArgs, LoweringArgs, NamedStructure, OpenTable, OutputArgs,
-    TableArgs, choose_shipped, open_store, open_table, open_table_of, read_structures,
+    CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, NamedStructure, OpenTable, OutputArgs, TableArgs,
+    choose_shipped, open_store, open_table, open_table_of, read_structures,
 };
 pub use passphrase::Passphrases;
 pub use print::{columns, cost_lines, describe_latency, human, print, table};
-pub use profile::{
-    SessionProgress, describe_given, describe_session, describe_verification, profile_exit, verification_exit,
-};
+pub use profile::{SessionProgress, describe_given, describe_session, profile_exit};
 pub use progress::Progress;
 pub use report::{describe_report, describe_setting};
 pub use scores::{SCORE_ADVICE, proxies_help, with_error};
 pub use setting::{DeviceArgs, SettingArgs};
 pub use tables::{RunSummary, TableSummary, all_tables, describe_import, tables_of};
+pub use verification::{describe_verification, verification_exit};

@@ -10,7 +10,6 @@ use crate::latency::{
     LatencyError, Precision, Predictor, Setting, SettingQuery, Store, TableChoice, resolve, table_for,
 };
 use crate::net::{Graph, LowerOptions, MAX_STRUCTURE_BYTES};
-use crate::onnx::import::ImportOptions;
 use crate::report::Quality;
 use crate::score::{Compute, ComputeError};
 
@@ -97,21 +96,6 @@ impl LoweringArgs {
     /// Height and width of the image of structures, in pixels.
     pub fn resolution(&self) -> u32 {
         self.resolution.unwrap_or(RESOLUTION)
-    }
-}
-
-/// What an ONNX file leaves open, beside what a structure does.
-#[derive(Args, Clone, Copy, Debug)]
-pub struct ImportArgs {
-    /// Channels of the image of an ONNX file that leaves them open [default: 3]
-    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
-    pub channels: Option<u32>,
-}
-
-impl ImportArgs {
-    /// With the resolution, if one was asked for.
-    pub fn options(self, lowering: &LoweringArgs) -> ImportOptions {
-        ImportOptions { resolution: lowering.resolution.map(|side| [side; 2]), channels: self.channels }
     }
 }
 

@@ -36,27 +36,7 @@ pub struct Args {
 pub enum Command {
     /// Measure given networks as a whole, beside what the table predicts: the winner of a search,
     /// before it is trained, or an ONNX file, before it is chosen
-    Verify {
-        /// A structure, a file with one on each line, an ONNX file, or - for stdin
-        #[arg(value_name = "STRUCTURE|FILE", required = true)]
-        networks: Vec<String>,
-        /// Device to measure on; `cpu` is this machine
-        #[arg(long, value_name = "NAME", default_value = "cpu")]
-        device: String,
-        #[command(flatten)]
-        runtime: RuntimeArgs,
-        #[command(flatten)]
-        lowering: LoweringArgs,
-        #[command(flatten)]
-        import: ImportArgs,
-        /// Images in one inference call
-        #[arg(long, value_name = "N", default_value = "1", value_parser = count, allow_negative_numbers = true)]
-        batch_size: u32,
-        #[command(flatten)]
-        database: DatabaseArgs,
-        #[command(flatten)]
-        output: OutputArgs,
-    },
+    Verify(Box<VerifyArgs>),
     /// List every device that can be named: shipped ones and your own, with their tables
     Devices {
         #[command(flatten)]
@@ -149,6 +129,29 @@ pub enum Command {
         #[command(flatten)]
         output: OutputArgs,
     },
+}
+
+#[derive(clap::Args)]
+pub struct VerifyArgs {
+    /// A structure, a file with one on each line, an ONNX file, or - for stdin
+    #[arg(value_name = "STRUCTURE|FILE", required = true)]
+    pub networks: Vec<String>,
+    /// Device to measure on; `cpu` is this machine
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    pub device: String,
+    #[command(flatten)]
+    pub runtime: RuntimeArgs,
+    #[command(flatten)]
+    pub lowering: LoweringArgs,
+    #[command(flatten)]
+    pub import: ImportArgs,
+    /// Images in one inference call
+    #[arg(long, value_name = "N", default_value = "1", value_parser = count, allow_negative_numbers = true)]
+    pub batch_size: u32,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 #[derive(clap::Args)]

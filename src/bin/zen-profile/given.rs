@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use serde_json::json;
-use zen_nas::cli::{self, DatabaseArgs, Exit, ImportArgs, LoweringArgs, OutputArgs, Progress, SessionProgress};
+use zen_nas::cli::{self, Exit, ImportArgs, LoweringArgs, OutputArgs, Progress, SessionProgress};
 use zen_nas::latency::Store;
 use zen_nas::net::Network;
 use zen_nas::onnx::NetworkParts;
@@ -13,15 +13,14 @@ use zen_nas::profile::{
     DriftOptions, GivenNetwork, GivenOptions, ProfileError, Runner, Target, Verification, profile_given, verify,
 };
 
-use crate::args::MeasureArgs;
-use crate::remote::RuntimeArgs;
+use crate::args::{MeasureArgs, VerifyArgs};
 
 /// How given networks are read.
-pub struct ReadOptions<'a> {
-    pub lowering: &'a LoweringArgs,
-    pub import: ImportArgs,
-    pub batch_size: u32,
-    pub output: &'a OutputArgs,
+struct ReadOptions<'a> {
+    lowering: &'a LoweringArgs,
+    import: ImportArgs,
+    batch_size: u32,
+    output: &'a OutputArgs,
 }
 
 /// Reads structures, files of structures and ONNX files.
@@ -53,19 +52,15 @@ fn read_file(file: &str, options: &ReadOptions) -> anyhow::Result<GivenNetwork> 
 }
 
 /// Measures whole networks.
-pub fn verify_networks(
-    arguments: &[String],
-    options: &ReadOptions,
-    device: &str,
-    runtime: &RuntimeArgs,
-    database: &DatabaseArgs,
-) -> anyhow::Result<Exit> {
-    let networks = read(arguments, options)?;
+pub fn verify_networks(args: &VerifyArgs) -> anyhow::Result<Exit> {
+    let VerifyArgs { networks, device, runtime, lowering, import, batch_size, database, output } = args;
+    let options = ReadOptions { lowering, import: *import, batch_size: *batch_size, output };
+    let networks = read(networks, &options)?;
     let mut store = cli::open_store(database)?;
-    let mut runner = runtime.open(&store, device, options.output)?;
+    let mut runner = runtime.open(&store, device, output)?;
     cli::interrupted();
-    let found = measure_whole(&mut store, runner.as_mut(), &networks, options.batch_size, options.output)?;
-    if options.output.json {
+    let found = measure_whole(&mut store, runner.as_mut(), &networks, *batch_size, output)?;
+    if output.json {
         cli::print(&serde_json::to_string_pretty(&found)?);
     } else {
         cli::print(&cli::describe_verification(&found));

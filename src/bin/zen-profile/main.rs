@@ -47,10 +47,7 @@ fn main() -> ExitCode {
         return Exit::Done.into();
     }
     cli::finish(match &args.command {
-        Some(Command::Verify { networks, device, runtime, lowering, import, batch_size, database, output }) => {
-            let options = given::ReadOptions { lowering, import: *import, batch_size: *batch_size, output };
-            given::verify_networks(networks, &options, device, runtime, database)
-        }
+        Some(Command::Verify(args)) => given::verify_networks(args),
         Some(Command::Devices { database, output }) => tables::devices(database, output),
         Some(Command::List { database, output }) => tables::list(database, output),
         Some(Command::Show { device, database, output }) => tables::show(device, database, output),

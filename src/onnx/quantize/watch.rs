@@ -1,6 +1,6 @@
 //! Runs a model in tract, image by image, and shows tensors from inside it.
 //!
-//! Not here: what is made of them (`calibrate.rs`, `compare.rs`).
+//! Not here: what is made of them (`range.rs`, `compare.rs`).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
