@@ -120,7 +120,7 @@ pub fn gap_lines(gaps: &Gaps) -> Vec<(&'static str, String)> {
         let count = gaps.merged;
         lines.push((
             "merged",
-            format!("{count} operators had no node of their own when they were measured: their neighbours' times have theirs"),
+            format!("{count} operators had no node of their own when measured: their neighbours' times have theirs"),
         ));
     }
     lines
