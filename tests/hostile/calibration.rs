@@ -191,5 +191,21 @@ fn images_that_claim_terabytes() {
     checksum.update(&large[12..29]);
     large[29..33].copy_from_slice(&checksum.sum().to_be_bytes());
     let error = with_folder(&[("a.png", &large)]).unwrap_err();
-    assert!(error.contains("a.png") && error.contains("are more than 134217728"), "{error}");
+    assert!(error.contains("a.png") && error.contains("are more than 67108864"), "{error}");
+}
+
+/// A pipe without a writer never ends; a link to a folder may lead in circles.
+#[cfg(unix)]
+#[test]
+fn pipes_and_circles_are_not_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let within = |name: &str| directory.path().join(name);
+    std::fs::write(within("a.png"), png(9, 9)).unwrap();
+    std::os::unix::fs::symlink(directory.path(), within("circle")).unwrap();
+    for name in ["b.png", "c.npz"] {
+        assert!(std::process::Command::new("mkfifo").arg(within(name)).status().unwrap().success());
+    }
+    assert_eq!(export(directory.path(), InputForm::FloatNchw), Ok(1));
+    let error = export(&within("c.npz"), InputForm::FloatNchw).unwrap_err();
+    assert!(error.contains("c.npz: calibration images are a folder"), "{error}");
 }

@@ -5,8 +5,11 @@ use std::path::Path;
 use std::process::Command;
 
 use zen_nas::latency::Precision;
-use zen_nas::onnx::{self, Calibration, CalibrationMethod, ExportOptions, Quantization, QuantizedFor};
+use zen_nas::onnx::{
+    self, Calibration, CalibrationMethod, ExportOptions, InputForm, Interface, Quantization, QuantizedFor,
+};
 
+use crate::forms::normalization;
 use crate::npz::float_npz;
 use crate::onnx::PYTHON;
 use crate::onnx_cases::{Golden, NETWORKS, golden_directory, run_in_tract};
@@ -37,6 +40,21 @@ fn onnxruntime_computes_int8_models_in_integers() {
                 models += 1;
             }
         }
+    }
+    for name in NETWORKS {
+        let golden = Golden::load(name);
+        let interface = Interface {
+            input: InputForm::Uint8Nhwc,
+            normalization: Some(normalization()),
+            softmax: true,
+            ..Interface::default()
+        };
+        let path = directory.path().join(format!("bytes.min-max.{name}.onnx"));
+        for (precision, path) in [(Precision::Fp32, path.with_extension("float")), (Precision::Int8, path)] {
+            let options = ExportOptions { precision, interface: interface.clone(), ..ExportOptions::default() };
+            onnx::export(&golden.graph, &golden.weights(), &options, &path).unwrap();
+        }
+        models += 1;
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/int8.py");
     let output = Command::new(python).arg(script).arg(directory.path()).arg(golden_directory()).output().unwrap();

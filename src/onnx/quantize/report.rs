@@ -37,7 +37,8 @@ pub struct LayerReport {
     pub tensor: String,
     /// Operation of that node; none for the image.
     pub operation: Option<String>,
-    /// Values that the integers hold; those outside become its ends.
+    /// What the integers are to hold, by the calibration; they hold zero too. Values outside become its
+    /// ends.
     pub range: Range,
     #[serde(flatten)]
     pub scale: ActivationScale,

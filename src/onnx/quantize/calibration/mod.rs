@@ -44,7 +44,8 @@ impl Calibration {
     /// When it cannot be read or is neither.
     pub fn open(path: &Path) -> Result<Self, CalibrationError> {
         let read = |source| CalibrationError::Read { path: path.to_owned(), source };
-        if path.metadata().map_err(read)?.is_dir() {
+        let kind = path.metadata().map_err(read)?;
+        if kind.is_dir() {
             let mut files = Vec::new();
             gather(path, MAX_DEPTH, &mut files)?;
             if files.is_empty() {
@@ -53,7 +54,8 @@ impl Calibration {
             files.sort();
             return Ok(Self::Images { files });
         }
-        if has_extension(path, &["npz"]) {
+        // What is no file, such as a pipe, might never end.
+        if kind.is_file() && has_extension(path, &["npz"]) {
             return Ok(Self::Tensors { path: path.to_owned() });
         }
         Err(CalibrationError::Unknown { path: path.to_owned() })
@@ -142,7 +144,9 @@ fn gather(folder: &Path, depth: u32, files: &mut Vec<PathBuf>) -> Result<(), Cal
             if depth > 0 {
                 gather(&entry.path(), depth - 1, files)?;
             }
-        } else if has_extension(&entry.path(), &["png", "jpg", "jpeg"]) {
+        } else if has_extension(&entry.path(), &["png", "jpg", "jpeg"])
+            && entry.path().metadata().map_or(true, |kind| kind.is_file())
+        {
             files.push(entry.path());
         }
     }

@@ -20,7 +20,7 @@ use crate::onnx::{InputForm, NORMALIZATIONS};
 /// Largest file.
 const MAX_FILE_BYTES: u64 = 256 << 20;
 /// Most pixels of a decoded image.
-const MAX_PIXELS: u64 = 1 << 27;
+const MAX_PIXELS: u64 = 1 << 26;
 /// Longest side; JPEG's own limit.
 const MAX_SIDE: usize = 65535;
 
