@@ -97,8 +97,8 @@ pub fn gap_lines(gaps: &Gaps) -> Vec<(&'static str, String)> {
     } else {
         let share = percent(gaps.without_evidence_share);
         let kinds = list(&gaps.without_evidence);
-        lines
-            .push(("NO EVIDENCE", format!("for {share} of the predicted time, which the formula alone says: {kinds}")));
+        let text = format!("for {share} of the predicted time, which the formula alone says: {kinds}");
+        lines.push(("NO EVIDENCE", format!("{text}; error and interval are those of the rest")));
     }
     if gaps.approximated.is_empty() {
         lines.push(("approximated", "0% of the predicted time".to_owned()));
@@ -120,7 +120,7 @@ pub fn gap_lines(gaps: &Gaps) -> Vec<(&'static str, String)> {
         let count = gaps.merged;
         lines.push((
             "merged",
-            format!("{count} operators had no node of their own when they were measured: their neighbours' times have theirs"),
+            format!("{count} operators had no node of their own when measured: their neighbours' times have theirs"),
         ));
     }
     lines
@@ -188,7 +188,7 @@ pub fn foreign_table(networks: &[ForeignNetwork]) -> String {
     let mut header = ["parameters", "multiply-adds"].map(str::to_owned).to_vec();
     if let Some(prediction) = latency {
         header.push(format!("ms per call on {}", prediction.setting));
-        header.extend(["error", "no evidence", "approximated", "evidence, by time"].map(str::to_owned));
+        header.extend(["error", "no evidence", "approximated", "without time", "evidence, by time"].map(str::to_owned));
     }
     header.push("file".to_owned());
     let mut lines = vec![header];
@@ -198,6 +198,8 @@ pub fn foreign_table(networks: &[ForeignNetwork]) -> String {
             cells.push(format!("{:.3}", prediction.ms));
             cells.push(prediction.error.map_or("unknown".to_owned(), |error| format!("+-{:.1}%", error * 100.0)));
             cells.extend([gaps.without_evidence_share, gaps.approximated_share].map(|s| format!("{:.1}%", s * 100.0)));
+            let without_time: usize = gaps.without_time.iter().map(|gap| gap.operators).sum();
+            cells.push(format!("{without_time} of {}", prediction.operators.len()));
             cells.push(prediction.evidence.to_string());
         }
         cells.push(network.file.clone());

@@ -178,7 +178,7 @@ fn exactly_the_operators_of_a_file_are_measured_once() {
     assert_eq!((operators["measured"].as_u64(), operators["stored"].as_u64()), (Some(needed.len() as u64), Some(0)));
     assert!(operators["failed"].as_array().unwrap().is_empty(), "{first}");
     assert!(whole["file"] == "net.onnx" && whole["measured_ms"].as_f64().unwrap() > 0.0, "{first}");
-    assert_eq!(whole["evidence"]["measured_time"], 1.0);
+    assert!((whole["evidence"]["measured_time"].as_f64().unwrap() - 1.0).abs() < 1e-9, "{first}");
     assert!(whole["gaps"]["without_evidence"].as_array().unwrap().is_empty(), "{first}");
 
     let setting: Setting = operators["setting"]["id"].as_str().unwrap().parse().unwrap();
@@ -203,7 +203,8 @@ fn exactly_the_operators_of_a_file_are_measured_once() {
     let latency = &scored[0]["latency"];
     assert_eq!(latency["setting"]["id"], setting.id());
     for operator in latency["operators"].as_array().unwrap() {
-        assert_eq!((&operator["evidence"], &operator["basis"]), (&"measured".into(), &"row".into()), "{operator}");
+        let basis = operator["basis"].as_str().unwrap();
+        assert!(operator["evidence"] == "measured" && ["row", "merged"].contains(&basis), "{operator}");
     }
     let rows = store.rows(&setting).unwrap();
     assert!(rows.iter().filter(|row| needed.contains(&row.key)).all(|row| row.evidence == Evidence::Measured));

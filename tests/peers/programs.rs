@@ -1,13 +1,16 @@
 //! The programs as a user runs them: `zen-profile` fills a table over a real connection, and
 //! `zen-search` uses it at once.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use zen_nas::latency::{Setting, Store};
+use zen_nas::latency::{Fuser, Setting, Store};
+use zen_nas::net::{LowerOptions, Network};
+use zen_nas::onnx::{ExportOptions, Weights, model_bytes};
 
 use super::agent::agent;
 use super::phone::{Phone, skip};
@@ -135,6 +138,25 @@ fn a_machine_of_ones_own() {
     assert_eq!(table["kind"], "own", "{table}");
     let host = format!("127.0.0.1:{}", server.port);
     assert!(table["host"].as_str().unwrap().contains(&host) && notes.contains(&host), "{table} {notes}");
+    assert_eq!(left(&server), 0);
+}
+
+#[test]
+fn the_operators_of_one_file_on_another_machine() {
+    let Some(server) = Server::start("") else { return };
+    let user = User::new(Path::new("/nowhere"));
+    own_device(&user, "my-box");
+    let network = Network::parse("SuperConvK3BNRELU(3,8,2,1)SuperResK3K3(8,16,2,8,1)").unwrap();
+    let graph = network.lower(&LowerOptions::new(32, 10)).unwrap();
+    let model = model_bytes(&graph, &Weights::seeded(0), &ExportOptions::default()).unwrap();
+    fs::write(user.file("net.onnx"), model).unwrap();
+    let arguments = format!("--device my-box {} --for net.onnx --json", host_options(&server));
+    let (found, _) = user.json("zen-profile", &arguments);
+    let needed: BTreeSet<_> = Fuser::default().fuse(&graph).iter().copied().collect();
+    let (operators, whole) = (&found["operators"], &found["whole"]["networks"][0]);
+    assert_eq!((operators["measured"].as_u64(), &whole["file"]), (Some(needed.len() as u64), &"net.onnx".into()));
+    assert!(whole["measured_ms"].as_f64().unwrap() > 0.0 && whole["predicted_ms"].as_f64().unwrap() > 0.0, "{found}");
+    assert_eq!(user.json("zen-profile", &arguments).0["operators"]["measured"], 0);
     assert_eq!(left(&server), 0);
 }
 

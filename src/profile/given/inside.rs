@@ -63,7 +63,8 @@ impl Session<'_> {
     }
 
     /// Times the operators `wanted` inside the network, on fresh instances until they are known well enough.
-    /// With them the share of the time in nodes that belong to no operator. None where the runtime cannot, and where the session has to stop, which the outcome then says.
+    /// With them the share of the time in nodes that belong to no operator. None where the runtime cannot, and
+    /// where the session has to stop, which the outcome then says.
     fn observe_given(
         &mut self,
         subject: &Subject,
