@@ -97,7 +97,7 @@ pub fn gap_lines(gaps: &Gaps) -> Vec<(&'static str, String)> {
     } else {
         let share = percent(gaps.without_evidence_share);
         let kinds = list(&gaps.without_evidence);
-        let text = format!("for {share} of the predicted time, which the formula alone says: {kinds}");
+        let text = format!("for {share} of the predicted time, of which no row speaks: {kinds}");
         lines.push(("NO EVIDENCE", format!("{text}; error and interval are those of the rest")));
     }
     if gaps.approximated.is_empty() {

@@ -1,9 +1,10 @@
 //! Correction of the prior by the rows nearby, and how uncertain it leaves an operator.
 //!
-//! log(row / prior) is interpolated between the nearest rows of the same kind, kernel, stride and fused
-//! sum. A fused sum separates rows because runtimes
+//! log(row / prior) is interpolated between the nearest rows of the same kind, kernel, stride, fused
+//! sum and grouping. A fused sum separates rows because runtimes
 //! choose other implementations for it: TensorRT's times of a small 5x5 convolution with and
-//! without one differ fivefold. Not here: the interpolation itself (`group`), how the error grows with
+//! without one differ fivefold. So do groups: onnxruntime takes up to three times as long for a grouped
+//! convolution as one without groups of as many multiply-adds would let expect. Not here: the interpolation itself (`group`), how the error grows with
 //! the distance to the rows (`growth`).
 
 mod group;
@@ -20,9 +21,12 @@ use super::{Evidence, KeyKind, OperatorKey};
 const TOLERANCE: f64 = 0.5;
 /// Octaves that rows with a fused sum count as away from operators without, and the other way round.
 const OTHER_GROUP: f64 = 1.0;
+/// Octaves that convolutions with groups count as away from rows of those without.
+const UNGROUPED: f64 = 2.0;
 
-/// What rows must share to correct each other: kind, kernel, stride, fused sum.
-pub(super) type GroupKey = (KeyKind, u32, u32, bool);
+/// What rows must share to correct each other: kind, kernel, stride, fused sum, whether a convolution has
+/// groups.
+pub(super) type GroupKey = (KeyKind, u32, u32, bool, bool);
 
 /// Rows by what they share.
 #[derive(Debug, Default)]
@@ -38,6 +42,8 @@ pub(super) struct Found {
     /// Of the rows used: an operator between measured rows is interpolated.
     pub evidence: Evidence,
     pub extrapolated: bool,
+    /// The rows are those of convolutions without groups, the operator has groups.
+    pub is_ungrouped: bool,
     /// Standard deviation of the logarithm of the corrected time.
     pub uncertainty: f64,
 }
@@ -74,18 +80,24 @@ impl Correction {
 
     /// What to multiply the prior of an operator with; none where no row is of its kind.
     pub fn find(&self, key: &OperatorKey) -> Option<Found> {
-        let (kind, kernel, stride, residual_add) = group_of(key);
-        let (group, away) = match self.groups.get(&(kind, kernel, stride, residual_add)) {
-            Some(group) => (group, 0.0),
-            None => (self.groups.get(&(kind, kernel, stride, !residual_add))?, OTHER_GROUP),
+        let (kind, kernel, stride, residual_add, has_groups) = group_of(key);
+        let with = |residual_add, has_groups| self.groups.get(&(kind, kernel, stride, residual_add, has_groups));
+        let of_its_grouping = with(residual_add, has_groups)
+            .map(|group| (group, 0.0, false))
+            .or_else(|| Some((with(!residual_add, has_groups)?, OTHER_GROUP, false)));
+        let without_groups = || {
+            let group = with(residual_add, false).or_else(|| with(!residual_add, false));
+            group.filter(|_| has_groups).map(|group| (group, UNGROUPED, true))
         };
+        let (group, away, is_ungrouped) = of_its_grouping.or_else(without_groups)?;
         let here = group::place(key);
         let (log_ratio, distance) = group.interpolate(&here)?;
         let evidence = if group.evidence == Evidence::Fitted { Evidence::Fitted } else { Evidence::Interpolated };
         Some(Found {
             factor: log_ratio.exp(),
             evidence,
-            extrapolated: group.outside(&here) > TOLERANCE,
+            extrapolated: is_ungrouped || group.outside(&here) > TOLERANCE,
+            is_ungrouped,
             uncertainty: self.growth_of(kind).at(distance + away),
         })
     }
@@ -97,11 +109,33 @@ impl Correction {
 }
 
 pub(super) fn group_of(key: &OperatorKey) -> GroupKey {
-    (key.kind, key.kernel, key.stride, key.residual_add)
+    (key.kind, key.kernel, key.stride, key.residual_add, key.has_groups())
 }
 
 /// log2 of input channels, output channels and side.
 pub(super) fn place(key: &OperatorKey) -> [f64; 3] {
     let side = 0.5 * ((key.in_height as f64).log2() + (key.in_width as f64).log2());
     [(key.in_channels as f64).log2(), (key.out_channels as f64).log2(), side]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grouped_convolutions_have_rows_of_their_own() {
+        let plain = OperatorKey::conv(3, 1, 64, 64, 28);
+        let grouped = OperatorKey { groups: 8, ..plain };
+        let row = |key, ms| Row { key, ms, stderr_ms: 0.0, evidence: Evidence::Measured };
+        let find = |rows: &[Row], key: &OperatorKey| {
+            let found = Correction::new(rows, |_| 1.0).find(key);
+            found.map(|found| ((1000.0 * found.factor).round(), found.is_ungrouped, found.extrapolated))
+        };
+        let both = [row(plain, 2.0), row(grouped, 5.0)];
+        assert_eq!(find(&both, &plain), Some((2000.0, false, false)));
+        assert_eq!(find(&both, &grouped), Some((5000.0, false, false)));
+        // Better than nothing, but said.
+        assert_eq!(find(&both[..1], &grouped), Some((2000.0, true, true)));
+        assert_eq!(find(&both[1..], &plain), None);
+    }
 }

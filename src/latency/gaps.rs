@@ -22,6 +22,8 @@ pub enum Basis {
     OtherActivation,
     /// The formula, corrected by the nearest rows with its kind, kernel and stride.
     Neighbours,
+    /// The formula, corrected by rows of convolutions without groups; the operator has groups.
+    Ungrouped,
     /// The formula alone.
     Formula,
 }
@@ -34,6 +36,7 @@ impl Basis {
             Basis::Merged => "its own row: no node of its own, in its neighbours' time",
             Basis::OtherActivation => "the row with an activation that costs the same",
             Basis::Neighbours => "rows of its kind nearby",
+            Basis::Ungrouped => "rows of convolutions without groups",
             Basis::Formula => "the formula alone",
         }
     }
@@ -121,6 +124,7 @@ impl Prediction {
 fn named(key: &OperatorKey) -> String {
     let OperatorKey { kind, kernel, stride, activation, .. } = key;
     match activation {
+        _ if key.has_groups() => format!("{kind} {kernel}x{kernel} s{stride} with groups"),
         _ if kind.has_window() => format!("{kind} {kernel}x{kernel} s{stride}"),
         Some(activation) if *kind == KeyKind::Elementwise => activation.name().to_owned(),
         _ => kind.to_string(),

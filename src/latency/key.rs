@@ -158,6 +158,11 @@ impl OperatorKey {
         Self { kind: KeyKind::Depthwise, groups: channels, ..Self::conv(kernel, stride, channels, channels, side) }
     }
 
+    /// Whether a convolution has groups of several channels.
+    pub fn has_groups(&self) -> bool {
+        self.kind == KeyKind::Conv && self.groups != 1
+    }
+
     /// Height of the output.
     pub fn out_height(&self) -> u32 {
         match self.kind {

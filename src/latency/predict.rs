@@ -259,7 +259,7 @@ impl Predictor {
             Some(found) => Estimate {
                 ms: prior * found.factor,
                 evidence: found.evidence.min(self.prior_evidence),
-                basis: Basis::Neighbours,
+                basis: if found.is_ungrouped { Basis::Ungrouped } else { Basis::Neighbours },
                 extrapolated: found.extrapolated,
                 uncertainty: found.uncertainty,
             },
@@ -276,7 +276,11 @@ impl Predictor {
 
     /// Whether neither a row nor a fit speaks of an operator.
     fn is_without_evidence(&self, key: &OperatorKey, basis: Basis) -> bool {
-        basis == Basis::Formula && (!self.rows.is_empty() || !key.kind.is_of_structures())
+        match basis {
+            Basis::Ungrouped => true,
+            Basis::Formula => !self.rows.is_empty() || !key.kind.is_of_structures() || key.has_groups(),
+            _ => false,
+        }
     }
 
     /// Times of a network's operators by class, before the composition's weights; what

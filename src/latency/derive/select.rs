@@ -85,7 +85,7 @@ fn groups(rows: &[Row], targets: &[OperatorKey], prior_ms: impl Fn(&OperatorKey)
 
 /// Whether networks have operators like this: depthwise 1x1 is in none, and a sum never joins a
 /// strided convolution, since its shortcut is as small as its output.
-fn is_used((kind, kernel, stride, residual_add): GroupKey) -> bool {
+fn is_used((kind, kernel, stride, residual_add, _): GroupKey) -> bool {
     match kind {
         KeyKind::Conv => stride == 1 || !residual_add,
         KeyKind::Depthwise => kernel > 1 && !residual_add,
