@@ -1,7 +1,7 @@
 //! Fusion: from a graph to the operators a runtime executes.
 //!
-//! The rules, as TensorRT, onnxruntime, tract and TFLite agree on them: batch norm folds into its
-//! convolution; a residual sum joins the convolution that produces its first map; an activation
+//! The rules, as TensorRT, onnxruntime, tract and TFLite agree on them: batch norm, or a constant factor
+//! for each channel, folds into its convolution; a residual sum joins the convolution that produces its first map; an activation
 //! joins whatever produces its input, if it is one of the cheap ones. What joins nothing stands alone.
 
 use super::key::{KeyKind, OperatorKey};
@@ -57,7 +57,7 @@ impl Fuser {
                     OperatorKey { kind, kernel, stride, groups, ..alone }
                 }
                 OperatorKind::BatchNorm => match producer {
-                    Some(key) if is_conv(key) && key.activation.is_none() && !key.residual_add => {
+                    Some(key) if takes_scale(key) => {
                         self.owner.push(joinable);
                         continue;
                     }
@@ -82,6 +82,12 @@ impl Fuser {
                 OperatorKind::Gate => OperatorKey { kind: KeyKind::Gate, ..alone },
                 OperatorKind::GlobalAveragePool => OperatorKey { kind: KeyKind::GlobalPool, ..alone },
                 OperatorKind::Linear => OperatorKey { kind: KeyKind::Dense, ..alone },
+                OperatorKind::Foreign(id)
+                    if producer.as_deref().is_some_and(takes_scale) && is_scale(graph.foreign(id), operator, input) =>
+                {
+                    self.owner.push(joinable);
+                    continue;
+                }
                 OperatorKind::Foreign(id) => match foreign_key(graph.foreign(id), operator, input) {
                     Some(key) => key,
                     // Nothing is done: what reads it reads its input.
@@ -100,6 +106,17 @@ impl Fuser {
 
 fn is_conv(key: &OperatorKey) -> bool {
     matches!(key.kind, KeyKind::Conv | KeyKind::Depthwise)
+}
+
+/// Whether what follows can be put into a convolution's weights and bias.
+fn takes_scale(key: &OperatorKey) -> bool {
+    is_conv(key) && key.activation.is_none() && !key.residual_add
+}
+
+/// Whether an operator multiplies each channel with a constant, as layer scale does.
+fn is_scale(foreign: &Foreign, operator: &Operator, input: Shape) -> bool {
+    let of_each_channel = foreign.parameters == u64::from(input.channels) && input == operator.shape;
+    foreign.kind == ForeignKind::Elementwise && foreign.operation == "Mul" && of_each_channel
 }
 
 fn takes_activation(key: &OperatorKey, activation: Activation) -> bool {

@@ -1,7 +1,7 @@
 //! Exported networks read back: the graph, seen by cost and fusion, is the one they were written from.
 
 use onnx_protobuf::attribute_proto::AttributeType;
-use onnx_protobuf::{AttributeProto, GraphProto, ModelProto, TensorProto};
+use onnx_protobuf::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 use protobuf::Message;
 use zen_nas::latency::Fuser;
 use zen_nas::net::{Graph, OperatorKind};
@@ -56,6 +56,34 @@ fn changed(change: impl FnOnce(&mut GraphProto, usize, usize)) -> Graph {
     change(graph, conv, relu);
     let bytes = model.write_to_bytes().unwrap();
     import_bytes("changed", &bytes, &ImportOptions::default()).unwrap().graph
+}
+
+#[test]
+fn a_factor_for_each_channel_is_part_of_its_convolution() {
+    let plain = changed(|_, _, _| ());
+    let mut channels = 0;
+    let scaled = changed(|graph, conv, relu| {
+        let weights = graph.node[conv].input[1].clone();
+        channels = graph.initializer.iter().find(|tensor| tensor.name == weights).unwrap().dims[0];
+        graph.initializer.push(TensorProto {
+            name: "gamma".to_owned(),
+            dims: vec![channels, 1, 1],
+            data_type: 1,
+            raw_data: [0.5f32; 64].iter().take(channels as usize).flat_map(|value| value.to_le_bytes()).collect(),
+            ..TensorProto::default()
+        });
+        let scale = NodeProto {
+            op_type: "Mul".to_owned(),
+            name: "layer_scale".to_owned(),
+            input: vec![graph.node[conv].output[0].clone(), "gamma".to_owned()],
+            output: vec!["scaled".to_owned()],
+            ..NodeProto::default()
+        };
+        graph.node[relu].input[0] = "scaled".to_owned();
+        graph.node.insert(relu, scale);
+    });
+    assert_eq!(keys(&scaled), keys(&plain));
+    assert_eq!(scaled.cost().parameters, plain.cost().parameters + channels as u64);
 }
 
 #[test]
