@@ -267,7 +267,9 @@ impl Runner for RemoteOnnxRuntime {
             Scope::Nodes(prefix) => {
                 let block = node_samples(self.take(&subject.model, Measure::Nodes, limits)?)?;
                 if !block.nodes.iter().any(|name| name.starts_with(prefix)) {
-                    let reason = format!("no node of the optimised model has a name that starts with `{prefix}`");
+                    let reason = format!(
+                        "onnxruntime computes it within other nodes: none of the optimised model is named `{prefix}...`"
+                    );
                     return Err(RunnerError::Model(reason));
                 }
                 let owner = |name: &str| name.starts_with(prefix).then_some(0);
