@@ -9,6 +9,7 @@
 mod inside;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use zen_agent::Scope;
@@ -217,7 +218,14 @@ impl Known {
 }
 
 fn new_run(about: &RunnerAbout, method: &str, networks: &[GivenNetwork], options: &GivenOptions) -> NewRun {
-    let names: Vec<String> = networks.iter().map(GivenNetwork::name).collect();
+    // Tables travel: folders of the user's machine are nobody's business.
+    let name = |network: &GivenNetwork| match network {
+        GivenNetwork::File { file, .. } => {
+            Path::new(file).file_name().unwrap_or_default().to_string_lossy().into_owned()
+        }
+        GivenNetwork::Structure { .. } => network.name(),
+    };
+    let names: Vec<String> = networks.iter().map(name).collect();
     let again = if options.fresh { ", all measured again" } else { "" };
     NewRun {
         origin: "measured with zen-profile".to_owned(),
