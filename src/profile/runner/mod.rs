@@ -252,3 +252,8 @@ impl RunnerEntry {
 
 /// Every runner.
 pub static RUNNERS: &[RunnerEntry] = &[tract::ENTRY, onnxruntime::ENTRY];
+
+/// Why onnxruntime gives no time of an operator whose nodes are named `prefix`.
+fn computed_elsewhere(prefix: &str) -> String {
+    format!("onnxruntime computes it within other nodes: no name in the optimised model starts with `{prefix}`")
+}

@@ -177,9 +177,7 @@ impl OnnxRuntime {
         let Recorded { profile, samples } = self.record(model, limits, &mut |_| Ok(()))?;
         let owners: Vec<_> = profile.names.iter().map(|name| name.starts_with(prefix).then_some(0)).collect();
         if owners.iter().all(Option::is_none) {
-            return Err(format!(
-                "onnxruntime computes it within other nodes: none of the optimised model is named `{prefix}...`"
-            ));
+            return Err(super::computed_elsewhere(prefix));
         }
         Ok(samples.iter().map(|sample| profile.sums(sample.calls.clone(), &owners, 1, &self.cost)[0]).collect())
     }

@@ -267,10 +267,7 @@ impl Runner for RemoteOnnxRuntime {
             Scope::Nodes(prefix) => {
                 let block = node_samples(self.take(&subject.model, Measure::Nodes, limits)?)?;
                 if !block.nodes.iter().any(|name| name.starts_with(prefix)) {
-                    let reason = format!(
-                        "onnxruntime computes it within other nodes: none of the optimised model is named `{prefix}...`"
-                    );
-                    return Err(RunnerError::Model(reason));
+                    return Err(RunnerError::Model(super::computed_elsewhere(prefix)));
                 }
                 let owner = |name: &str| name.starts_with(prefix).then_some(0);
                 let parts = parts_of(&block, &owner, 1, &self.cost).map_err(RunnerError::Model)?;
