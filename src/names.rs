@@ -23,6 +23,18 @@ macro_rules! named {
 }
 pub(crate) use named;
 
+/// Text form in JSON of a type that has `name`.
+macro_rules! serialized_by_name {
+    ($type:ty) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.name())
+            }
+        }
+    };
+}
+pub(crate) use serialized_by_name;
+
 /// A name that is not among the known ones.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown {what} `{name}`, known are {known}{hint}")]

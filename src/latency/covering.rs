@@ -18,8 +18,7 @@ pub const GIVEN_OPERATORS_METHOD: &str = "operators of given networks";
 /// # Errors
 /// When the database cannot be read.
 pub fn table_for(store: &mut Store, setting: &Setting, graph: &Graph) -> Result<TableChoice, LatencyError> {
-    let before = store.choose_tables(TableChoice::Best);
-    store.choose_tables(before.clone());
+    let before = store.chosen_tables().clone();
     if before != TableChoice::Best {
         return Ok(before);
     }

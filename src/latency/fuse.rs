@@ -57,7 +57,7 @@ impl Fuser {
                     OperatorKey { kind, kernel, stride, groups, ..alone }
                 }
                 OperatorKind::BatchNorm => match producer {
-                    Some(key) if takes_scale(key) => {
+                    Some(key) if is_bare_conv(key) => {
                         self.owner.push(joinable);
                         continue;
                     }
@@ -72,7 +72,7 @@ impl Fuser {
                     _ => OperatorKey { activation: Some(activation), ..alone },
                 },
                 OperatorKind::Add => match producer {
-                    Some(key) if is_conv(key) && key.activation.is_none() && !key.residual_add => {
+                    Some(key) if is_bare_conv(key) => {
                         key.residual_add = true;
                         self.owner.push(joinable);
                         continue;
@@ -83,7 +83,8 @@ impl Fuser {
                 OperatorKind::GlobalAveragePool => OperatorKey { kind: KeyKind::GlobalPool, ..alone },
                 OperatorKind::Linear => OperatorKey { kind: KeyKind::Dense, ..alone },
                 OperatorKind::Foreign(id)
-                    if producer.as_deref().is_some_and(takes_scale) && is_scale(graph.foreign(id), operator, input) =>
+                    if producer.as_deref().is_some_and(is_bare_conv)
+                        && is_scale(graph.foreign(id), operator, input) =>
                 {
                     self.owner.push(joinable);
                     continue;
@@ -108,8 +109,8 @@ fn is_conv(key: &OperatorKey) -> bool {
     matches!(key.kind, KeyKind::Conv | KeyKind::Depthwise)
 }
 
-/// Whether what follows can be put into a convolution's weights and bias.
-fn takes_scale(key: &OperatorKey) -> bool {
+/// A convolution that nothing has joined yet which its weights and bias could not hold.
+fn is_bare_conv(key: &OperatorKey) -> bool {
     is_conv(key) && key.activation.is_none() && !key.residual_add
 }
 

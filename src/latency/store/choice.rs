@@ -74,6 +74,11 @@ impl Store {
         std::mem::replace(&mut self.choice, choice)
     }
 
+    /// The tables that are read now.
+    pub fn chosen_tables(&self) -> &TableChoice {
+        &self.choice
+    }
+
     /// The tables of a setting, the one with the newest run first; at most one counts.
     ///
     /// # Errors

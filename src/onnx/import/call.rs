@@ -202,12 +202,15 @@ impl Call<'_, '_> {
         for (input, place) in inputs.iter_mut().zip(places) {
             *input = self.input(place)?.map.ok_or("it needs a map")?;
         }
-        let mut tensor = Tensor { dims, channel_axis, ..Tensor::default() };
-        let shape = tensor.shape()?;
+        self.push(kind, inputs, Tensor { dims, channel_axis, ..Tensor::default() })
+    }
+
+    /// An operator whose map is the first output, of which `output` has the sizes.
+    fn push(&mut self, kind: OperatorKind, inputs: [OperatorId; 2], output: Tensor) -> Result<(), String> {
+        let shape = output.shape()?;
         let id = self.reader.graph.push(Operator { kind, inputs, shape, branch: Branch::Trunk, origin: ORIGIN });
         self.reader.graph.name_last(&self.node.name);
-        tensor.map = Some(id);
-        self.set(0, tensor);
+        self.set(0, Tensor { map: Some(id), ..output });
         Ok(())
     }
 
@@ -231,15 +234,10 @@ impl Call<'_, '_> {
         second: impl FnOnce(&Tensor) -> Option<OperatorId>,
     ) -> Result<(), String> {
         let output = self.node.outputs.first().copied().flatten().and_then(|id| self.reader.tensor(id)).cloned();
-        let Some(mut tensor) = output else { return Ok(()) };
+        let Some(tensor) = output else { return Ok(()) };
         let first = tensor.map.ok_or("it needs a map")?;
         let second = second(&tensor).ok_or_else(|| format!("what it adds is not of sizes {:?}", tensor.dims))?;
-        let (shape, inputs) = (tensor.shape()?, [first, second]);
-        let id = self.reader.graph.push(Operator { kind, inputs, shape, branch: Branch::Trunk, origin: ORIGIN });
-        self.reader.graph.name_last(&self.node.name);
-        tensor.map = Some(id);
-        self.set(0, tensor);
-        Ok(())
+        self.push(kind, [first, second], tensor)
     }
 
     /// An activation of the first input.

@@ -2,7 +2,7 @@
 //!
 //! Bins have one width, which doubles when a larger value comes, so that values are looked at once
 //! and never kept. Exact zeros are only counted: every scale holds them. Not here: which tensors
-//! (`observe.rs`), what becomes of the cut (`range.rs`).
+//! (`plan.rs`), what becomes of the cut (`range.rs`).
 
 /// Bins; after widening at least half of them are used.
 const BINS: usize = 4096;

@@ -24,7 +24,7 @@ pub use number::{ActivationScale, Range};
 pub use report::{LayerReport, QuantizationReport};
 
 use super::OnnxError;
-use crate::names::named;
+use crate::names::{named, serialized_by_name};
 use compare::{Comparing, float_tensors};
 use plan::Plan;
 use range::Observed;
@@ -84,16 +84,6 @@ impl CalibrationMethod {
 named!(QuantizedFor, "runtime to quantise for");
 named!(CalibrationMethod, "calibration method");
 
-/// Text form in JSON.
-macro_rules! serialized_by_name {
-    ($type:ty) => {
-        impl serde::Serialize for $type {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.name())
-            }
-        }
-    };
-}
 serialized_by_name!(QuantizedFor);
 serialized_by_name!(CalibrationMethod);
 

@@ -1,7 +1,7 @@
 //! The images that activations are calibrated on: the user's image files or tensors, or random ones.
 //!
 //! They come one at a time, as the model takes them, so that memory does not grow with their
-//! number. Not here: what is looked at while they run (`../calibrate.rs`).
+//! number. Not here: what is looked at while they run (`../watch.rs`).
 
 mod error;
 mod npy;
