@@ -13,11 +13,14 @@
 //! * [`pytorch`]: networks as Python files, to be trained.
 //! * [`names`]: what was meant by a name that is unknown.
 //! * [`files`]: files that appear whole or not at all.
+//! * [`hash`]: one small hash that stays the same everywhere.
 //! * [`cli`]: what the binaries share.
+//!
+//! How the built-in tables are made and judged is not here but in `tools/tables`, a program for maintainers.
 
 pub mod cli;
 pub mod files;
-mod hash;
+pub mod hash;
 pub mod latency;
 pub mod names;
 pub mod net;

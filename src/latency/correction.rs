@@ -26,7 +26,7 @@ const UNGROUPED: f64 = 2.0;
 
 /// What rows must share to correct each other: kind, kernel, stride, fused sum, whether a convolution has
 /// groups.
-pub(super) type GroupKey = (KeyKind, u32, u32, bool, bool);
+pub type GroupKey = (KeyKind, u32, u32, bool, bool);
 
 /// Rows by what they share.
 #[derive(Debug, Default)]
@@ -108,12 +108,13 @@ impl Correction {
     }
 }
 
-pub(super) fn group_of(key: &OperatorKey) -> GroupKey {
+/// The group whose rows correct an operator.
+pub fn group_of(key: &OperatorKey) -> GroupKey {
     (key.kind, key.kernel, key.stride, key.residual_add, key.has_groups())
 }
 
-/// log2 of input channels, output channels and side.
-pub(super) fn place(key: &OperatorKey) -> [f64; 3] {
+/// Place of an operator among the rows of its group: log2 of input channels, output channels and side.
+pub fn place_of(key: &OperatorKey) -> [f64; 3] {
     let side = 0.5 * ((key.in_height as f64).log2() + (key.in_width as f64).log2());
     [(key.in_channels as f64).log2(), (key.out_channels as f64).log2(), side]
 }

@@ -29,8 +29,8 @@ pub fn leave_out_error(
     error_of_pairs(&(0..networks.len()).map(pair).collect::<Vec<_>>(), method)
 }
 
-/// As [`error_of`], from pairs of predicted and measured times.
-pub(crate) fn error_of_pairs(pairs: &[(f64, f64)], method: &str) -> Option<TableError> {
+/// As [`error_of`], from pairs of predicted and measured milliseconds; none without pairs.
+pub fn error_of_pairs(pairs: &[(f64, f64)], method: &str) -> Option<TableError> {
     let figures = ErrorFigures::of(pairs)?;
     Some(TableError {
         mape: figures.mape,

@@ -7,11 +7,9 @@
 mod checked;
 mod correction;
 mod covering;
-pub mod derive;
 mod device;
 mod error;
 mod error_report;
-pub mod evaluate;
 mod fit;
 mod fuse;
 mod gaps;
@@ -21,9 +19,10 @@ mod predict;
 mod prediction;
 mod prior;
 mod processor;
-pub mod published;
+pub(crate) mod published;
 mod resolve;
 mod scale;
+pub mod select;
 mod setting;
 mod shares;
 mod spread;
@@ -32,21 +31,27 @@ mod table;
 mod thin;
 
 pub use checked::{CHECK_METHOD, CheckedNetwork, VERIFICATION_METHOD, checked_networks};
+pub use correction::{GroupKey, group_of, place_of};
 pub use covering::{GIVEN_OPERATORS_METHOD, table_for};
 pub(crate) use device::is_address;
 pub use device::{CONFIGURATION_VARIABLE, DEVICES, Device, DeviceSource, Reach, ReachKind, Tools, user_directory};
 pub use error::LatencyError;
-pub use error_report::{ErrorFigures, error_of, leave_out_error};
-pub use fit::{NetworkTimes, fit_composition, fit_prior, fit_spread, fit_spread_of, spread_of_pairs};
+pub use error_report::{ErrorFigures, error_of, error_of_pairs, leave_out_error};
+pub use fit::{
+    NetworkTimes, Observation, fit_beside_host, fit_composition, fit_host, fit_prior, fit_roofline, fit_spread,
+    fit_spread_of, fit_spread_with, leave_one_out, non_negative, spread_of_pairs,
+};
 pub use fuse::Fuser;
 pub use gaps::{Basis, Gap, Gaps};
 pub use key::{KeyKind, OperatorKey};
 pub use model::{Composition, LatencyModel, Linear, Prior, Processor, Roofline};
 pub use predict::{PredictScratch, Predictor};
 pub use prediction::{EvidenceShares, Interval, OperatorPrediction, Prediction};
+pub use prior::Features;
 pub use resolve::{SettingQuery, resolve};
 pub use scale::scaled_table;
 pub use setting::{Evidence, Precision, Setting};
+pub use spread::ClassSpread;
 pub use store::{
     CheckId, DATABASE_VARIABLE, DriftReading, MERGED_MS, Mark, NetworkCheck, NewRun, Row, Run, RunId, SHIPPED,
     SettingSummary, SettingTable, Store, TableChoice, TableError, TableSource, UNIT,

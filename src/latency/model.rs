@@ -3,7 +3,7 @@
 //!
 //! A model is a [`Prior`] for single operators and a [`Composition`] for networks. Its text form is
 //! a flat list of named coefficients, the same in table headers and in the database. Not here:
-//! evaluating a prior (`prior`), finding the coefficients (`fit`, `derive`).
+//! evaluating a prior (`prior`), finding the coefficients (`fit`).
 
 use std::collections::BTreeMap;
 

@@ -78,8 +78,8 @@ impl Predictor {
         Ok(Self::from_parts(setting, &rows, model, store.table_error(setting)?))
     }
 
-    /// A predictor from rows and model, without a store.
-    pub(crate) fn from_parts(setting: &Setting, rows: &[Row], model: LatencyModel, error: Option<TableError>) -> Self {
+    /// A predictor from rows, the model for operators without a row, and what is known of its error, without a store.
+    pub fn from_parts(setting: &Setting, rows: &[Row], model: LatencyModel, error: Option<TableError>) -> Self {
         let free_activation = model.prior.free_activation();
         let measured = rows.iter().any(|row| row.evidence == Evidence::Measured);
         let correction = Correction::new(rows, |key| model.prior.ms(key, setting.precision, setting.batch_size));
@@ -233,7 +233,7 @@ impl Predictor {
     }
 
     /// Milliseconds of an operator on its own.
-    pub(crate) fn operator_ms(&self, key: &OperatorKey) -> f64 {
+    pub fn operator_ms(&self, key: &OperatorKey) -> f64 {
         self.estimate(key).ms
     }
 
@@ -289,7 +289,8 @@ impl Predictor {
         self.class_times_of(Fuser::default().fuse(graph))
     }
 
-    pub(crate) fn class_times_of(&self, keys: &[OperatorKey]) -> NetworkTimes {
+    /// As [`Predictor::class_times`], from operators that are fused already.
+    pub fn class_times_of(&self, keys: &[OperatorKey]) -> NetworkTimes {
         let mut times = NetworkTimes { operators: keys.len(), ..NetworkTimes::default() };
         let [mut conv, mut depthwise, mut traffic] = [ClassSpread::default(); 3];
         for key in keys {

@@ -85,7 +85,7 @@ impl Linear {
 
 /// What the linear prior multiplies, for one image.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Features {
+pub struct Features {
     /// Multiply-adds of 1x1 convolutions and dense layers.
     pub pointwise: f64,
     /// Multiply-adds of larger regular convolutions.
@@ -101,7 +101,8 @@ pub(crate) struct Features {
 }
 
 impl Features {
-    pub(crate) fn add(&mut self, other: &Self) {
+    /// Adds another operator's, for the sums of a network.
+    pub fn add(&mut self, other: &Self) {
         self.pointwise += other.pointwise;
         self.spatial += other.spatial;
         self.depthwise += other.depthwise;
@@ -110,7 +111,8 @@ impl Features {
         self.activation += other.activation;
     }
 
-    pub(crate) fn of(key: &OperatorKey) -> Self {
+    /// Of one fused operator, for one image.
+    pub fn of(key: &OperatorKey) -> Self {
         let mut features = Self::default();
         let flops = key.flops() as f64;
         let (read, written) = (key.in_elements() as f64, key.out_elements() as f64);

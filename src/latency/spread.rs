@@ -14,7 +14,7 @@ const COMMON: f64 = 0.05;
 
 /// Adds up the standard deviations of the operators of one class.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct ClassSpread {
+pub struct ClassSpread {
     sum_ms: f64,
     squares: f64,
 }

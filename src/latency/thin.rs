@@ -1,12 +1,11 @@
 //! A table with fewer rows, for shipping: those that say most about what networks spend time on, and an
 //! error that is worked out anew.
 //!
-//! Not here: the order in which rows are worth most (`derive::select`).
+//! Not here: the order in which rows are worth most (`select`).
 
-use super::derive::select;
 use super::error_report::error_of_pairs;
 use super::store::{NetworkCheck, Row};
-use super::{Fuser, KeyKind, LatencyError, LatencyModel, OperatorKey, Predictor, Table, fit_prior};
+use super::{Fuser, KeyKind, LatencyError, LatencyModel, OperatorKey, Predictor, Table, fit_prior, select};
 use crate::net::{Graph, LowerError, Network, StructureError};
 
 /// Share of the rows that operators without weights and dense layers may take.

@@ -7,7 +7,6 @@ use clap::{Parser, Subcommand};
 use zen_nas::cli::{
     self, CompletionArgs, DatabaseArgs, ImportArgs, LoweringArgs, OutputArgs, TableArgs, count, positive,
 };
-use zen_nas::latency::evaluate::DRAWS;
 use zen_nas::latency::table_file_help;
 use zen_nas::profile::{REMOTE_RUNNERS, RUNNERS};
 use zen_nas::report::ReportOptions;
@@ -93,39 +92,12 @@ pub enum Command {
         database: DatabaseArgs,
     },
     /// Read tables from files, as `export` writes them or with less; the same file twice changes nothing
-    ///
-    /// A folder of the third-party files instead, with -o: makes the shipped tables again.
     #[command(after_long_help = table_file_help())]
     Import {
-        #[arg(value_name = "FILE|FOLDER", required = true)]
+        #[arg(value_name = "FILE", required = true)]
         paths: Vec<PathBuf>,
-        /// Folder that the tables made from third-party files are written to
-        #[arg(long, short, value_name = "DIR")]
-        out: Option<PathBuf>,
         #[command(flatten)]
         database: DatabaseArgs,
-        #[command(flatten)]
-        output: OutputArgs,
-    },
-    /// Predict the published networks with the shipped tables, beside the published figures
-    Published {
-        /// Replace the table in this Markdown file, between its markers, instead of printing it
-        #[arg(long, value_name = "FILE")]
-        update: Option<PathBuf>,
-    },
-    /// Check the predictor on networks and operators that others measured
-    Evaluate {
-        /// Folder of the third-party files
-        raw: PathBuf,
-        /// Measured networks [default: help/ofa/v100_networks.csv in that folder]
-        #[arg(long, value_name = "FILE")]
-        networks: Option<PathBuf>,
-        /// Draws of the ten networks that calibrate
-        #[arg(long, value_name = "N", default_value_t = DRAWS, value_parser = count, allow_negative_numbers = true)]
-        draws: u32,
-        /// Instead: how the error of networks falls with the number of rows in the shipped tables
-        #[arg(long)]
-        curve: bool,
         #[command(flatten)]
         output: OutputArgs,
     },

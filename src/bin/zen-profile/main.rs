@@ -5,12 +5,11 @@ mod given;
 mod remote;
 mod tables;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
-use zen_nas::cli::{self, DatabaseArgs, Exit, LoweringArgs, OutputArgs, SessionProgress};
+use zen_nas::cli::{self, Exit, LoweringArgs, SessionProgress};
 use zen_nas::latency::{LatencyError, Precision, Setting, SettingQuery, Store, resolve};
 use zen_nas::net::LowerOptions;
 use zen_nas::profile::{DriftOptions, PlanOptions, SessionOptions, Source, Target, profile};
@@ -58,14 +57,7 @@ fn main() -> ExitCode {
         Some(Command::Export { setting, out, max_rows, database }) => {
             tables::export(setting, out.as_deref(), *max_rows, database)
         }
-        Some(Command::Import { paths, out, database, output }) => import(paths, out.as_deref(), database, output),
-        Some(Command::Published { update }) => tables::print_published(update.as_deref()),
-        Some(Command::Evaluate { raw, networks, curve: true, output, .. }) => {
-            tables::print_curves(raw, networks.as_deref(), output)
-        }
-        Some(Command::Evaluate { raw, networks, draws, output, .. }) => {
-            tables::print_evaluation(raw, networks.as_deref(), *draws, output)
-        }
+        Some(Command::Import { paths, database, output }) => tables::import(paths, database, output),
         None => match &args.measure.device {
             Some(device) if args.measure.files.is_empty() => measure(device, &args.measure),
             Some(device) => given::measure_for(device, &args.measure),
@@ -77,18 +69,6 @@ fn main() -> ExitCode {
                 .exit(),
         },
     })
-}
-
-fn import(paths: &[PathBuf], out: Option<&Path>, database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
-    let usage = |text: &str| -> ! { Args::command().error(clap::error::ErrorKind::ArgumentConflict, text).exit() };
-    match (paths, out) {
-        ([folder], Some(out)) if folder.is_dir() => tables::import_raw(folder, out, output),
-        (_, Some(_)) => usage("-o belongs to one folder of third-party files; a table file is read into the database"),
-        (paths, None) if paths.iter().any(|path| path.is_dir()) => {
-            usage("a folder of third-party files needs -o DIR, where the tables made from it are written")
-        }
-        (paths, None) => tables::import(paths, database, output),
-    }
 }
 
 fn measure(device: &str, args: &MeasureArgs) -> anyhow::Result<Exit> {

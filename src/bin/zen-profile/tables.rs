@@ -1,12 +1,11 @@
-//! The sub-commands about tables that exist: list, show, report, export, import, and a maintainer's.
+//! The sub-commands about tables that exist: list, show, report, export, import.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use zen_nas::cli::{self, DatabaseArgs, Exit, OutputArgs, Progress, TableArgs, TableSummary};
+use zen_nas::cli::{self, DatabaseArgs, Exit, OutputArgs, TableArgs, TableSummary};
 use zen_nas::files;
-use zen_nas::latency::evaluate::{STEPS as EVALUATION_STEPS, evaluate};
-use zen_nas::latency::{LatencyError, derive, import_table_file, published, resolve, table_of, user_directory};
+use zen_nas::latency::{LatencyError, import_table_file, resolve, table_of, user_directory};
 use zen_nas::report::{ReportOptions, report as report_of, to_svg};
 
 pub fn devices(database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
@@ -99,56 +98,6 @@ pub fn import(paths: &[PathBuf], database: &DatabaseArgs, output: &OutputArgs) -
         cli::print(&serde_json::to_string_pretty(&imported)?);
     } else {
         cli::print(&imported.iter().map(cli::describe_import).collect::<Vec<_>>().join("\n"));
-    }
-    Ok(Exit::Done)
-}
-
-/// Makes the shipped tables from a folder of third-party files.
-pub fn import_raw(raw: &Path, out: &Path, output: &OutputArgs) -> anyhow::Result<Exit> {
-    let mut progress = Progress::new("deriving tables", derive::STEPS, output.quiet);
-    let summary = derive::derive_tables(raw, out, |done| progress.set(done, String::new))?;
-    progress.finish();
-    if output.json {
-        cli::print(&serde_json::to_string_pretty(&summary.files)?);
-    } else {
-        for (setting, rows, line) in summary.tables {
-            cli::print(&format!("{setting}: {rows} rows; {line}"));
-        }
-    }
-    Ok(Exit::Done)
-}
-
-pub fn print_published(update: Option<&Path>) -> anyhow::Result<Exit> {
-    match update {
-        None => cli::print(published::report()?.trim_end()),
-        Some(path) => published::update(path)?,
-    }
-    Ok(Exit::Done)
-}
-
-/// How the error of networks falls with the rows of a table.
-pub fn print_curves(raw: &Path, networks: Option<&Path>, output: &OutputArgs) -> anyhow::Result<Exit> {
-    let networks = networks.map_or_else(|| raw.join(derive::MEASURED_NETWORKS), Path::to_owned);
-    let mut progress = Progress::new("curves", derive::STEPS, output.quiet);
-    let curves = derive::curves(raw, &networks, |done| progress.set(done, String::new))?;
-    progress.finish();
-    if output.json {
-        cli::print(&serde_json::to_string_pretty(&curves)?);
-    } else {
-        cli::print(derive::curves_to_text(&curves).trim_end());
-    }
-    Ok(Exit::Done)
-}
-
-pub fn print_evaluation(raw: &Path, networks: Option<&Path>, draws: u32, output: &OutputArgs) -> anyhow::Result<Exit> {
-    let networks = networks.map_or_else(|| raw.join(derive::MEASURED_NETWORKS), Path::to_owned);
-    let mut progress = Progress::new("evaluating", EVALUATION_STEPS, output.quiet);
-    let evaluation = evaluate(raw, &networks, draws, |done| progress.set(done, String::new))?;
-    progress.finish();
-    if output.json {
-        cli::print(&serde_json::to_string_pretty(&evaluation)?);
-    } else {
-        cli::print(evaluation.to_text().trim_end());
     }
     Ok(Exit::Done)
 }

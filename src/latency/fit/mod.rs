@@ -1,7 +1,7 @@
 //! Fitting: coefficients of priors from rows, and of sums from whole networks.
 //!
 //! Everything here is deterministic. Not here: evaluating the formulas (`prior`), where the numbers
-//! come from (`derive`, the profile room).
+//! come from (the profile room, `tools/tables`).
 
 mod composition;
 mod linear;

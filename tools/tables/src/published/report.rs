@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::super::{LatencyError, Predictor, Store};
+use zen_nas::files;
+use zen_nas::latency::{LatencyError, Predictor, Store};
+use zen_nas::net::{LowerOptions, Network};
+
 use super::shipped::shipped_list;
 use super::{EXCLUDED, PIXEL2_SPLIT, REGIMES, Regime, networks};
-use crate::files;
-use crate::net::{LowerOptions, Network};
 
 /// The nine networks with structures, in milliseconds per image: published, predicted by the
 /// shipped table, and the leave-one-out error; below, the leave-one-out error of each regime.

@@ -4,9 +4,8 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use rustc_hash::FxHashSet;
 use serde::Serialize;
+use zen_nas::latency::{LatencyError, OperatorKey, Predictor, Row, Setting};
 
-use super::super::store::Row;
-use super::super::{LatencyError, OperatorKey, Predictor, Setting};
 use super::grid::Grid;
 use super::{Errors, predictor_of};
 
@@ -55,7 +54,8 @@ pub fn evaluate(
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::{Evidence, LatencyModel, Precision, Prior, Roofline};
+    use zen_nas::latency::{Evidence, LatencyModel, Precision, Prior, Roofline};
+
     use super::*;
 
     /// On a grid whose times are linear in the channels and sides, the linear interpolation is exact

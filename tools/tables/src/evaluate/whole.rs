@@ -4,10 +4,11 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
+use zen_nas::latency::{
+    ClassSpread, Composition, Interval, KeyKind, NetworkTimes, Observation, OperatorKey, Predictor, fit_beside_host,
+    fit_composition, fit_host, fit_spread_of, fit_spread_with, non_negative,
+};
 
-use super::super::fit::{Observation, fit_beside_host, fit_host, fit_spread_of, fit_spread_with, non_negative};
-use super::super::spread::ClassSpread;
-use super::super::{Composition, Interval, KeyKind, NetworkTimes, OperatorKey, Predictor, fit_composition};
 use super::Errors;
 use super::networks::{BATCHES, MeasuredNetwork};
 use super::ofa::Lowered;
@@ -198,7 +199,8 @@ fn times(lowered: &[Lowered], measured: &[f64], predictor: &Predictor, batch_siz
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::{LatencyModel, Linear, Precision, Prior, Setting};
+    use zen_nas::latency::{LatencyModel, Linear, Precision, Prior, Setting};
+
     use super::super::ofa::{BLOCKS, OfaNetwork, STAGES};
     use super::*;
 

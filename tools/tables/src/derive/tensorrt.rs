@@ -5,19 +5,16 @@
 //! fitted or chosen; none of them is dropped for its value. Not here: which rows (`select`), how
 //! many (`curve`).
 
-use super::super::correction::{group_of, place};
-use super::super::error_report::error_of_pairs;
-use super::super::fit::fit_roofline;
-use super::super::store::{NewRun, Row, TableError};
-use super::super::{
-    Composition, Evidence, KeyKind, LatencyError, LatencyModel, OperatorKey, Precision, Predictor, Prior, Setting,
-    Table,
+use zen_nas::hash::fnv1a;
+use zen_nas::latency::select::order;
+use zen_nas::latency::{
+    Composition, Evidence, KeyKind, LatencyError, LatencyModel, NewRun, OperatorKey, Precision, Predictor, Prior, Row,
+    Setting, Table, TableError, error_of_pairs, fit_roofline, group_of, place_of,
 };
+
 use super::curve::Curve;
 use super::raw::RawRow;
-use super::select::order;
 use super::{DATE, rounded, rounded_model, with_spread};
-use crate::hash::fnv1a;
 
 /// What the table of one precision and batch is made from.
 pub struct Source {
@@ -172,12 +169,12 @@ fn snapped(keys: &[OperatorKey], rows: &[Row]) -> Vec<usize> {
     let convolutions =
         keys.iter().filter(|key| matches!(key.kind, KeyKind::Conv | KeyKind::Depthwise) && key.in_height > 1);
     let nearest = |key: &OperatorKey| {
-        let here = place(key);
+        let here = place_of(key);
         rows.iter()
             .enumerate()
             .filter(|(_, row)| is_relevant(&row.key) && group_of(&row.key) == group_of(key))
             .map(|(index, row)| {
-                let there = place(&row.key);
+                let there = place_of(&row.key);
                 (here.iter().zip(there).map(|(a, b)| (a - b) * (a - b)).sum::<f64>(), index)
             })
             .min_by(|a, b| a.0.total_cmp(&b.0))

@@ -6,23 +6,24 @@
 mod curve;
 mod fitted;
 mod networks;
-pub(super) mod raw;
+pub mod raw;
 mod reference;
-pub(super) mod select;
 mod tensorrt;
 mod tflite;
 
 use std::path::{Path, PathBuf};
 
+use zen_nas::files;
+use zen_nas::latency::{
+    Features, KeyKind, LatencyError, LatencyModel, OperatorKey, Precision, Predictor, Setting, spread_of_pairs,
+};
+
 use self::networks::{ZenNetwork, check_networks, keys_of, target_operators, zen_networks};
 use self::tensorrt::Source;
-use super::evaluate::networks as measured;
-use super::prior::Features;
-use super::published::{self, PublishedNetwork, REGIMES};
-use super::{KeyKind, LatencyError, LatencyModel, OperatorKey, Precision, Predictor, Setting, spread_of_pairs};
-use crate::files;
+use crate::evaluate::networks as measured;
+use crate::published::{self, PublishedNetwork, REGIMES};
 
-pub use curve::{Curve, Measure, to_text as curves_to_text};
+pub use curve::{Curve, to_text as curves_to_text};
 
 /// When the derivation was last changed.
 const DATE: &str = "2026-11-24";

@@ -4,7 +4,7 @@
 //! Only for checking predictions against networks measured by others; it is no search space of
 //! ours, and nothing else builds these networks.
 
-use super::super::{KeyKind, OperatorKey};
+use zen_nas::latency::{KeyKind, OperatorKey};
 
 /// Stages, and blocks at most in each.
 pub const STAGES: usize = 5;

@@ -1,7 +1,7 @@
 //! Networks that others published times of, as fused operators.
 
-use super::super::{KeyKind, OperatorKey};
-use crate::net::Activation;
+use zen_nas::latency::{KeyKind, OperatorKey};
+use zen_nas::net::Activation;
 
 /// A convolution with its ReLU.
 fn conv(kernel: u32, stride: u32, in_channels: u32, out_channels: u32, side: u32) -> OperatorKey {

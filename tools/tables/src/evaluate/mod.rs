@@ -5,25 +5,24 @@
 //! (`fit`), correcting a prior by rows (`correction`) - this only asks how well they do.
 
 mod grid;
-pub(super) mod networks;
+pub mod networks;
 mod ofa;
 mod operators;
 mod text;
-pub(super) mod whole;
+pub mod whole;
 
 use std::path::Path;
 
 use serde::Serialize;
+use zen_nas::latency::{
+    Evidence, LatencyError, LatencyModel, Precision, Predictor, Row, Setting, Store, error_of_pairs, fit_prior,
+};
 
-use super::derive::raw::{self, RawRow};
-use super::error_report::error_of_pairs;
-use super::store::Row;
-use super::{Evidence, LatencyError, LatencyModel, Precision, Predictor, Setting, Store, fit_prior};
+use crate::derive::raw::{self, RawRow};
 
-pub use networks::{BATCHES, MeasuredNetwork};
-pub use ofa::{Lowered, OfaNetwork};
+pub use networks::BATCHES;
 pub use operators::OperatorErrors;
-pub use whole::{Coverage, DRAWS, NetworkErrors};
+pub use whole::{DRAWS, NetworkErrors};
 
 /// Precisions whose operators are predicted, all at [`OPERATOR_BATCH`].
 const PRECISIONS: [Precision; 3] = [Precision::Fp32, Precision::Fp16, Precision::Int8];

@@ -7,11 +7,11 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use zen_nas::latency::{Precision, Predictor};
 
-use super::super::evaluate::networks::{BATCHES, MeasuredNetwork};
-use super::super::evaluate::whole::{DRAWS, errors_of};
-use super::super::{Precision, Predictor};
 use super::tensorrt::Source;
+use crate::evaluate::networks::{BATCHES, MeasuredNetwork};
+use crate::evaluate::whole::{DRAWS, errors_of};
 
 /// Numbers of rows that are tried. With the largest, all tables together stay below 2 MB.
 pub const SIZES: [usize; 6] = [50, 100, 200, 400, 800, 1600];

@@ -7,9 +7,7 @@
 //! (Delaunay's rule for a rhombus). That is what is worked out here, without a triangulation.
 
 use rustc_hash::FxHashMap;
-
-use super::super::store::Row;
-use super::super::{KeyKind, OperatorKey};
+use zen_nas::latency::{KeyKind, OperatorKey, Row};
 
 /// What the points of one plane share: kind, kernel, stride, fused sum, and the ratio of channels
 /// as the table spaces it (images of 3 channels are a plane of their own).
@@ -122,7 +120,8 @@ fn greatest_common_divisor(a: u32, b: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Evidence;
+    use zen_nas::latency::Evidence;
+
     use super::*;
 
     fn key(in_channels: u32, out_channels: u32, side: u32) -> OperatorKey {

@@ -3,13 +3,12 @@
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
-
-use super::super::{Fuser, LatencyError, OperatorKey};
-use crate::net::{LowerOptions, Network};
-use crate::space::{Draw, SPACES};
+use zen_nas::latency::{Fuser, LatencyError, OperatorKey};
+use zen_nas::net::{LowerOptions, Network};
+use zen_nas::space::{Draw, SPACES};
 
 /// Structures of the published networks.
-const STRUCTURES: &str = include_str!("../../../tests/data/networks.csv");
+const STRUCTURES: &str = include_str!("../../../../tests/data/networks.csv");
 
 /// Resolutions at which the published networks say which shapes matter.
 const RESOLUTIONS: [u32; 5] = [160, 192, 224, 256, 288];
@@ -109,9 +108,10 @@ fn random_networks(seed: u64) -> Result<Vec<Vec<OperatorKey>>, LatencyError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::prior::Features;
-    use super::super::super::published;
+    use zen_nas::latency::Features;
+
     use super::*;
+    use crate::published;
 
     #[test]
     fn the_nine_networks_with_latencies_are_read() {

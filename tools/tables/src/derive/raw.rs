@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::super::{KeyKind, LatencyError, OperatorKey, Precision};
-use crate::net::Activation;
+use zen_nas::latency::{KeyKind, LatencyError, OperatorKey, Precision};
+use zen_nas::net::Activation;
 
 /// One operator time of the LightNAS tables.
 #[derive(Clone, Copy, Debug, PartialEq)]

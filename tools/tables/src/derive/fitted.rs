@@ -1,13 +1,14 @@
 //! The fitted tables: published regimes, and the T4 from the V100's int8 tables.
 
-use super::super::published::{PIXEL2_SPLIT, PublishedNetwork, REGIMES, Regime};
-use super::super::store::{NewRun, TableError};
-use super::super::{
-    Evidence, KeyKind, LatencyError, LatencyModel, Linear, OperatorKey, Predictor, Prior, Row, Setting, Table,
+use zen_nas::latency::{
+    Evidence, KeyKind, LatencyError, LatencyModel, Linear, NewRun, OperatorKey, Predictor, Prior, Row, Setting, Table,
+    TableError,
 };
+
 use super::reference::{mobilenet_v1, resnet50};
 use super::tensorrt::predictor;
 use super::{DATE, rounded, rounded_model, with_spread};
+use crate::published::{PIXEL2_SPLIT, PublishedNetwork, REGIMES, Regime};
 
 /// MLPerf inference, T4, TensorRT int8, ResNet-50 v1.5, single stream: fastest and slowest median
 /// of the submissions with one or two cards (v0.7), in milliseconds.

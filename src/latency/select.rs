@@ -1,13 +1,12 @@
 //! Which of many measured operators to ship: few, and close to what networks spend their time on.
 //!
 //! The answer is an order, not a set: a longer table begins with the rows of a shorter one, so that
-//! the number of rows can be chosen afterwards (`curve`).
+//! the number of rows can be chosen afterwards.
 
 use std::collections::BTreeMap;
 
-use super::super::correction::{Correction, GroupKey, group_of, place};
-use super::super::store::Row;
-use super::super::{KeyKind, OperatorKey};
+use super::correction::{Correction, GroupKey, group_of, place_of};
+use super::{KeyKind, OperatorKey, Row};
 
 /// Candidates around a target whose errors it counts by.
 const AROUND: usize = 8;
@@ -60,7 +59,7 @@ fn groups(rows: &[Row], targets: &[OperatorKey], prior_ms: impl Fn(&OperatorKey)
     let mut groups: BTreeMap<GroupKey, Group> = BTreeMap::new();
     for (index, row) in rows.iter().enumerate().filter(|(_, row)| is_used(group_of(&row.key))) {
         let log_ratio = (row.ms / prior_ms(&row.key)).ln();
-        let candidate = Candidate { index, place: place(&row.key), log_ratio, gain: f64::INFINITY };
+        let candidate = Candidate { index, place: place_of(&row.key), log_ratio, gain: f64::INFINITY };
         groups.entry(group_of(&row.key)).or_default().candidates.push(candidate);
     }
     // In the order of the keys, so that sums are the same every time.
@@ -70,7 +69,7 @@ fn groups(rows: &[Row], targets: &[OperatorKey], prior_ms: impl Fn(&OperatorKey)
     }
     for (key, count) in occurrences {
         if let Some(group) = groups.get_mut(&group_of(&key)) {
-            group.targets.push(Target::new(place(&key), count * prior_ms(&key)));
+            group.targets.push(Target::new(place_of(&key), count * prior_ms(&key)));
         }
     }
     let total: f64 = groups.values().flat_map(|group| &group.targets).map(|target| target.time).sum();
@@ -222,7 +221,7 @@ fn distance(a: &[f64; 3], b: &[f64; 3]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Evidence;
+    use super::super::Evidence;
     use super::*;
 
     fn rows(ms: impl Fn(&OperatorKey) -> f64) -> Vec<Row> {

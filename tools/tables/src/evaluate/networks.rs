@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::super::LatencyError;
+use zen_nas::latency::LatencyError;
+
 use super::ofa::{BLOCKS, OfaNetwork, STAGES};
 
 /// A network with its measured times.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::{LatencyError, SHIPPED, Table, TableError};
+use zen_nas::latency::{LatencyError, SHIPPED, Table, TableError};
 
 /// One line for each shipped table: evidence, rows, stated error, origin and licence.
 ///

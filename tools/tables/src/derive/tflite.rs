@@ -5,15 +5,16 @@
 //! A rate of its own for depthwise convolutions fits as well, but then either they or the traffic of
 //! everything else come out free, which a search would exploit.
 
-use super::super::error_report::error_of_pairs;
-use super::super::fit::{Observation, leave_one_out, non_negative};
-use super::super::prior::Features;
-use super::super::store::NewRun;
-use super::super::{Evidence, LatencyError, LatencyModel, Linear, OperatorKey, Precision, Prior, Setting, Table};
+use std::path::Path;
+
+use zen_nas::latency::{
+    Evidence, Features, LatencyError, LatencyModel, Linear, NewRun, Observation, OperatorKey, Precision, Prior,
+    Setting, Table, error_of_pairs, leave_one_out, non_negative,
+};
+
 use super::raw::{self, TfliteRow};
 use super::reference::{mobilenet_v1, mobilenet_v2, mobilenet_v3_minimalistic};
 use super::{DATE, with_spread};
-use std::path::Path;
 
 /// The page whose rows are fitted; others are of later versions of TFLite.
 const SOURCE: &str = "hosted_models old";

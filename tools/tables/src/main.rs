@@ -1,0 +1,85 @@
+//! `zen-tables`: makes the built-in latency tables, and judges them. For maintainers; users of the product
+//! need neither it nor the files it reads.
+//!
+//! The rooms: `derive` makes tables from third-party files, `evaluate` checks the predictor on what others
+//! measured, `published` compares the tables with published figures. Not here: the predictor, the fits and
+//! the form of a table, which are the library's.
+
+mod args;
+mod derive;
+mod evaluate;
+mod published;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use zen_nas::cli::{self, Exit, OutputArgs, Progress};
+
+use self::args::{Args, Command};
+
+fn main() -> ExitCode {
+    cli::finish(match &Args::parse().command {
+        Command::Derive { raw, out, output } => derive_tables(raw, out, output),
+        Command::Evaluate { raw, networks, draws, output } => {
+            print_evaluation(raw, &measured_networks(raw, networks.as_deref()), *draws, output)
+        }
+        Command::Curve { raw, networks, output } => {
+            print_curves(raw, &measured_networks(raw, networks.as_deref()), output)
+        }
+        Command::Published { update } => print_published(update.as_deref()),
+    })
+}
+
+/// The file of measured networks: the one that was asked for, else the one among the third-party files.
+fn measured_networks(raw: &Path, asked: Option<&Path>) -> PathBuf {
+    asked.map_or_else(|| raw.join(derive::MEASURED_NETWORKS), Path::to_owned)
+}
+
+/// Makes the built-in tables from a folder of third-party files.
+fn derive_tables(raw: &Path, out: &Path, output: &OutputArgs) -> anyhow::Result<Exit> {
+    let mut progress = Progress::new("deriving tables", derive::STEPS, output.quiet);
+    let summary = derive::derive_tables(raw, out, |done| progress.set(done, String::new))?;
+    progress.finish();
+    if output.json {
+        cli::print(&serde_json::to_string_pretty(&summary.files)?);
+    } else {
+        for (setting, rows, line) in summary.tables {
+            cli::print(&format!("{setting}: {rows} rows; {line}"));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn print_evaluation(raw: &Path, networks: &Path, draws: u32, output: &OutputArgs) -> anyhow::Result<Exit> {
+    let mut progress = Progress::new("evaluating", evaluate::STEPS, output.quiet);
+    let evaluation = evaluate::evaluate(raw, networks, draws, |done| progress.set(done, String::new))?;
+    progress.finish();
+    if output.json {
+        cli::print(&serde_json::to_string_pretty(&evaluation)?);
+    } else {
+        cli::print(evaluation.to_text().trim_end());
+    }
+    Ok(Exit::Done)
+}
+
+/// How the error of networks falls with the rows of a table.
+fn print_curves(raw: &Path, networks: &Path, output: &OutputArgs) -> anyhow::Result<Exit> {
+    let mut progress = Progress::new("curves", derive::STEPS, output.quiet);
+    let curves = derive::curves(raw, networks, |done| progress.set(done, String::new))?;
+    progress.finish();
+    if output.json {
+        cli::print(&serde_json::to_string_pretty(&curves)?);
+    } else {
+        cli::print(derive::curves_to_text(&curves).trim_end());
+    }
+    Ok(Exit::Done)
+}
+
+fn print_published(update: Option<&Path>) -> anyhow::Result<Exit> {
+    match update {
+        None => cli::print(published::report()?.trim_end()),
+        Some(path) => published::update(path)?,
+    }
+    Ok(Exit::Done)
+}
