@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
-use zen_nas::latency::{Fuser, PredictScratch, Predictor, Setting, Store};
+use zen_nas::latency::{Fuser, PredictScratch, Predictor, Setting, Store, TableChoice};
 use zen_nas::net::{Graph, LowerOptions};
 use zen_nas::space::{Draw, SPACES};
 
@@ -26,14 +26,15 @@ const WARM_GOAL: Duration = Duration::from_micros(5);
 const COLD_GOAL: Duration = Duration::from_micros(100);
 
 fn main() {
-    let store = Store::in_memory().expect("the shipped tables load");
+    let store = Store::in_memory().expect("an empty database");
     let graphs = networks();
     let operators: usize = graphs.iter().map(|graph| Fuser::default().fuse(graph).len()).sum();
     println!("{} networks, {:.1} operators on average", graphs.len(), operators as f64 / graphs.len() as f64);
     for name in SETTINGS {
         let setting: Setting = name.parse().expect("a setting");
         let started = Instant::now();
-        let predictor = Predictor::new(&store, &setting).expect("a shipped table");
+        let table = store.require_table(&setting, &TableChoice::Best).expect("a built-in table");
+        let predictor = Predictor::from_table(&table).expect("a model");
         let built = started.elapsed();
         let mut scratch = PredictScratch::default();
         // The first round fills the memo.

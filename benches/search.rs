@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
-use zen_nas::latency::{PredictScratch, Predictor, Setting, Store};
+use zen_nas::latency::{PredictScratch, Predictor, Setting, Store, TableChoice};
 use zen_nas::net::{Graph, LowerOptions, Network};
 use zen_nas::score::zen::{Variant, closed_form::form1};
 use zen_nas::score::{Sampling, Scratch, Taps, Trial, find};
@@ -38,7 +38,7 @@ const CASES: [Case; 3] = [
 ];
 
 fn main() {
-    let store = Store::in_memory().expect("the shipped tables load");
+    let store = Store::in_memory().expect("an empty database");
     for case in &CASES {
         bench(&store, case);
     }
@@ -66,7 +66,8 @@ fn config(store: &Store, case: &Case) -> SearchConfig {
 
 fn predictor(store: &Store, case: &Case) -> Predictor {
     let setting: Setting = case.setting.parse().expect("a setting");
-    Predictor::new(store, &setting).expect("a shipped table")
+    Predictor::from_table(&store.require_table(&setting, &TableChoice::Best).expect("a built-in table"))
+        .expect("a model")
 }
 
 fn bench(store: &Store, case: &Case) {

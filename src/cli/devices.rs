@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::latency::{Device, DeviceSource, LatencyError, ReachKind, Setting, Store, TableSource};
+use crate::latency::{Device, DeviceSource, LatencyError, ReachKind, Setting, Store, TableChoice, TableSource};
 
 /// One device.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -16,10 +16,10 @@ pub struct DeviceSummary {
     /// What has to be connected.
     pub connect: String,
     pub default_setting: Setting,
-    /// The user's file; none for a shipped one.
+    /// The user's file; none for a built-in one.
     pub file: Option<String>,
-    /// Whether a shipped device of this name steps back.
-    pub replaces_shipped: bool,
+    /// Whether a built-in device of this name steps back.
+    pub replaces_built_in: bool,
     pub tables: Vec<DeviceTable>,
 }
 
@@ -45,17 +45,17 @@ fn summarise(store: &Store, settings: &[Setting], device: Device) -> Result<Devi
     let name = device.table_name();
     let mut tables = Vec::new();
     for setting in settings.iter().filter(|setting| setting.device == name) {
-        let of_setting = store.tables(setting)?.into_iter();
-        tables.extend(of_setting.map(|table| DeviceTable {
+        let counting = store.table(setting, &TableChoice::Best)?.map(|table| table.source);
+        tables.extend(store.tables(setting)?.into_iter().map(|table| DeviceTable {
             setting: setting.clone(),
+            counts: counting.as_ref() == Some(&table.source),
             source: table.source,
-            counts: table.counts,
         }));
     }
     let addresses = device.addresses().to_vec();
-    let (file, replaces_shipped) = match device.source {
-        DeviceSource::Shipped => (None, false),
-        DeviceSource::User { path, replaces_shipped } => (Some(path.display().to_string()), replaces_shipped),
+    let (file, replaces_built_in) = match device.source {
+        DeviceSource::BuiltIn => (None, false),
+        DeviceSource::User { path, replaces_built_in } => (Some(path.display().to_string()), replaces_built_in),
     };
     Ok(DeviceSummary {
         name: device.name,
@@ -65,7 +65,7 @@ fn summarise(store: &Store, settings: &[Setting], device: Device) -> Result<Devi
         connect: device.reach.connect,
         default_setting: device.default_setting,
         file,
-        replaces_shipped,
+        replaces_built_in,
         tables,
     })
 }
@@ -96,17 +96,17 @@ impl DeviceSummary {
         };
         let count = |wanted: &dyn Fn(&TableSource) -> bool| self.tables.iter().filter(|t| wanted(&t.source)).count();
         let counts = [
-            ("own", count(&|source| matches!(source, TableSource::Own { .. }))),
+            ("local", count(&|source| matches!(source, TableSource::Local { .. }))),
             ("imported", count(&|source| matches!(source, TableSource::Imported { .. }))),
-            ("shipped", count(&|source| matches!(source, TableSource::Shipped { .. }))),
+            ("built-in", count(&|source| matches!(source, TableSource::BuiltIn { .. }))),
         ];
         let tables: Vec<String> =
             counts.iter().filter(|(_, n)| *n > 0).map(|(kind, n)| format!("{n} {kind}")).collect();
         let tables = if tables.is_empty() { "none".to_owned() } else { tables.join(", ") };
-        let file = match (&self.file, self.replaces_shipped) {
-            (None, _) => "shipped".to_owned(),
+        let file = match (&self.file, self.replaces_built_in) {
+            (None, _) => "built-in".to_owned(),
             (Some(path), false) => path.clone(),
-            (Some(path), true) => format!("{path} (instead of the shipped one)"),
+            (Some(path), true) => format!("{path} (instead of the built-in one)"),
         };
         let setting = self.default_setting.id();
         [self.name.clone(), self.about.clone(), reached, setting, tables, file]

@@ -29,7 +29,7 @@ pub use networks::{InputError, Networks, read_networks};
 pub use number::{count, count_or_none, large_number, positive, threads};
 pub use options::{
     CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, NamedStructure, OpenTable, OutputArgs, TableArgs,
-    choose_shipped, open_store, open_table, open_table_of, read_structures,
+    open_store, open_table, open_table_of, read_store, read_structures,
 };
 pub use passphrase::Passphrases;
 pub use print::{columns, cost_lines, describe_latency, human, print, table};

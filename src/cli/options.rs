@@ -7,7 +7,7 @@ use clap::Args;
 use super::networks::{InputError, read_text};
 use super::number::count;
 use crate::latency::{
-    LatencyError, Precision, Predictor, Setting, SettingQuery, Store, TableChoice, resolve, table_for,
+    LatencyError, Precision, Predictor, Setting, SettingQuery, Store, Table, TableChoice, resolve, table_for,
 };
 use crate::net::{Graph, LowerOptions, MAX_STRUCTURE_BYTES};
 use crate::report::Quality;
@@ -31,9 +31,9 @@ pub struct TableArgs {
     /// Threads of the runtime, for tables of processors
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub runtime_threads: Option<u32>,
-    /// The shipped (or imported) table, not one of your own
-    #[arg(long)]
-    pub shipped: bool,
+    /// Which table where there are several: local (measured by you), built-in or imported [default: the best one]
+    #[arg(long = "table", value_name = "KIND")]
+    pub choice: Option<TableChoice>,
 }
 
 impl TableArgs {
@@ -49,7 +49,7 @@ impl TableArgs {
             batch_size: self.batch_size,
             threads: self.runtime_threads,
             preferred_batch_size: None,
-            shipped: self.shipped,
+            table: self.choice.clone().unwrap_or_default(),
         };
         if self.table.contains('/') {
             let named: Setting = self.table.parse()?;
@@ -64,7 +64,7 @@ impl TableArgs {
                 batch_size: Some(named.batch_size),
                 threads: Some(named.threads),
                 preferred_batch_size: None,
-                shipped: self.shipped,
+                table: query.table,
             };
         }
         Ok(query)
@@ -166,29 +166,50 @@ impl CompletionArgs {
     }
 }
 
-/// Opens the database that was named, or the user's.
+/// Opens the database that was named, or the user's, for measuring and importing.
 ///
 /// # Errors
-/// When it cannot be opened; names the file.
+/// When it cannot be opened or written; names the file.
 pub fn open_store(args: &DatabaseArgs) -> Result<Store, LatencyError> {
     match &args.db {
         Some(path) => Store::open(path),
-        None => Store::open_default(),
+        None => Store::open(&Store::default_path()?),
     }
 }
 
-/// From now on reads the shipped tables, if they are asked for.
-pub fn choose_shipped(store: &mut Store, shipped: bool) {
-    if shipped {
-        store.choose_tables(TableChoice::Shipped);
+/// The same for reading alone: neither a file nor a folder that can be written is needed, and nothing is written.
+///
+/// # Errors
+/// When there is a file that cannot be read; names it.
+pub fn read_store(args: &DatabaseArgs) -> Result<Store, LatencyError> {
+    match &args.db {
+        Some(path) => Store::read(path),
+        None => match Store::default_path() {
+            Ok(path) => Store::read(&path),
+            Err(_) => Store::in_memory(),
+        },
     }
 }
 
-/// A predictor with how good its table is.
+/// A table as it is used, with how good it is.
 #[derive(Debug)]
 pub struct OpenTable {
     pub predictor: Predictor,
     pub quality: Quality,
+}
+
+impl OpenTable {
+    /// Reads the table of a setting.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or there is no such table.
+    pub fn read(store: &Store, setting: &Setting, choice: &TableChoice) -> Result<Self, LatencyError> {
+        Self::of(store, &store.require_table(setting, choice)?)
+    }
+
+    fn of(store: &Store, table: &Table) -> Result<Self, LatencyError> {
+        Ok(Self { predictor: Predictor::from_table(table)?, quality: Quality::of(store, table)? })
+    }
 }
 
 /// The table that was asked for, if a device was named.
@@ -197,13 +218,12 @@ pub struct OpenTable {
 /// When the database cannot be opened, or no table fits.
 pub fn open_table(query: Option<&SettingQuery>, database: &DatabaseArgs) -> Result<Option<OpenTable>, LatencyError> {
     let Some(query) = query else { return Ok(None) };
-    let mut store = open_store(database)?;
+    let store = read_store(database)?;
     let setting = resolve(&store, query)?;
-    choose_shipped(&mut store, query.shipped);
-    open(&store, &setting).map(Some)
+    OpenTable::read(&store, &setting, &query.table).map(Some)
 }
 
-/// The user's own table that was measured for this network, where the one that counts is another.
+/// The local table that was measured for this network, where the one that is used otherwise is another.
 ///
 /// # Errors
 /// As [`open_table`].
@@ -212,18 +232,14 @@ pub fn open_table_of(
     database: &DatabaseArgs,
     graph: &Graph,
 ) -> Result<Option<OpenTable>, LatencyError> {
-    let mut store = open_store(database)?;
-    let setting = resolve(&store, query)?;
-    choose_shipped(&mut store, query.shipped);
-    let choice = table_for(&mut store, &setting, graph)?;
-    if store.choose_tables(choice.clone()) == choice {
+    if query.table != TableChoice::Best {
         return Ok(None);
     }
-    open(&store, &setting).map(Some)
-}
-
-fn open(store: &Store, setting: &Setting) -> Result<OpenTable, LatencyError> {
-    Ok(OpenTable { predictor: Predictor::new(store, setting)?, quality: Quality::of(store, setting)? })
+    let store = read_store(database)?;
+    let setting = resolve(&store, query)?;
+    let usual = store.table(&setting, &query.table)?.map(|table| table.source);
+    let table = table_for(&store, &setting, graph, usual.as_ref())?;
+    table.map(|table| OpenTable::of(&store, &table)).transpose()
 }
 
 /// A structure with where it stands.

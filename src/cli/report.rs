@@ -2,7 +2,7 @@
 
 use super::{columns, table};
 use crate::latency::{ErrorFigures, Setting};
-use crate::report::{Breakdown, ComparedNetwork, Comparison, Group, Quality, Report, WorstCase};
+use crate::report::{Breakdown, ComparedNetwork, Comparison, Group, Report, WorstCase, stated_error};
 
 /// A setting in words: `device t4, runtime tensorrt, int8, batch 1`.
 pub fn describe_setting(setting: &Setting) -> String {
@@ -21,7 +21,7 @@ pub fn describe_report(report: &Report) -> String {
     if !report.runtime_version.is_empty() {
         lines.push(("", format!("{} version: {}", report.setting.runtime, report.runtime_version)));
     }
-    lines.extend(report.table.as_ref().map(|table| ("table", table.to_string())));
+    lines.push(("table", report.table.to_string()));
     lines.push(("unit", report.unit.to_owned()));
     let measured = match report.comparison {
         Comparison::LeaveOneOut => "published",
@@ -29,8 +29,7 @@ pub fn describe_report(report: &Report) -> String {
     };
     lines.push(("networks", report.method.clone()));
     let (Some(figures), Some(evidence)) = (&report.figures, &report.evidence) else {
-        let quality = Quality { error: report.stated.clone(), noise_floor: None, ..Quality::default() };
-        lines.push(("stated error", quality.to_string()));
+        lines.push(("stated error", stated_error(report.stated.as_ref())));
         return table(&lines);
     };
     lines.push(("evidence", format!("{evidence} of the predicted time; what it is compared with was {measured}")));
@@ -110,7 +109,7 @@ fn group_lines(groups: &[Group]) -> Vec<Vec<String>> {
 fn worst_case(case: &WorstCase, measured: &str, batch_size: u32) -> String {
     let ComparedNetwork { predicted_ms, measured_ms, interval, stderr_ms, off, .. } = &case.network;
     let mut summary = format!("predicted {} ms, {measured} {} ms", digits(*predicted_ms), digits(*measured_ms));
-    if *stderr_ms > 0.0 {
+    if let Some(stderr_ms) = stderr_ms {
         summary.push_str(&format!(" +- {:.1}%", stderr_ms / measured_ms * 100.0));
     }
     if let Some(interval) = interval {

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::number::count;
-use crate::latency::{Precision, SettingQuery};
+use crate::latency::{Precision, SettingQuery, TableChoice};
 
 /// Which device's latency table, whatever its precision.
 #[derive(Args, Clone, Debug, Default)]
@@ -20,9 +20,9 @@ pub struct DeviceArgs {
     /// Threads of the runtime, for tables of processors
     #[arg(long, value_name = "N", value_parser = count, requires = "device", allow_negative_numbers = true)]
     pub runtime_threads: Option<u32>,
-    /// The shipped (or imported) table, not one of your own
-    #[arg(long, requires = "device")]
-    pub shipped: bool,
+    /// Which table where there are several: local (measured by you), built-in or imported [default: the best one]
+    #[arg(long = "table", value_name = "KIND", requires = "device")]
+    pub choice: Option<TableChoice>,
 }
 
 impl DeviceArgs {
@@ -35,7 +35,7 @@ impl DeviceArgs {
             batch_size: self.batch_size,
             threads: self.runtime_threads,
             preferred_batch_size: None,
-            shipped: self.shipped,
+            table: self.choice.clone().unwrap_or_default(),
         })
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::print::table;
 use crate::latency::{
-    Device, Evidence, IMPORTED, Imported, LatencyError, Setting, SettingSummary, Store, TableSource, UNIT,
+    Device, Evidence, Imported, LatencyError, Purpose, Setting, Store, Table, TableChoice, TableSource, UNIT,
 };
 use crate::report::Quality;
 
@@ -25,7 +25,7 @@ pub struct TableSummary {
     /// How good it is: its error on whole networks, and how far measurements are from each other.
     #[serde(flatten)]
     pub quality: Quality,
-    /// Runs that filled it, newest first.
+    /// Runs on the setting, newest first; a built-in table is told as one.
     pub runs: Vec<RunSummary>,
 }
 
@@ -33,10 +33,11 @@ pub struct TableSummary {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunSummary {
     pub date: String,
-    /// Name of the shipped or imported table; none for the user's own run.
-    pub shipped: Option<String>,
-    /// Whether predictions are made from it.
+    /// The table that the run belongs to.
+    pub table: TableSource,
+    /// Whether predictions are made from that table.
     pub counts: bool,
+    pub purpose: Option<Purpose>,
     pub finished: bool,
     pub origin: String,
     pub licence: String,
@@ -71,6 +72,7 @@ pub fn tables_of(store: &Store, what: &str) -> Result<Vec<TableSummary>, Latency
     if found.is_empty() {
         let known: Vec<_> = all.iter().map(Setting::id).collect();
         return Err(LatencyError::NoTable {
+            kind: String::new(),
             setting: name,
             available: format!("there are {}; measure this machine with zen-profile --device cpu", known.join(", ")),
         });
@@ -79,20 +81,27 @@ pub fn tables_of(store: &Store, what: &str) -> Result<Vec<TableSummary>, Latency
 }
 
 fn summarise(store: &Store, setting: &Setting) -> Result<TableSummary, LatencyError> {
-    let SettingSummary { runs, operators: [measured, fitted, interpolated], failed, .. } = store.summary(setting)?;
+    let table = store.require_table(setting, &TableChoice::Best)?;
+    let count = |evidence| table.rows.iter().filter(|row| row.evidence == evidence).count();
+    let [measured, fitted, interpolated] = Evidence::ALL.map(count);
     // A table without operators is a fitted formula.
     let evidence = match (measured, fitted, interpolated) {
         (1.., _, _) => Evidence::Measured,
         (0, 0, 1..) => Evidence::Interpolated,
         _ => Evidence::Fitted,
     };
-    let counting = store.counting_runs(setting)?;
-    let runs = runs
-        .into_iter()
-        .map(|run| RunSummary {
+    let mut runs = Vec::new();
+    for other in store.tables(setting)? {
+        let counts = other.source == table.source;
+        if let TableSource::BuiltIn { .. } = other.source {
+            let built_in = store.require_table(setting, &TableChoice::BuiltIn)?;
+            runs.push(RunSummary::of_built_in(&built_in, counts));
+        }
+        runs.extend(other.runs.into_iter().map(|run| RunSummary {
             date: run.started_at,
-            counts: counting.contains(&run.id),
-            shipped: run.shipped,
+            table: other.source.clone(),
+            counts,
+            purpose: Some(run.about.purpose),
             finished: run.finished_at.is_some(),
             origin: run.about.origin,
             licence: run.about.licence,
@@ -100,8 +109,8 @@ fn summarise(store: &Store, setting: &Setting) -> Result<TableSummary, LatencyEr
             host: run.about.host,
             method: run.about.method,
             notes: run.about.notes,
-        })
-        .collect();
+        }));
+    }
     Ok(TableSummary {
         setting: setting.clone(),
         unit: UNIT,
@@ -109,10 +118,29 @@ fn summarise(store: &Store, setting: &Setting) -> Result<TableSummary, LatencyEr
         measured,
         fitted,
         interpolated,
-        failed,
-        quality: Quality::of(store, setting)?,
+        failed: store.failures(setting)?.len(),
+        quality: Quality::of(store, &table)?,
         runs,
     })
+}
+
+impl RunSummary {
+    fn of_built_in(table: &Table, counts: bool) -> Self {
+        let about = &table.about;
+        Self {
+            date: table.date.clone(),
+            table: table.source.clone(),
+            counts,
+            purpose: None,
+            finished: true,
+            origin: about.origin.clone(),
+            licence: about.licence.clone(),
+            runtime_version: about.runtime_version.clone(),
+            host: about.host.clone(),
+            method: about.method.clone(),
+            notes: about.notes.clone(),
+        }
+    }
 }
 
 /// An import in one line: setting, rows, and what the file does not say.
@@ -132,14 +160,14 @@ impl TableSummary {
         let operators = self.measured + self.fitted + self.interpolated;
         let what = if operators == 0 { "formula".to_owned() } else { format!("{operators} operators") };
         let mut source = match &self.quality.table {
-            Some(TableSource::Imported { .. }) => "imported".to_owned(),
-            Some(TableSource::Shipped { .. }) => "shipped".to_owned(),
-            Some(TableSource::Own { host }) if !host.is_empty() => format!("own, on {host}"),
-            Some(TableSource::Own { .. }) | None => "own".to_owned(),
+            TableSource::Imported { .. } => "imported".to_owned(),
+            TableSource::BuiltIn { .. } => "built-in".to_owned(),
+            TableSource::Local { host } if !host.is_empty() => format!("local, on {host}"),
+            TableSource::Local { .. } => "local".to_owned(),
         };
         match self.quality.other_tables.len() {
             0 => {}
-            others => source.push_str(&format!(" ({others} more, not read)")),
+            others => source.push_str(&format!(" ({others} more, not used)")),
         }
         format!("{:40} {:12} {what:16} {error:68} {source}", self.setting.id(), self.evidence)
     }
@@ -161,11 +189,11 @@ impl TableSummary {
         lines.extend(self.quality.source().map(|source| ("table", source)));
         lines.push(("table error", self.quality.to_string()));
         for run in &self.runs {
-            let state = match (&run.shipped, run.finished) {
-                (Some(name), _) if name.starts_with(IMPORTED) => name.clone(),
-                (Some(name), _) => format!("shipped as {name}"),
-                (None, true) => "own".to_owned(),
-                (None, false) => "own, interrupted".to_owned(),
+            let state = match (&run.table, run.finished) {
+                (TableSource::Imported { file, .. }, _) => format!("imported from {file}"),
+                (TableSource::BuiltIn { name }, _) => format!("built-in, {name}"),
+                (TableSource::Local { .. }, true) => "local".to_owned(),
+                (TableSource::Local { .. }, false) => "local, interrupted".to_owned(),
             };
             let state = if run.counts { state } else { format!("{state}, not used for predictions") };
             lines.push(("run", format!("{}, {state}: {}", run.date, run.origin)));

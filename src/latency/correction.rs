@@ -54,7 +54,7 @@ impl Correction {
         let mut groups: FxHashMap<_, Group> = FxHashMap::default();
         for row in rows {
             let prior = prior_ms(&row.key);
-            if !(prior.is_finite() && prior > 0.0) || row.is_merged() {
+            if !(prior.is_finite() && prior > 0.0) || row.merged {
                 continue;
             }
             let group = groups.entry(group_of(&row.key)).or_insert_with(|| Group::new(row.evidence));
@@ -127,7 +127,7 @@ mod tests {
     fn grouped_convolutions_have_rows_of_their_own() {
         let plain = OperatorKey::conv(3, 1, 64, 64, 28);
         let grouped = OperatorKey { groups: 8, ..plain };
-        let row = |key, ms| Row { key, ms, stderr_ms: 0.0, evidence: Evidence::Measured };
+        let row = |key, ms| Row::new(key, ms, Evidence::Measured);
         let find = |rows: &[Row], key: &OperatorKey| {
             let found = Correction::new(rows, |_| 1.0).find(key);
             found.map(|found| ((1000.0 * found.factor).round(), found.is_ungrouped, found.extrapolated))

@@ -6,42 +6,32 @@
 
 use std::collections::BTreeSet;
 
-use super::{Evidence, Fuser, LatencyError, OperatorKey, Setting, Store, TableChoice, TableSource};
+use super::{Evidence, Fuser, LatencyError, OperatorKey, Setting, Store, Table, TableChoice, TableSource};
 use crate::net::Graph;
 
-/// How the method of runs begins that measured the operators of given networks (`zen-profile --for`).
-pub const GIVEN_OPERATORS_METHOD: &str = "operators of given networks";
-
-/// The user's own table in which every operator of the network was measured, or tried, if the one that
-/// counts is another; else what the store reads now.
+/// A local table in which every operator of the network was measured, or tried, if `instead_of` is another.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn table_for(store: &mut Store, setting: &Setting, graph: &Graph) -> Result<TableChoice, LatencyError> {
-    let before = store.chosen_tables().clone();
-    if before != TableChoice::Best {
-        return Ok(before);
-    }
+pub fn table_for(
+    store: &Store,
+    setting: &Setting,
+    graph: &Graph,
+    instead_of: Option<&TableSource>,
+) -> Result<Option<Table>, LatencyError> {
     let needed: BTreeSet<OperatorKey> = Fuser::default().fuse(graph).iter().copied().collect();
-    for table in store.tables(setting)? {
-        let TableSource::Own { host } = table.source else { continue };
-        if table.counts {
+    let failed: BTreeSet<OperatorKey> = store.failures(setting)?.into_iter().map(|(key, _)| key).collect();
+    for found in store.tables(setting)? {
+        let TableSource::Local { host } = &found.source else { continue };
+        if instead_of == Some(&found.source) {
             continue;
         }
-        let own = TableChoice::Own { host };
-        store.choose_tables(own.clone());
-        let known = measured_or_tried(store, setting);
-        store.choose_tables(before.clone());
-        if needed.is_subset(&known?) {
-            return Ok(own);
+        let Some(table) = store.table(setting, &TableChoice::Host(host.clone()))? else { continue };
+        let measured = table.rows.iter().filter(|row| row.evidence == Evidence::Measured).map(|row| row.key);
+        let known: BTreeSet<OperatorKey> = measured.chain(failed.iter().copied()).collect();
+        if needed.is_subset(&known) {
+            return Ok(Some(table));
         }
     }
-    Ok(before)
-}
-
-fn measured_or_tried(store: &Store, setting: &Setting) -> Result<BTreeSet<OperatorKey>, LatencyError> {
-    let rows = store.rows(setting)?.into_iter();
-    let measured = rows.filter(|row| row.evidence == Evidence::Measured).map(|row| row.key);
-    let failed = store.failures(setting)?.into_iter().map(|(key, _)| key);
-    Ok(measured.chain(failed).collect())
+    Ok(None)
 }

@@ -16,8 +16,13 @@ pub enum LatencyError {
     )]
     BadSetting { text: String, reason: String },
 
-    #[error("no latency table for {setting}; {available}")]
-    NoTable { setting: String, available: String },
+    #[error("no {kind}latency table for {setting}; {available}")]
+    NoTable {
+        /// `local `, `built-in ` or `imported ` where such a one was asked for.
+        kind: String,
+        setting: String,
+        available: String,
+    },
 
     #[error("database {path}: {reason}; move the file away or choose another with --db PATH (nothing was changed)")]
     UnusableDatabase { path: PathBuf, reason: String },

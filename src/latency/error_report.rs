@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::store::{NetworkCheck, TableError};
 use super::{Composition, NetworkTimes};
-use crate::stats::kendall_tau;
+use crate::stats::{kendall_tau, median};
 
 /// Error of a table on networks that were predicted and measured; none without networks.
 pub fn error_of(checks: &[NetworkCheck], method: &str) -> Option<TableError> {
@@ -34,8 +34,11 @@ pub fn error_of_pairs(pairs: &[(f64, f64)], method: &str) -> Option<TableError> 
     let figures = ErrorFigures::of(pairs)?;
     Some(TableError {
         mape: figures.mape,
+        median: Some(figures.median),
+        bias: Some(figures.bias),
         within5: Some(figures.within5),
         within10: Some(figures.within10),
+        within20: Some(figures.within20),
         kendall_tau: figures.kendall_tau,
         networks: Some(figures.networks),
         method: method.to_owned(),
@@ -48,12 +51,16 @@ pub struct ErrorFigures {
     pub networks: u32,
     /// Mean absolute relative error.
     pub mape: f64,
+    /// Median absolute relative error.
+    pub median: f64,
     /// Mean relative error with its sign: above 0 predictions are too slow.
     pub bias: f64,
     /// Share of networks within 5%.
     pub within5: f64,
     /// Share of networks within 10%.
     pub within10: f64,
+    /// Share of networks within 20%.
+    pub within20: f64,
     /// None where one side never varies.
     pub kendall_tau: Option<f64>,
 }
@@ -70,9 +77,11 @@ impl ErrorFigures {
         Some(Self {
             networks: pairs.len() as u32,
             mape: relative.iter().map(|error| error.abs()).sum::<f64>() / count,
+            median: median(&relative.iter().map(|error| error.abs()).collect::<Vec<_>>()).unwrap_or_default(),
             bias: relative.iter().sum::<f64>() / count,
             within5: within(0.05),
             within10: within(0.10),
+            within20: within(0.20),
             kendall_tau: kendall_tau(pairs),
         })
     }

@@ -163,6 +163,11 @@ impl OperatorKey {
         self.kind == KeyKind::Conv && self.groups != 1
     }
 
+    /// Its kind as tables name those that a fit has seen: `grouped` for convolutions with groups.
+    pub fn fitted_kind(&self) -> &'static str {
+        if self.has_groups() { "grouped" } else { self.kind.name() }
+    }
+
     /// Height of the output.
     pub fn out_height(&self) -> u32 {
         match self.kind {

@@ -1,9 +1,10 @@
 //! Latency: from a graph to milliseconds with their evidence.
 //!
 //! Graph -> fused operator keys (`fuse`) -> a row of the setting's table, or the prior corrected
-//! by the nearest rows -> the network's milliseconds (`predict`). Tables live in the user's
-//! database (`store`); the shipped ones are text (`table`). Not here: how a number was measured.
+//! by the nearest rows -> the network's milliseconds (`predict`). A table is a value (`table`), read from the
+//! user's database (`store`) or from the program (`built_in`). Not here: how a number was measured.
 
+mod built_in;
 mod checked;
 mod correction;
 mod covering;
@@ -11,6 +12,7 @@ mod device;
 mod error;
 mod error_report;
 mod fit;
+mod formula;
 mod fuse;
 mod gaps;
 mod key;
@@ -19,7 +21,6 @@ mod predict;
 mod prediction;
 mod prior;
 mod processor;
-pub(crate) mod published;
 mod resolve;
 mod scale;
 pub mod select;
@@ -30,9 +31,10 @@ mod store;
 mod table;
 mod thin;
 
-pub use checked::{CHECK_METHOD, CheckedNetwork, VERIFICATION_METHOD, checked_networks};
+pub use built_in::{built_in_settings, built_in_table};
+pub use checked::CheckedNetwork;
 pub use correction::{GroupKey, group_of, place_of};
-pub use covering::{GIVEN_OPERATORS_METHOD, table_for};
+pub use covering::table_for;
 pub(crate) use device::is_address;
 pub use device::{CONFIGURATION_VARIABLE, DEVICES, Device, DeviceSource, Reach, ReachKind, Tools, user_directory};
 pub use error::LatencyError;
@@ -41,19 +43,19 @@ pub use fit::{
     NetworkTimes, Observation, fit_beside_host, fit_composition, fit_host, fit_prior, fit_roofline, fit_spread,
     fit_spread_of, fit_spread_with, leave_one_out, non_negative, spread_of_pairs,
 };
+pub use formula::{FEATURES, Feature, Formula};
 pub use fuse::Fuser;
 pub use gaps::{Basis, Gap, Gaps};
 pub use key::{KeyKind, OperatorKey};
-pub use model::{Composition, LatencyModel, Linear, Prior, Processor, Roofline};
+pub use model::{Composition, Fitted, LatencyModel, Prior, Processor, Roofline, TableShare};
 pub use predict::{PredictScratch, Predictor};
 pub use prediction::{EvidenceShares, Interval, OperatorPrediction, Prediction};
-pub use prior::Features;
 pub use resolve::{SettingQuery, resolve};
 pub use scale::scaled_table;
 pub use setting::{Evidence, Precision, Setting};
 pub use spread::ClassSpread;
 pub use store::{
-    CheckId, DATABASE_VARIABLE, DriftReading, MERGED_MS, Mark, NetworkCheck, NewRun, Row, Run, RunId, SHIPPED,
-    SettingSummary, SettingTable, Store, TableChoice, TableError, TableSource, UNIT,
+    CheckId, DATABASE_VARIABLE, DriftReading, Fingerprint, ImportedFrom, Mark, NetworkCheck, NewRun, PublishedNetwork,
+    Purpose, Row, Run, RunId, SettingTable, Store, TableChoice, TableError, TableSource, UNIT,
 };
-pub use table::{IMPORTED, Imported, Table, export_table, import_table_file, table_file_help, table_of};
+pub use table::{Imported, Table, import_table_file, table_file_help};

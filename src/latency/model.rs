@@ -5,13 +5,27 @@
 //! a flat list of named coefficients, the same in table headers and in the database. Not here:
 //! evaluating a prior (`prior`), finding the coefficients (`fit`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Prior and composition of one setting.
+use super::{Formula, KeyKind, OperatorKey};
+
+/// How operators and networks of one setting get their milliseconds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LatencyModel {
     pub prior: Prior,
     pub composition: Composition,
+    /// Where whole networks were fitted: a formula, and what it takes of the table's times beside.
+    pub fitted: Option<Fitted>,
+    /// Kinds of operators in the networks that a fit has seen ([`OperatorKey::fitted_kind`]); empty where that is not
+    /// known.
+    pub kinds: BTreeSet<String>,
+}
+
+/// An operator's time from a table of another origin, brought to whole networks: `share x (table - launch) + formula`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fitted {
+    pub formula: Formula,
+    pub share: TableShare,
 }
 
 /// Formula for the time of an operator that has no row.
@@ -19,12 +33,22 @@ pub struct LatencyModel {
 pub enum Prior {
     Roofline(Roofline),
     Processor(Processor),
-    Linear(Linear),
+    Formula(Formula),
 }
 
-/// Coefficients that tables may lack, because older ones do and because only whole networks settle them.
-/// They are 0 then, and not written where they are 0.
-const OPTIONAL: [&str; 3] = ["network.warm_ms", "network.spread_floor", "network.spread_factor"];
+/// How the names of coefficients begin that tables may lack: they then have their neutral value, and are not written
+/// where they have it.
+const OPTIONAL: [&str; 2] = ["network.", "table."];
+
+fn is_optional(name: &str) -> bool {
+    OPTIONAL.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// How the names of a formula's coefficients begin, and how they began in earlier versions.
+const FORMULA: &str = "formula.";
+const FORMULA_BEFORE: &str = "linear.";
+/// How the names of kinds begin that a fit has seen; their value says nothing.
+const KIND: &str = "kinds.";
 
 /// Declares a struct of coefficients with their names in tables and their neutral values.
 macro_rules! coefficients {
@@ -42,17 +66,19 @@ macro_rules! coefficients {
         }
 
         impl $name {
-            /// Every coefficient with its name.
+            /// Every coefficient that is to be written, with its name.
             pub(crate) fn fields(&self) -> Vec<(&'static str, f64)> {
-                vec![$((concat!($prefix, ".", stringify!($field)), self.$field)),*]
+                let all = [$((concat!($prefix, ".", stringify!($field)), self.$field, $default)),*];
+                let written = all.into_iter().filter(|(name, value, neutral)| value != neutral || !is_optional(name));
+                written.map(|(name, value, _)| (name, value)).collect()
             }
 
             fn take(values: &mut BTreeMap<&str, f64>) -> Result<Self, String> {
-                let mut take = |name: &str| {
-                    let absent = || OPTIONAL.contains(&name).then_some(0.0);
+                let mut take = |name: &str, neutral: f64| {
+                    let absent = || is_optional(name).then_some(neutral);
                     values.remove(name).or_else(absent).ok_or_else(|| format!("coefficient `{name}` is missing"))
                 };
-                Ok(Self { $($field: take(concat!($prefix, ".", stringify!($field)))?,)* })
+                Ok(Self { $($field: take(concat!($prefix, ".", stringify!($field)), $default)?,)* })
             }
         }
     };
@@ -147,26 +173,27 @@ coefficients! {
 }
 
 coefficients! {
-    /// Linear in multiply-adds and elements moved, per image; fitted on whole networks.
-    Linear, "linear" {
-        /// Milliseconds per 1e9 multiply-adds of 1x1 convolutions and dense layers.
-        pointwise_ms_per_gmac = 0.0,
-        /// Of larger regular convolutions.
-        spatial_ms_per_gmac = 0.0,
-        /// Of depthwise convolutions.
-        depthwise_ms_per_gmac = 0.0,
-        /// Milliseconds per 1e9 elements that element-wise operators move when nothing is fused.
-        eager_ms_per_giga = 0.0,
-        /// Milliseconds per 1e9 elements of gated maps, three times their size.
-        gate_ms_per_giga = 0.0,
-        /// Milliseconds per 1e9 elements that fused operators read and write.
-        activation_ms_per_giga = 0.0,
+    /// What a model fitted on whole networks takes of an operator's time in the table, whose own constant (what
+    /// launching and timing one operator alone costs) is taken off first.
+    TableShare, "table" {
+        /// Share for convolutions without groups.
+        conv = 0.0,
+        depthwise = 0.0,
+        /// For grouped convolutions, dense layers and matrix products.
+        other_compute = 0.0,
+        /// For everything without weights.
+        light = 0.0,
+        /// Milliseconds taken off each operator that computes, and off each other one.
+        launch_ms = 0.0,
+        light_launch_ms = 0.0,
     }
 }
 
 coefficients! {
-    /// network = max(host_ms + kernel_ms * operators, sum over classes of weight * times + cold bytes - warm_ms).
+    /// network = max(host_ms + kernel_ms * operators, call_ms + sum over classes of weight * times + cold bytes - warm_ms).
     Composition, "network" {
+        /// What a call takes on the device beside its operators.
+        call_ms = 0.0,
         /// What the host needs for a call, however small.
         host_ms = 0.0,
         /// What the host needs for each operator.
@@ -194,22 +221,59 @@ coefficients! {
     }
 }
 
+impl Fitted {
+    /// Milliseconds of an operator that takes `table_ms` by the table.
+    pub fn ms(&self, key: &OperatorKey, table_ms: f64, batch_size: u32) -> f64 {
+        let TableShare { conv, depthwise, other_compute, light, launch_ms, light_launch_ms } = self.share;
+        let (share, launch_ms) = match key.kind {
+            KeyKind::Conv if !key.has_groups() => (conv, launch_ms),
+            KeyKind::Depthwise => (depthwise, launch_ms),
+            KeyKind::Conv | KeyKind::Dense | KeyKind::MatMul => (other_compute, launch_ms),
+            _ => (light, light_launch_ms),
+        };
+        share * (table_ms - launch_ms).max(0.0) + self.formula.ms(key, batch_size)
+    }
+
+    /// The same on a device where classes of operators take longer by factors: convolutions and dense layers,
+    /// depthwise, everything else.
+    pub fn scaled(&self, [conv, depthwise, traffic]: [f64; 3]) -> Self {
+        let share = TableShare {
+            conv: self.share.conv * conv,
+            depthwise: self.share.depthwise * depthwise,
+            other_compute: self.share.other_compute * conv,
+            light: self.share.light * traffic,
+            ..self.share.clone()
+        };
+        Self { formula: self.formula.scaled_by_class([conv, depthwise, traffic]), share }
+    }
+}
+
 impl LatencyModel {
     /// A prior whose times simply add up.
     pub fn additive(prior: Prior) -> Self {
-        Self { prior, composition: Composition::default() }
+        Self { prior, composition: Composition::default(), fitted: None, kinds: BTreeSet::new() }
     }
 
     /// Flat form: name and value of every coefficient.
-    pub fn to_coefficients(&self) -> Vec<(&'static str, f64)> {
-        let mut fields = match &self.prior {
+    pub fn to_coefficients(&self) -> Vec<(String, f64)> {
+        let of_formula = |formula: &Formula| -> Vec<(String, f64)> {
+            formula.coefficients().map(|(name, value)| (format!("{FORMULA}{name}"), value)).collect()
+        };
+        let mut fields: Vec<(&'static str, f64)> = match &self.prior {
             Prior::Roofline(roofline) => roofline.fields(),
             Prior::Processor(processor) => processor.fields(),
-            Prior::Linear(linear) => linear.fields(),
+            Prior::Formula(_) => Vec::new(),
         };
         fields.extend(self.composition.fields());
-        fields.retain(|(name, value)| *value != 0.0 || !OPTIONAL.contains(name));
-        fields
+        fields.extend(self.fitted.iter().flat_map(|fitted| fitted.share.fields()));
+        let mut all: Vec<(String, f64)> = match (&self.prior, &self.fitted) {
+            (Prior::Formula(formula), _) => of_formula(formula),
+            (_, Some(fitted)) => of_formula(&fitted.formula),
+            _ => Vec::new(),
+        };
+        all.extend(fields.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        all.extend(self.kinds.iter().map(|kind| (format!("{KIND}{kind}"), 1.0)));
+        all
     }
 
     /// Reads the flat form.
@@ -222,18 +286,34 @@ impl LatencyModel {
         }
         let mut values: BTreeMap<&str, f64> =
             coefficients.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        let mut take_all = |prefixes: &[&str]| {
+            let mut taken = Vec::new();
+            values.retain(|name, value| {
+                let rest = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix));
+                taken.extend(rest.map(|rest| (rest, *value)));
+                rest.is_none()
+            });
+            taken
+        };
+        let kinds = take_all(&[KIND]).into_iter().map(|(kind, _)| kind.to_owned()).collect();
+        let formula = Formula::new(take_all(&[FORMULA, FORMULA_BEFORE]).into_iter().filter(|(_, value)| *value > 0.0))?;
         let names = |prefix: &str| values.keys().any(|name| name.starts_with(prefix));
-        let prior = if names("roofline.") {
+        let (roofline, processor, share) = (names("roofline."), names("processor."), names("table."));
+        let fitted = match share {
+            true => Some(Fitted { formula: formula.clone(), share: TableShare::take(&mut values)? }),
+            false => None,
+        };
+        let prior = if roofline {
             Prior::Roofline(Roofline::take(&mut values)?)
-        } else if names("processor.") {
+        } else if processor {
             Prior::Processor(Processor::take(&mut values)?)
         } else {
-            Prior::Linear(Linear::take(&mut values)?)
+            Prior::Formula(formula)
         };
         let composition = Composition::take(&mut values)?;
         match values.keys().next() {
             Some(name) => Err(format!("unknown coefficient `{name}`")),
-            None => Ok(Self { prior, composition }),
+            None => Ok(Self { prior, composition, fitted, kinds }),
         }
     }
 }
@@ -247,11 +327,12 @@ mod tests {
         for prior in [
             Prior::Roofline(Roofline { launch_ms: 0.5, ..Roofline::default() }),
             Prior::Processor(Processor { launch_ms: 0.5, ..Processor::default() }),
-            Prior::Linear(Linear { eager_ms_per_giga: 3.0, ..Linear::default() }),
+            Prior::Formula(Formula::new([("eager_ms_per_giga", 3.0)]).unwrap()),
         ] {
-            let model = LatencyModel { prior, composition: Composition { host_ms: 2.0, ..Composition::default() } };
-            let mut flat: BTreeMap<String, f64> =
-                model.to_coefficients().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            let composition = Composition { host_ms: 2.0, ..Composition::default() };
+            let model =
+                LatencyModel { composition, kinds: ["conv".to_owned()].into(), ..LatencyModel::additive(prior) };
+            let mut flat: BTreeMap<String, f64> = model.to_coefficients().into_iter().collect();
             assert_eq!(LatencyModel::from_coefficients(&flat).unwrap(), model);
             assert!(!flat.contains_key("network.spread_factor"), "not calibrated");
             flat.insert("network.spread_factor".to_owned(), 1.7);
@@ -259,7 +340,16 @@ mod tests {
             flat.insert("network.host_ms".to_owned(), -1.0);
             assert!(LatencyModel::from_coefficients(&flat).unwrap_err().contains("network.host_ms"));
             flat.remove("network.host_ms");
-            assert!(LatencyModel::from_coefficients(&flat).unwrap_err().contains("network.host_ms"));
+            assert_eq!(LatencyModel::from_coefficients(&flat).unwrap().composition.host_ms, 0.0);
         }
+        let formula = Formula::new([("conv_ms", 0.5)]).unwrap();
+        let fitted = Some(Fitted { formula, share: TableShare { conv: 0.4, ..TableShare::default() } });
+        let model = LatencyModel { fitted, ..LatencyModel::additive(Prior::Roofline(Roofline::default())) };
+        let flat = model.to_coefficients().into_iter().collect();
+        assert_eq!(LatencyModel::from_coefficients(&flat).unwrap(), model);
+        // As earlier versions wrote it.
+        let old: BTreeMap<String, f64> =
+            flat.iter().map(|(name, value)| (name.replace("formula.", "linear."), *value)).collect();
+        assert_eq!(LatencyModel::from_coefficients(&old).unwrap(), model);
     }
 }

@@ -12,8 +12,10 @@ use super::gaps::Basis;
 use super::key::KeyClass;
 use super::prediction::{EvidenceShares, OperatorPrediction, Prediction, name_operators};
 use super::spread::ClassSpread;
-use super::store::{Row, Store, TableError};
-use super::{Composition, Evidence, Fuser, LatencyError, LatencyModel, NetworkTimes, OperatorKey, Setting, fit_prior};
+use super::store::{Row, TableError};
+use super::{
+    Composition, Evidence, Fuser, LatencyError, LatencyModel, NetworkTimes, OperatorKey, Setting, Table, fit_prior,
+};
 use crate::net::Graph;
 
 /// Predicts latencies on one setting.
@@ -63,32 +65,36 @@ const MOSTLY: f64 = 0.5;
 const MEMO_LIMIT: usize = 1 << 20;
 
 impl Predictor {
-    /// Reads a setting's table.
+    /// A predictor that knows what a table holds.
     ///
     /// # Errors
-    /// When there is none: names the settings of the device that there are, since another batch
-    /// size is never extrapolated to.
-    pub fn new(store: &Store, setting: &Setting) -> Result<Self, LatencyError> {
-        let rows = store.rows(setting)?;
-        let model = match store.model(setting)? {
-            Some(model) => model,
-            None if rows.is_empty() => return Err(no_table(store, setting)?),
-            None => LatencyModel::additive(fit_prior(&rows, setting)?),
+    /// When the table has neither model nor rows, or no model can be fitted to its rows.
+    pub fn from_table(table: &Table) -> Result<Self, LatencyError> {
+        let Table { setting, rows, model, error, .. } = table;
+        let model = match model {
+            Some(model) => model.clone(),
+            None if rows.is_empty() => {
+                let available = "no operator of it has a time yet; `zen-profile --device NAME` measures one".to_owned();
+                return Err(LatencyError::NoTable { kind: String::new(), setting: setting.id(), available });
+            }
+            None => LatencyModel::additive(fit_prior(rows, setting)?),
         };
-        Ok(Self::from_parts(setting, &rows, model, store.table_error(setting)?))
+        Ok(Self::from_parts(setting, rows, model, error.clone()))
     }
 
-    /// A predictor from rows, the model for operators without a row, and what is known of its error, without a store.
+    /// A predictor from rows, the model for operators without a row, and what is known of its error.
     pub fn from_parts(setting: &Setting, rows: &[Row], model: LatencyModel, error: Option<TableError>) -> Self {
         let free_activation = model.prior.free_activation();
         let measured = rows.iter().any(|row| row.evidence == Evidence::Measured);
         let correction = Correction::new(rows, |key| model.prior.ms(key, setting.precision, setting.batch_size));
         let known = |row: &Row| {
             let uncertainty = match row.evidence {
-                Evidence::Measured => MEASURED_UNCERTAINTY.hypot(row.stderr_ms / row.ms),
+                Evidence::Measured => {
+                    MEASURED_UNCERTAINTY.hypot(row.stderr_ms.unwrap_or(0.0) / row.ms.max(f64::MIN_POSITIVE))
+                }
                 _ => correction.growth_of(row.key.kind).at(0.0),
             };
-            let basis = if row.is_merged() { Basis::Merged } else { Basis::Row };
+            let basis = if row.merged { Basis::Merged } else { Basis::Row };
             let (ms, evidence) = (row.ms, row.evidence);
             let estimate = Estimate { ms, evidence, basis, extrapolated: false, uncertainty };
             (row.key.looked_up(free_activation), estimate)
@@ -245,6 +251,21 @@ impl Predictor {
     }
 
     fn estimate(&self, key: &OperatorKey) -> Estimate {
+        let estimate = self.tabled(key);
+        match &self.model.fitted {
+            None => estimate,
+            // Its networks say how uncertain it is, its operators do not.
+            Some(fitted) => Estimate {
+                ms: fitted.ms(key, estimate.ms, self.setting.batch_size),
+                evidence: estimate.evidence.min(Evidence::Fitted),
+                uncertainty: 0.0,
+                ..estimate
+            },
+        }
+    }
+
+    /// What rows and prior say.
+    fn tabled(&self, key: &OperatorKey) -> Estimate {
         if let Some(row) = self.rows.get(&key.looked_up(self.model.prior.free_activation())) {
             return *row;
         }
@@ -276,7 +297,10 @@ impl Predictor {
 
     /// Whether neither a row nor a fit speaks of an operator.
     fn is_without_evidence(&self, key: &OperatorKey, basis: Basis) -> bool {
+        let kinds = &self.model.kinds;
         match basis {
+            // A fit has seen whole networks with operators of these kinds.
+            Basis::Ungrouped | Basis::Formula if !kinds.is_empty() => !kinds.contains(key.fitted_kind()),
             Basis::Ungrouped => true,
             Basis::Formula => !self.rows.is_empty() || !key.kind.is_of_structures() || key.has_groups(),
             _ => false,
@@ -316,7 +340,7 @@ impl Predictor {
     fn compose(&self, device_ms: f64, operators: usize) -> (f64, bool) {
         let composition = &self.model.composition;
         let host_ms = composition.host_ms + composition.kernel_ms * operators as f64;
-        let device_ms = composition.warmed(device_ms, 1.0);
+        let device_ms = composition.call_ms + composition.warmed(device_ms, 1.0);
         (device_ms.max(host_ms), host_ms > device_ms)
     }
 }
@@ -324,16 +348,4 @@ impl Predictor {
 fn next_identity() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-fn no_table(store: &Store, setting: &Setting) -> Result<LatencyError, LatencyError> {
-    let all = store.settings()?;
-    let same: Vec<_> = all.iter().filter(|known| known.device == setting.device).map(Setting::id).collect();
-    let available = if same.is_empty() {
-        let all: Vec<_> = all.iter().map(Setting::id).collect();
-        format!("there is none for the device; known are {}; measure one with zen-profile", all.join(", "))
-    } else {
-        format!("for the device there are {}; other batch sizes are not extrapolated", same.join(", "))
-    };
-    Ok(LatencyError::NoTable { setting: setting.id(), available })
 }

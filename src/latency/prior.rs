@@ -1,6 +1,6 @@
 //! Priors: the time of an operator from its shape alone.
 
-use super::model::{Linear, Prior, Roofline};
+use super::model::{Prior, Roofline};
 use super::{KeyKind, OperatorKey, Precision};
 
 impl Prior {
@@ -9,7 +9,7 @@ impl Prior {
         match self {
             Prior::Roofline(roofline) => roofline.ms(key, precision.bytes(), batch_size as f64),
             Prior::Processor(processor) => processor.ms(key, precision.bytes(), batch_size as f64),
-            Prior::Linear(linear) => linear.ms_per_image(key) * batch_size as f64,
+            Prior::Formula(formula) => formula.ms(key, batch_size),
         }
     }
 
@@ -69,83 +69,6 @@ fn bytes_factor(key: &OperatorKey, batch: f64) -> f64 {
     let skipped = if key.kernel == 1 { (key.stride as f64).powi(2) } else { 1.0 };
     let read = key.in_elements() as f64 / skipped;
     batch * (read + key.out_elements() as f64 + key.second_elements() as f64) + key.weights() as f64
-}
-
-impl Linear {
-    fn ms_per_image(&self, key: &OperatorKey) -> f64 {
-        let Features { pointwise, spatial, depthwise, eager, gate, activation } = Features::of(key);
-        1e-9 * (pointwise * self.pointwise_ms_per_gmac
-            + spatial * self.spatial_ms_per_gmac
-            + depthwise * self.depthwise_ms_per_gmac
-            + eager * self.eager_ms_per_giga
-            + gate * self.gate_ms_per_giga
-            + activation * self.activation_ms_per_giga)
-    }
-}
-
-/// What the linear prior multiplies, for one image.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Features {
-    /// Multiply-adds of 1x1 convolutions and dense layers.
-    pub pointwise: f64,
-    /// Multiply-adds of larger regular convolutions.
-    pub spatial: f64,
-    /// Multiply-adds of depthwise convolutions.
-    pub depthwise: f64,
-    /// Elements moved by element-wise operators when nothing is fused.
-    pub eager: f64,
-    /// Three times the elements of gated maps.
-    pub gate: f64,
-    /// Elements that fused operators read and write.
-    pub activation: f64,
-}
-
-impl Features {
-    /// Adds another operator's, for the sums of a network.
-    pub fn add(&mut self, other: &Self) {
-        self.pointwise += other.pointwise;
-        self.spatial += other.spatial;
-        self.depthwise += other.depthwise;
-        self.eager += other.eager;
-        self.gate += other.gate;
-        self.activation += other.activation;
-    }
-
-    /// Of one fused operator, for one image.
-    pub fn of(key: &OperatorKey) -> Self {
-        let mut features = Self::default();
-        let flops = key.flops() as f64;
-        let (read, written) = (key.in_elements() as f64, key.out_elements() as f64);
-        match key.kind {
-            KeyKind::Conv if key.kernel > 1 => features.spatial = flops,
-            KeyKind::Conv | KeyKind::Dense | KeyKind::MatMul => features.pointwise = flops,
-            KeyKind::Depthwise => features.depthwise = flops,
-            _ => {}
-        }
-        if matches!(key.kind, KeyKind::Conv | KeyKind::Depthwise) {
-            // Eager execution: batch norm reads and writes its map once, an activation too, a
-            // residual sum reads two maps and writes one.
-            features.eager += 2.0 * written;
-            features.eager += if key.residual_add { 3.0 * written } else { 0.0 };
-            features.eager += if key.activation.is_some() { 2.0 * written } else { 0.0 };
-            features.activation = read + written;
-        }
-        match key.kind {
-            KeyKind::Gate => {
-                features.gate = 3.0 * read;
-                features.eager += 4.0 * read;
-                features.activation = 2.0 * read;
-            }
-            KeyKind::Add => {
-                features.eager += if key.activation.is_some() { 5.0 * written } else { 3.0 * written };
-            }
-            KeyKind::GlobalPool => features.activation = read,
-            KeyKind::Conv | KeyKind::Depthwise | KeyKind::Dense | KeyKind::MatMul => {}
-            // What the published networks did not have: maps read and written.
-            _ => features.eager += read + written + key.second_elements() as f64,
-        }
-        features
-    }
 }
 
 #[cfg(test)]
@@ -214,15 +137,5 @@ mod tests {
         // 1000 outputs fill 63 tiles of 16; maps of 1512 and weights of 512,000 elements of 4 bytes.
         let compute = 512.0 * 1008.0 / 5e7;
         close(ms(KeyKind::Dense, 512, 1000, 1), 0.01 + compute + 4e-9 * (60.0 * 1512.0 + 7.0 * 512_000.0));
-    }
-
-    #[test]
-    fn linear_counts_gates_and_sums_as_traffic() {
-        let linear = Linear { eager_ms_per_giga: 1e3, gate_ms_per_giga: 1e6, ..Linear::default() };
-        let ms = |kind| Prior::Linear(linear.clone()).ms(&key(kind, 50, 50, 20), Precision::Fp32, 2);
-        let elements = 2.0 * 50.0 * 400.0;
-        close(ms(KeyKind::Add), 3.0 * elements * 1e-6);
-        close(ms(KeyKind::Gate), (4.0 * 1e-6 + 3.0 * 1e-3) * elements);
-        assert_eq!(ms(KeyKind::GlobalPool), 0.0);
     }
 }

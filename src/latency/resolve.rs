@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Device, LatencyError, Precision, ReachKind, Setting, Store, TableSource};
+use super::{Device, LatencyError, Precision, ReachKind, Setting, Store, TableChoice, TableSource};
 
 /// What a user says about the setting; everything but the device may be left open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,8 +15,8 @@ pub struct SettingQuery {
     pub threads: Option<u32>,
     /// Batch to prefer when none is named, e.g. 64 for milliseconds per image.
     pub preferred_batch_size: Option<u32>,
-    /// Only tables that are shipped or imported; otherwise the user's own come first.
-    pub shipped: bool,
+    /// Which table where a setting has several.
+    pub table: TableChoice,
 }
 
 impl SettingQuery {
@@ -55,23 +55,32 @@ pub fn resolve(store: &Store, query: &SettingQuery) -> Result<Setting, LatencyEr
             Err(error) => return Err(error),
         };
         return Err(LatencyError::NoTable {
+            kind: String::new(),
             setting: device.default_setting.id(),
             available: format!("nothing has been measured on {} yet: run `{}` first", query.device, measuring(query)),
         });
     }
-    // Settings whose table is the user's own; with `shipped`, those that have another one.
-    let mut own = BTreeSet::new();
-    let mut others = BTreeSet::new();
+    // Settings with a finished local table, and those with a table of the kind that is asked for.
+    let mut local_tables = BTreeSet::new();
+    let mut asked_for = BTreeSet::new();
     for setting in &of_device {
         for table in store.tables(setting)? {
-            match table.source {
-                TableSource::Own { .. } if table.finished => own.insert(setting.id()),
-                TableSource::Own { .. } => false,
-                TableSource::Imported { .. } | TableSource::Shipped { .. } => others.insert(setting.id()),
+            let is_local = matches!(table.source, TableSource::Local { .. });
+            let is_asked_for = match query.table {
+                TableChoice::Best => true,
+                TableChoice::Local | TableChoice::Host(_) => is_local,
+                TableChoice::Imported => matches!(table.source, TableSource::Imported { .. }),
+                TableChoice::BuiltIn => matches!(table.source, TableSource::BuiltIn { .. }),
             };
+            if is_local && table.finished {
+                local_tables.insert(setting.id());
+            }
+            if is_asked_for {
+                asked_for.insert(setting.id());
+            }
         }
     }
-    of_device.retain(|setting| query.matches(setting) && (!query.shipped || others.contains(&setting.id())));
+    of_device.retain(|setting| query.matches(setting) && asked_for.contains(&setting.id()));
     // Tables of other processors have the names of these, and the defaults of this one.
     let processor = || name.starts_with("cpu-").then(|| Device::find("cpu").ok()).flatten();
     let default = device.ok().or_else(processor).map(|device| device.default_setting);
@@ -83,7 +92,7 @@ pub fn resolve(store: &Store, query: &SettingQuery) -> Result<Setting, LatencyEr
         let other_images = query.preferred_batch_size.is_some_and(|images| images != setting.batch_size);
         (
             u32::from(other_images) * 16
-                + u32::from(query.shipped || !own.contains(&setting.id())) * 8
+                + u32::from(!local_tables.contains(&setting.id())) * 8
                 + off(default.map(|default| default.runtime == setting.runtime)) * 4
                 + u32::from(setting.batch_size != batch_size) * 2
                 + off(default.map(|default| default.precision == setting.precision)),
@@ -99,14 +108,17 @@ pub fn resolve(store: &Store, query: &SettingQuery) -> Result<Setting, LatencyEr
             wanted.extend(query.precision.map(|precision| precision.to_string()));
             wanted.extend(query.batch_size.map(|batch_size| format!("batch {batch_size}")));
             wanted.extend(query.threads.map(|threads| format!("{threads} threads")));
-            wanted.extend(query.shipped.then(|| "shipped".to_owned()));
             // This machine can be measured with another runtime.
             let hint = if local && query.runtime.is_some() {
                 format!("; `{}` measures one", measuring(query))
             } else {
                 String::new()
             };
+            let kind =
+                TableChoice::NAMED.iter().find(|(_, choice)| *choice == query.table).map_or("", |(name, _)| name);
+            let kind = if kind.is_empty() { String::new() } else { format!("{kind} ") };
             Err(LatencyError::NoTable {
+                kind,
                 setting: wanted.join(", "),
                 available: format!("tables of this device: {}{hint}", known.join(", ")),
             })

@@ -5,7 +5,7 @@
 
 use super::key::KeyClass;
 use super::store::Row;
-use super::{Composition, Evidence, LatencyModel, Linear, Prior, Processor, Roofline};
+use super::{Composition, Evidence, LatencyModel, Prior, Processor, Roofline};
 
 /// A class that was drawn to nothing still costs this share: a search must not get operators for free.
 const LEAST_FACTOR: f64 = 1e-3;
@@ -21,10 +21,16 @@ pub fn scaled_table(rows: &[Row], model: &LatencyModel, composition: &Compositio
             KeyClass::Traffic => factors[2],
         };
         let evidence = row.evidence.min(Evidence::Fitted);
-        Row { key: row.key, ms: row.ms * factor, stderr_ms: row.stderr_ms * factor, evidence }
+        Row { ms: row.ms * factor, stderr_ms: row.stderr_ms.map(|ms| ms * factor), evidence, ..row.clone() }
     };
     let composition = Composition { conv: 1.0, depthwise: 1.0, traffic: 1.0, ..composition.clone() };
-    (rows.iter().map(scaled).collect(), LatencyModel { prior: model.prior.scaled(factors), composition })
+    if let Some(fitted) = &model.fitted {
+        // The fit makes an operator's time of its row, which stays as it is.
+        let model = LatencyModel { composition, fitted: Some(fitted.scaled(factors)), ..model.clone() };
+        return (rows.to_vec(), model);
+    }
+    let model = LatencyModel { prior: model.prior.scaled(factors), composition, ..model.clone() };
+    (rows.iter().map(scaled).collect(), model)
 }
 
 impl Prior {
@@ -62,21 +68,14 @@ impl Prior {
                 traffic_ms_per_giga: prior.traffic_ms_per_giga * traffic,
                 ..prior.clone()
             }),
-            Prior::Linear(prior) => Prior::Linear(Linear {
-                pointwise_ms_per_gmac: prior.pointwise_ms_per_gmac * conv,
-                spatial_ms_per_gmac: prior.spatial_ms_per_gmac * conv,
-                depthwise_ms_per_gmac: prior.depthwise_ms_per_gmac * depthwise,
-                eager_ms_per_giga: prior.eager_ms_per_giga * traffic,
-                gate_ms_per_giga: prior.gate_ms_per_giga * traffic,
-                activation_ms_per_giga: prior.activation_ms_per_giga * traffic,
-            }),
+            Prior::Formula(formula) => Prior::Formula(formula.scaled_by_class([conv, depthwise, traffic])),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{OperatorKey, Precision};
+    use super::super::{Formula, OperatorKey, Precision};
     use super::*;
     use crate::latency::KeyKind;
 
@@ -93,7 +92,7 @@ mod tests {
             Prior::Roofline(Roofline::default()),
             Prior::Roofline(gated),
             Prior::Processor(Processor::default()),
-            Prior::Linear(Linear { spatial_ms_per_gmac: 1.0, pointwise_ms_per_gmac: 2.0, ..Linear::default() }),
+            Prior::Formula(Formula::new([("spatial_ms_per_gmac", 1.0), ("pointwise_ms_per_gmac", 2.0)]).unwrap()),
         ] {
             let scaled = prior.scaled([2.0, 5.0, 3.0]);
             for (key, factor) in &keys {
@@ -110,7 +109,7 @@ mod tests {
 
     #[test]
     fn scaled_rows_are_fitted() {
-        let row = |key, evidence| Row { key, ms: 2.0, stderr_ms: 0.1, evidence };
+        let row = |key, evidence| Row { stderr_ms: Some(0.1), ..Row::new(key, 2.0, evidence) };
         let rows = [
             row(OperatorKey::conv(3, 1, 8, 8, 8), Evidence::Measured),
             row(OperatorKey::depthwise(3, 1, 8, 8), Evidence::Interpolated),

@@ -230,7 +230,7 @@ mod tests {
             for side in [4, 8, 16, 32, 64, 128] {
                 for kernel in [1, 3] {
                     let key = OperatorKey::conv(kernel, 1, channels, channels, side);
-                    rows.push(Row { key, ms: ms(&key), stderr_ms: 0.0, evidence: Evidence::Measured });
+                    rows.push(Row::new(key, ms(&key), Evidence::Measured));
                 }
             }
         }
@@ -260,7 +260,7 @@ mod tests {
         for channels in (1..=40).map(|i| 8 * i) {
             for side in 4..=20 {
                 let key = OperatorKey::conv(3, 1, channels, channels, side);
-                rows.push(Row { key, ms: 1.0, stderr_ms: 0.0, evidence: Evidence::Measured });
+                rows.push(Row::new(key, 1.0, Evidence::Measured));
             }
         }
         let targets = vec![OperatorKey::conv(3, 1, 64, 64, 8); 1_000_000];

@@ -5,7 +5,9 @@
 
 use super::error_report::error_of_pairs;
 use super::store::{NetworkCheck, Row};
-use super::{Fuser, KeyKind, LatencyError, LatencyModel, OperatorKey, Predictor, Table, fit_prior, select};
+use super::{
+    CheckedNetwork, Fuser, KeyKind, LatencyError, LatencyModel, OperatorKey, Predictor, Table, fit_prior, select,
+};
 use crate::net::{Graph, LowerError, Network, StructureError};
 
 /// Share of the rows that operators without weights and dense layers may take.
@@ -35,11 +37,12 @@ impl Table {
             Some(model) => model.clone(),
             None => LatencyModel::additive(fit_prior(&self.rows, &self.setting)?),
         };
-        let (seen, held_out): (Vec<_>, Vec<_>) = self.networks.iter().cloned().partition(|network| network.calibration);
+        let (seen, held_out): (Vec<_>, Vec<_>) =
+            self.networks.iter().cloned().partition(|network| network.check.calibration);
         let mut fuser = Fuser::default();
         let mut targets: Vec<OperatorKey> = Vec::new();
         for network in &seen {
-            targets.extend_from_slice(fuser.fuse(&self.graph(network)?));
+            targets.extend_from_slice(fuser.fuse(&self.graph(&network.check)?));
         }
         let is_conv = |row: &Row| matches!(row.key.kind, KeyKind::Conv | KeyKind::Depthwise);
         let (convs, others): (Vec<Row>, Vec<Row>) = self.rows.iter().cloned().partition(is_conv);
@@ -53,10 +56,11 @@ impl Table {
         let predictor = Predictor::from_parts(&self.setting, &rows, model, None);
         let mut networks = Vec::with_capacity(held_out.len());
         for network in held_out {
-            let predicted_ms = predictor.predict(&self.graph(&network)?).ms;
-            networks.push(NetworkCheck { predicted_ms, ..network });
+            let predicted_ms = predictor.predict(&self.graph(&network.check)?).ms;
+            networks.push(CheckedNetwork { check: NetworkCheck { predicted_ms, ..network.check }, ..network });
         }
-        let pairs: Vec<_> = networks.iter().map(|network| (network.predicted_ms, network.measured_ms)).collect();
+        let pairs: Vec<_> =
+            networks.iter().map(|network| (network.check.predicted_ms, network.check.measured_ms)).collect();
         let kept = format!("{} of {} operators that were measured", rows.len(), self.rows.len());
         let method = self.error.as_ref().map(|error| error.method.clone()).unwrap_or_default();
         self.error = error_of_pairs(&pairs, &format!("{method}; predicted from {kept}")).or(self.error);
@@ -76,13 +80,14 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use super::super::store::SHIPPED;
+    use super::super::{built_in_settings, built_in_table};
     use super::*;
 
     #[test]
     fn fewer_rows_predict_nearly_as_well_and_say_so() {
-        let (name, text) = SHIPPED.iter().copied().find(|(name, _)| name.starts_with("cpu-")).unwrap();
-        let mut table = Table::parse(name, text).unwrap();
+        let settings = built_in_settings().unwrap();
+        let setting = settings.into_iter().find(|setting| setting.device.starts_with("cpu-")).unwrap();
+        let mut table = built_in_table(&setting).unwrap().unwrap();
         let structure = |channels: u32| {
             format!(
                 "SuperConvK3BNRELU(3,{channels},2,1)SuperResIDWE4K5({channels},40,2,24,2)SuperResK3K3(40,80,2,40,1)"
@@ -99,11 +104,11 @@ mod tests {
                 calibration: index % 2 == 0,
                 predicted_ms: 1.0,
                 measured_ms: 1.0,
-                stderr_ms: 0.0,
+                stderr_ms: None,
                 repeat_ms: None,
             };
             network.measured_ms = predictor.predict(&table.graph(&network).unwrap()).ms;
-            table.networks.push(network);
+            table.networks.push(CheckedNetwork { check: network, came_with_table: true, given: false });
         }
         let rows = table.rows.len();
         assert_eq!(table.clone().thinned(rows).unwrap(), table);
@@ -114,7 +119,7 @@ mod tests {
         let error = thinned.error.unwrap();
         assert!(error.mape < 0.08 && error.networks == Some(3), "{error:?}");
         assert!(error.method.contains(&format!("of {rows} operators")), "{}", error.method);
-        table.networks[0].structure.push('(');
+        table.networks[0].check.structure.push('(');
         assert!(table.thinned(rows / 2).unwrap_err().to_string().contains("does not read"));
     }
 }

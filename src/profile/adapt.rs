@@ -24,11 +24,8 @@ impl Session<'_> {
     /// Measures [`ADAPT_NETWORKS`] networks and makes a table of `from`'s that fits them; returns the number
     /// of networks and the error of each predicted by the others.
     pub(super) fn adapt(&mut self, from: &Setting) -> Result<(usize, Option<TableError>), ProfileError> {
-        // The other table is read whole, the user's or a shipped one.
-        let own = self.store.choose_tables(TableChoice::Best);
-        let source = self.store.rows(from).and_then(|rows| Ok((rows, Predictor::new(self.store, from)?)));
-        self.store.choose_tables(own);
-        let (rows, predictor) = source?;
+        let source = self.store.require_table(from, &TableChoice::Best)?;
+        let predictor = Predictor::from_table(&source)?;
         (self.on_event)(Event::Check { measurements: ADAPT_NETWORKS });
         let plan = &self.options.plan;
         let mut drawer = Drawer::new(&plan.sources, plan.seed ^ ADAPT_STREAM)?;
@@ -36,7 +33,7 @@ impl Session<'_> {
         for drawn in (0..ADAPT_NETWORKS).map_while(|_| drawer.draw()) {
             let Some((measured_ms, stderr_ms)) = self.whole(&drawn)? else { continue };
             let predicted_ms = predictor.predict(&drawn.graph).ms;
-            let check = drawn.check(predicted_ms, measured_ms, stderr_ms);
+            let check = drawn.check(predicted_ms, measured_ms, Some(stderr_ms));
             self.store.insert_check(self.run, &NetworkCheck { calibration: true, ..check })?;
             let (cold_weight_giga, cold_map_giga) = (0.0, 0.0);
             let times = predictor.class_times(&drawn.graph);
@@ -48,7 +45,7 @@ impl Session<'_> {
         if networks.len() < LEAST_NETWORKS {
             return Err(ProfileError::AdaptNetworks { measured: networks.len(), needed: LEAST_NETWORKS });
         }
-        let (rows, model) = scaled_table(&rows, predictor.model(), &fit_spread_of(&networks));
+        let (rows, model) = scaled_table(&source.rows, predictor.model(), &fit_spread_of(&networks));
         self.store.insert_rows(self.run, &rows)?;
         self.store.set_model(self.run, &model)?;
         self.outcome.stored = rows.len();

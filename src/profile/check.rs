@@ -13,7 +13,7 @@ use super::draw::{Drawer, Drawn, draw_networks};
 use super::learning::Learning;
 use super::session::{Event, Session};
 use super::{Ending, ProfileError, RunnerError, Subject, measure};
-use crate::latency::{CheckId, NetworkCheck, NetworkTimes, Predictor, TableError, error_of};
+use crate::latency::{CheckId, NetworkCheck, NetworkTimes, TableError, error_of};
 use crate::net::{Graph, Network};
 use crate::onnx::{Batch, ExportOptions, OnnxError, Weights, model_bytes};
 use crate::stats::median;
@@ -89,7 +89,7 @@ impl Session<'_> {
             stored.iter().find(|(_, check)| is_same(check)).cloned()
         };
         (self.on_event)(Event::Check { measurements: 2 * drawn.len() });
-        let predictor = Predictor::new(self.store, &self.setting)?;
+        let predictor = self.predictor()?;
         let mut checked: Vec<(CheckId, NetworkCheck, &Drawn)> = Vec::with_capacity(drawn.len());
         for drawn in &drawn {
             if let Some((id, check)) = known(drawn) {
@@ -100,7 +100,7 @@ impl Session<'_> {
             if self.outcome.ending == Ending::Interrupted {
                 return Ok(());
             }
-            let check = drawn.check(predictor.predict(&drawn.graph).ms, measured_ms, stderr_ms);
+            let check = drawn.check(predictor.predict(&drawn.graph).ms, measured_ms, Some(stderr_ms));
             checked.push((self.store.insert_check(self.run, &check)?, check, drawn));
         }
         for (id, check, drawn) in &mut checked {
@@ -120,14 +120,14 @@ impl Session<'_> {
 
     /// Measures networks that the composition is fitted on.
     fn calibrate(&mut self, count: usize, learning: &mut Learning) -> Result<(), ProfileError> {
-        let predictor = Predictor::new(self.store, &self.setting)?;
+        let predictor = self.predictor()?;
         (self.on_event)(Event::Check { measurements: count });
         let plan = &self.options.plan;
         let mut drawer = Drawer::new(&plan.sources, plan.seed ^ CALIBRATION_STREAM)?;
         for drawn in (0..count).map_while(|_| drawer.draw()) {
             let Some((measured_ms, stderr_ms)) = self.whole(&drawn)? else { continue };
             let predicted_ms = predictor.predict(&drawn.graph).ms;
-            let check = NetworkCheck { calibration: true, ..drawn.check(predicted_ms, measured_ms, stderr_ms) };
+            let check = NetworkCheck { calibration: true, ..drawn.check(predicted_ms, measured_ms, Some(stderr_ms)) };
             self.store.insert_check(self.run, &check)?;
             let times = NetworkTimes { measured_ms, ..predictor.class_times(&drawn.graph) };
             learning.push(count, predicted_ms, times);
@@ -165,7 +165,7 @@ impl Session<'_> {
         };
         let method = format!("{} random networks held out ({}){fitted}", checks.len(), sources.join(", "));
         let signed = checks.iter().map(|check| check.predicted_ms / check.measured_ms - 1.0);
-        let stderrs: Vec<f64> = checks.iter().map(|check| check.stderr_ms / check.measured_ms).collect();
+        let stderrs: Vec<f64> = checks.iter().filter_map(|check| Some(check.stderr_ms? / check.measured_ms)).collect();
         let repeated: Vec<NetworkCheck> = checks
             .iter()
             .filter_map(|check| Some(NetworkCheck { predicted_ms: check.repeat_ms?, ..check.clone() }))

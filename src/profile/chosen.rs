@@ -58,7 +58,7 @@ pub(super) fn choose(source: &Source, predictor: &Arc<Predictor>, seed: u64) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::latency::{Store, resolve};
+    use crate::latency::{Store, TableChoice, resolve};
     use crate::net::LowerOptions;
     use crate::space::Space;
 
@@ -66,7 +66,8 @@ mod tests {
     fn searches_prefer_what_scores_more_in_little_time() {
         let store = Store::in_memory().unwrap();
         let query = crate::latency::SettingQuery { device: "cpu-amd-epyc".to_owned(), ..Default::default() };
-        let predictor = Arc::new(Predictor::new(&store, &resolve(&store, &query).unwrap()).unwrap());
+        let table = store.require_table(&resolve(&store, &query).unwrap(), &TableChoice::Best).unwrap();
+        let predictor = Arc::new(Predictor::from_table(&table).unwrap());
         let source = Source { space: Space::find("xxbl").unwrap(), lower: LowerOptions::new(64, 10) };
         let chosen = choose(&source, &predictor, 4).unwrap();
         let initial = source.space.initial(64);

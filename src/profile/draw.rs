@@ -26,6 +26,14 @@ pub struct Source {
 
 impl Source {
     /// For people: `idw with squeeze-and-excitation at 224x224`.
+    /// The same as an id that stays: `idw+se@224x224`.
+    pub fn id(&self) -> String {
+        let Self { space, lower } = self;
+        let gates = if lower.squeeze_excite { "+se" } else { "" };
+        format!("{}{gates}@{side}x{side}", space.name, side = lower.resolution)
+    }
+
+    /// For people.
     pub fn describe(&self) -> String {
         let Self { space, lower } = self;
         let gates = if lower.squeeze_excite { " with squeeze-and-excitation" } else { "" };
@@ -43,7 +51,7 @@ pub struct Drawn {
 
 impl Drawn {
     /// The network as one that was predicted and measured, held out.
-    pub(super) fn check(&self, predicted_ms: f64, measured_ms: f64, stderr_ms: f64) -> NetworkCheck {
+    pub(super) fn check(&self, predicted_ms: f64, measured_ms: f64, stderr_ms: Option<f64>) -> NetworkCheck {
         let structure = self.network.to_string();
         NetworkCheck::new(structure, &self.source.lower, predicted_ms, measured_ms, stderr_ms)
     }

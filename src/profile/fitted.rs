@@ -36,7 +36,7 @@ impl Session<'_> {
         if table.predictor.is_none() || networks as f64 >= REFIT_GROWTH * table.fitted_at as f64 {
             self.refit(table, learning, networks)?;
         } else if networks >= table.read_at + REREAD {
-            table.predictor = Some(Arc::new(Predictor::new(self.store, &self.setting)?));
+            table.predictor = Some(Arc::new(self.predictor()?));
             table.read_at = networks;
         }
         Ok(())
@@ -49,17 +49,18 @@ impl Session<'_> {
         networks: usize,
     ) -> Result<(), ProfileError> {
         self.fit(learning)?;
-        table.predictor = Some(Arc::new(Predictor::new(self.store, &self.setting)?));
+        table.predictor = Some(Arc::new(self.predictor()?));
         (table.fitted_at, table.read_at) = (networks, networks);
         Ok(())
     }
 
     /// Fits prior and composition on what was measured so far, and stores them.
     pub(super) fn fit(&mut self, learning: &Learning) -> Result<(), ProfileError> {
-        let mut model = LatencyModel::additive(fit_prior(&self.store.rows(&self.setting)?, &self.setting)?);
+        let known = self.store.require_table(&self.setting, &self.choice)?;
+        let mut model = LatencyModel::additive(fit_prior(&known.rows, &self.setting)?);
         let calibration = learning.calibration();
         // A session that goes on has what the one before learned.
-        let earlier = self.store.model(&self.setting)?.map(|model| model.composition);
+        let earlier = known.model.map(|model| model.composition);
         model.composition = match earlier.filter(|earlier| *earlier != Composition::default()) {
             Some(earlier) if calibration.len() < FIRST_NETWORKS => earlier,
             _ => fit_spread_of(&calibration),

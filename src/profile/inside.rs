@@ -52,7 +52,7 @@ impl Session<'_> {
     /// Measures the operators of networks until there are enough, fresh ones are predicted well
     /// enough, or the time is up.
     pub(super) fn inside(&mut self) -> Result<Learning, ProfileError> {
-        let stored = self.store.rows(&self.setting)?;
+        let stored = self.table()?.map(|table| table.rows).unwrap_or_default();
         let mut operators: BTreeSet<OperatorKey> = stored.iter().map(|row| row.key).collect();
         self.outcome.stored = operators.len();
         let sources = &self.options.plan.sources;
@@ -119,7 +119,7 @@ impl Session<'_> {
                 }
                 Err(error) => {
                     // Its operators may be finished where the whole network is not.
-                    self.outcome.measured = self.store.rows(&self.setting)?.len() - self.outcome.stored;
+                    self.outcome.measured = self.operators_stored()? - self.outcome.stored;
                     return Err(error);
                 }
             }
@@ -217,7 +217,7 @@ impl Session<'_> {
                         ..predictor.class_times(&drawn.graph)
                     };
                     learning.push(networks, predicted_ms, times);
-                    (estimate.median_ms, estimate.stderr_ms)
+                    (estimate.median_ms, Some(estimate.stderr_ms))
                 }
                 Turn::Uncertain | Turn::Chosen => {
                     // Good enough to see what searches choose.
@@ -225,7 +225,7 @@ impl Session<'_> {
                     if turn == Turn::Chosen {
                         learning.push_chosen(predicted_ms, measured_ms);
                     }
-                    (measured_ms, 0.0)
+                    (measured_ms, None)
                 }
             };
             // The table is made of it, so it is never to be held out.

@@ -79,7 +79,7 @@ impl Session<'_> {
             Ok(estimate) => {
                 let Estimate { median_ms, stderr_ms, samples_ms, .. } = &estimate;
                 let evidence = Evidence::Measured;
-                self.store.insert_measurement(self.run, key, *median_ms, *stderr_ms, evidence, samples_ms)?;
+                self.store.insert_measurement(self.run, key, *median_ms, Some(*stderr_ms), evidence, samples_ms)?;
                 self.count(&estimate);
                 self.outcome.measured += 1;
                 (self.on_event)(Event::Operator { key, result: Ok(&estimate) });
@@ -101,9 +101,7 @@ impl Session<'_> {
     fn known_keys(&self, new_run: &NewRun) -> Result<BTreeSet<OperatorKey>, ProfileError> {
         let mut known = BTreeSet::new();
         for run in self.store.runs(&self.setting)? {
-            let runtime = run.about.runtime_version == new_run.runtime_version && run.about.method == new_run.method;
-            let same = runtime && run.about.host == new_run.host;
-            if run.shipped.is_none() && same {
+            if run.imported.is_none() && run.about.same_protocol(new_run) {
                 known.extend(self.store.measured_keys(run.id)?);
             }
         }
@@ -111,7 +109,16 @@ impl Session<'_> {
     }
 }
 
-/// How operators are measured by themselves, for the record of a run.
+/// The form as an id that stays, in the fingerprint of a run.
+pub(super) fn form_id(form: OperatorForm) -> &'static str {
+    match form {
+        OperatorForm::Nodes => "nodes",
+        OperatorForm::Alone => "alone",
+        OperatorForm::Difference => "difference",
+    }
+}
+
+/// How operators are measured by themselves, for people.
 pub(super) fn operator_method(form: OperatorForm) -> &'static str {
     match form {
         OperatorForm::Nodes => {

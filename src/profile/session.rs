@@ -14,13 +14,18 @@ use std::time::{Duration, Instant};
 use super::check::MAX_NETWORKS;
 use super::drift::{DriftOptions, Watch};
 use super::learning::Learning;
-use super::operators::operator_method;
+use super::operators::{form_id, operator_method};
 use super::plan::{MAX_OPERATORS, PlanOptions};
 use super::{Estimate, OperatorForm, ProfileError, Runner, RunnerAbout, Settled, Target};
-use crate::latency::{CHECK_METHOD, Evidence, NewRun, OperatorKey, RunId, Setting, Store, TableChoice, TableError};
+use crate::latency::{
+    Evidence, Fingerprint, NewRun, OperatorKey, Predictor, Purpose, RunId, Setting, Store, Table, TableChoice,
+    TableError,
+};
 
 pub use outcome::{Ending, Failure, Outcome};
 
+/// How operators are timed inside networks, as an id that stays.
+pub(super) const INSIDE: &str = "inside";
 /// Largest batch size that is measured.
 const MAX_BATCH_SIZE: u32 = 4096;
 
@@ -38,7 +43,7 @@ pub struct SessionOptions {
     pub target_within10: Option<f64>,
     /// Take this setting's table as a beginning and measure whole networks only.
     pub adapt_from: Option<Setting>,
-    /// Measure no operator: check the table there is, the user's or a shipped one.
+    /// Measure no operator: check the table there is, local or built-in.
     pub only_check: bool,
     pub operator_target: Target,
     pub network_target: Target,
@@ -132,20 +137,6 @@ pub fn profile(
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<Outcome, ProfileError> {
     options.check()?;
-    let measured = TableChoice::Own { host: runner.about().host };
-    let before = store.choose_tables(if options.only_check { TableChoice::Best } else { measured });
-    let outcome = measure_and_check(store, runner, options, interrupted, on_event);
-    store.choose_tables(before);
-    outcome
-}
-
-fn measure_and_check(
-    store: &mut Store,
-    runner: &mut dyn Runner,
-    options: &SessionOptions,
-    interrupted: &dyn Fn() -> bool,
-    on_event: &mut dyn FnMut(Event<'_>),
-) -> Result<Outcome, ProfileError> {
     let about = runner.about();
     let setting = setting_of(&about, options.batch_size);
     if let Some(from) = options.adapt_from.as_ref().filter(|from| from.batch_size != setting.batch_size) {
@@ -153,7 +144,9 @@ fn measure_and_check(
     }
     if options.adapt_from.is_some() {
         // Measured operators would stay, under a model that was not fitted to them.
-        let measured = store.rows(&setting)?.iter().filter(|row| row.evidence == Evidence::Measured).count();
+        let table = store.table(&setting, &TableChoice::Host(about.host.clone()))?;
+        let rows = table.map(|table| table.rows).unwrap_or_default();
+        let measured = rows.iter().filter(|row| row.evidence == Evidence::Measured).count();
         if measured > 0 {
             return Err(ProfileError::AdaptMeasured { setting: setting.id(), measured });
         }
@@ -184,7 +177,9 @@ pub(super) fn run_steps(
     let outcome = Outcome::begun(setting.clone(), run);
     let start = Instant::now();
     let watch = Watch::default();
-    let mut session = Session { store, runner, options, interrupted, on_event, setting, run, start, outcome, watch };
+    let choice = if options.only_check { TableChoice::Best } else { TableChoice::Host(runner.about().host) };
+    let mut session =
+        Session { store, runner, options, interrupted, on_event, setting, choice, run, start, outcome, watch };
     let error = match steps(&mut session) {
         Err(ProfileError::Interrupted) => {
             session.outcome.ending = Ending::Interrupted;
@@ -205,24 +200,31 @@ pub(super) fn run_steps(
 
 /// The newest run that measured the setting in the same way, if it was interrupted.
 pub(super) fn unfinished(store: &Store, setting: &Setting, new_run: &NewRun) -> Result<Option<RunId>, ProfileError> {
-    let newest = store.runs(setting)?.into_iter().find(|run| run.shipped.is_none() && run.about == *new_run);
+    let runs = store.runs(setting)?.into_iter();
+    let newest = runs.filter(|run| run.imported.is_none()).find(|run| run.about.continues(new_run));
     Ok(newest.filter(|run| run.finished_at.is_none()).map(|run| run.id))
 }
 
 fn new_run(about: &RunnerAbout, options: &SessionOptions, inside: bool, form: OperatorForm) -> NewRun {
-    let PlanOptions { sources, seed, .. } = &options.plan;
-    let sources: Vec<String> = sources.iter().map(|source| source.describe()).collect();
-    let what = if options.only_check {
-        CHECK_METHOD
+    let PlanOptions { sources: plan_sources, seed, .. } = &options.plan;
+    let sources: Vec<String> = plan_sources.iter().map(|source| source.describe()).collect();
+    let (purpose, form, what) = if options.only_check {
+        (Purpose::Check, "check", "fresh whole networks")
     } else if options.adapt_from.is_some() {
-        "whole networks only; operators scaled from another setting's table"
+        let what = "whole networks only; operators scaled from another setting's table";
+        (Purpose::Adapted, "adapted", what)
     } else if inside {
-        "operators inside random whole networks, each by its own nodes; median over networks of medians over freshly \
-         loaded instances"
+        let what = "operators inside random whole networks, each by its own nodes; median over networks of medians \
+                    over freshly loaded instances";
+        (Purpose::SearchSpaces, INSIDE, what)
     } else {
-        operator_method(form)
+        (Purpose::SearchSpaces, form_id(form), operator_method(form))
     };
+    let ids: Vec<String> = plan_sources.iter().map(|source| source.id()).collect();
+    let from = options.adapt_from.as_ref().map_or_else(String::new, |from| format!(" from:{from}"));
     NewRun {
+        purpose,
+        fingerprint: Fingerprint::new(form, &format!("networks:{}{from} seed:{seed}", ids.join(","))),
         origin: "measured with zen-profile".to_owned(),
         licence: "MIT OR Apache-2.0".to_owned(),
         runtime_version: about.runtime_version.clone(),
@@ -243,6 +245,8 @@ pub(super) struct Session<'s> {
     pub interrupted: &'s dyn Fn() -> bool,
     pub on_event: &'s mut dyn FnMut(Event<'_>),
     pub setting: Setting,
+    /// The table that is filled or checked.
+    pub choice: TableChoice,
     pub run: RunId,
     pub start: Instant,
     pub outcome: Outcome,
@@ -275,6 +279,21 @@ impl Session<'_> {
             self.look(true, false)?;
         }
         Ok(error)
+    }
+
+    /// The table as it is now; none before anything was stored.
+    pub fn table(&self) -> Result<Option<Table>, ProfileError> {
+        Ok(self.store.table(&self.setting, &self.choice)?)
+    }
+
+    /// Operators with a time in the table.
+    pub fn operators_stored(&self) -> Result<usize, ProfileError> {
+        Ok(self.table()?.map_or(0, |table| table.rows.len()))
+    }
+
+    /// Predicts from the table as it is now.
+    pub fn predictor(&self) -> Result<Predictor, ProfileError> {
+        Ok(Predictor::from_table(&self.store.require_table(&self.setting, &self.choice)?)?)
     }
 
     /// Why to stop now, if all but `reserve` of the time limit is over or the user interrupted.

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::{Estimate, GivenNetwork, ProfileError, Runner, RunnerError, Target, measure, setting_of};
 use crate::latency::{
-    EvidenceShares, Gaps, Interval, LatencyError, NetworkCheck, NewRun, Prediction, Predictor, Setting, Store,
-    TableChoice, VERIFICATION_METHOD, table_for,
+    EvidenceShares, Fingerprint, Gaps, Interval, LatencyError, NetworkCheck, NewRun, Prediction, Predictor, Purpose,
+    Setting, Store, Table, TableChoice, table_for,
 };
 
 /// One network, predicted and measured.
@@ -68,13 +68,16 @@ pub fn verify(
     let about = runner.about();
     let setting = setting_of(&about, batch_size);
     // Without a table there is still a time to measure.
-    let predictor = Predictor::new(store, &setting).ok();
+    let table = store.table(&setting, &TableChoice::Best)?;
+    let predictor = table.as_ref().and_then(|table| Predictor::from_table(table).ok());
     let new_run = NewRun {
+        purpose: Purpose::Verification,
+        fingerprint: Fingerprint::default(),
         origin: "measured with zen-profile".to_owned(),
         licence: "MIT OR Apache-2.0".to_owned(),
         runtime_version: about.runtime_version.clone(),
         host: about.host.clone(),
-        method: format!("{VERIFICATION_METHOD}; {}", about.clock),
+        method: format!("given whole networks; {}", about.clock),
         notes: format!("{} given networks", networks.len()),
     };
     let structures = networks.iter().any(|network| matches!(network, GivenNetwork::Structure { .. }));
@@ -107,14 +110,15 @@ pub fn verify(
             }
             Err(error) => return Err(ProfileError::of_runner(error)),
         };
-        let prediction = predict(store, &setting, network, predictor.as_ref())?;
+        let prediction = predict(store, network, table.as_ref(), predictor.as_ref(), &setting)?;
         let predicted_ms = prediction.as_ref().map(|prediction| prediction.ms);
         let Estimate { median_ms, stderr_ms, .. } = estimate;
         let (mut structure, mut file) = (None, None);
         match network {
             GivenNetwork::Structure { lower, .. } => {
                 if let (Some(run), Some(predicted_ms)) = (run, predicted_ms) {
-                    let check = NetworkCheck::new(subject.name.clone(), lower, predicted_ms, median_ms, stderr_ms);
+                    let check =
+                        NetworkCheck::new(subject.name.clone(), lower, predicted_ms, median_ms, Some(stderr_ms));
                     store.insert_check(run, &check)?;
                 }
                 structure = Some(subject.name);
@@ -142,23 +146,19 @@ pub fn verify(
 
 /// A network's prediction: by the table that was measured for it where there is one, else by the setting's.
 fn predict(
-    store: &mut Store,
-    setting: &Setting,
+    store: &Store,
     network: &GivenNetwork,
+    usual: Option<&Table>,
     predictor: Option<&Predictor>,
+    setting: &Setting,
 ) -> Result<Option<Prediction>, LatencyError> {
     let graph = network.graph();
     let own = match network {
-        GivenNetwork::Structure { .. } => TableChoice::Best,
-        GivenNetwork::File { .. } => table_for(store, setting, graph)?,
+        GivenNetwork::Structure { .. } => None,
+        GivenNetwork::File { .. } => table_for(store, setting, graph, usual.map(|table| &table.source))?,
     };
-    if own == TableChoice::Best {
-        return Ok(predictor.map(|predictor| predictor.predict(graph)));
-    }
-    let before = store.choose_tables(own);
-    let own = Predictor::new(store, setting);
-    store.choose_tables(before);
-    Ok(own.ok().as_ref().or(predictor).map(|predictor| predictor.predict(graph)))
+    let own = own.and_then(|table| Predictor::from_table(&table).ok());
+    Ok(own.as_ref().or(predictor).map(|predictor| predictor.predict(graph)))
 }
 
 #[cfg(test)]
@@ -178,7 +178,7 @@ mod tests {
         let found = verify(&mut store, &mut runner, &networks, 1, &|| false, &mut |_| ()).unwrap();
         assert_eq!(found.networks[0].measured_ms, 2.0);
         assert_eq!(found.networks[0].predicted_ms, None);
-        assert!(store.rows(&found.setting).unwrap().is_empty());
+        assert!(store.runs(&found.setting).unwrap().is_empty());
         let stopped = verify(&mut store, &mut runner, &networks, 1, &|| true, &mut |_| ()).unwrap();
         assert!(stopped.interrupted && stopped.networks.is_empty());
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{ComparedNetwork, ReportError, WorstCase};
-use crate::latency::{Evidence, KeyKind, OperatorKey, Prediction, Predictor, Setting, Store};
+use super::{ComparedNetwork, WorstCase};
+use crate::latency::{Evidence, KeyKind, OperatorKey, Prediction, Predictor};
 use crate::net::{LowerOptions, Network};
 
 /// Operators shown of one network.
@@ -81,15 +81,7 @@ impl Breakdown {
 }
 
 /// The networks with the breakdown of what the table predicts for them.
-pub(super) fn worst_cases(
-    store: &Store,
-    setting: &Setting,
-    networks: &[&ComparedNetwork],
-) -> Result<Vec<WorstCase>, ReportError> {
-    if networks.is_empty() {
-        return Ok(Vec::new());
-    }
-    let predictor = Predictor::new(store, setting)?;
+pub(super) fn worst_cases(predictor: &Predictor, networks: &[&ComparedNetwork]) -> Vec<WorstCase> {
     let case = |network: &&ComparedNetwork| {
         let options = LowerOptions {
             squeeze_excite: network.squeeze_excite,
@@ -100,5 +92,5 @@ pub(super) fn worst_cases(
         let breakdown = graph.map(|graph| Breakdown::of(&predictor.predict(&graph)));
         WorstCase { network: (*network).clone(), breakdown }
     };
-    Ok(networks.iter().map(case).collect())
+    networks.iter().map(case).collect()
 }

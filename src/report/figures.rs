@@ -1,11 +1,11 @@
 //! The figures of a report, from its networks.
 
-use super::{ComparedNetwork, Comparison, Coverage, Group, Report, ReportError, breakdown};
-use crate::latency::{ErrorFigures, EvidenceShares, Interval, Store};
+use super::{ComparedNetwork, Comparison, Coverage, Group, Report, breakdown};
+use crate::latency::{ErrorFigures, EvidenceShares, Interval, Predictor};
 
 impl Report {
     /// Works out every figure from the compared networks.
-    pub(super) fn work_out(&mut self, store: &Store, worst: usize) -> Result<(), ReportError> {
+    pub(super) fn work_out(&mut self, predictor: &Predictor, worst: usize) {
         self.networks = self.compared.len() as u32;
         self.figures = figures(self.compared.iter());
         self.coverage = coverage(&self.compared);
@@ -19,8 +19,7 @@ impl Report {
         let mut ranked: Vec<_> = self.compared.iter().collect();
         ranked.sort_by(|a, b| b.off.abs().total_cmp(&a.off.abs()));
         ranked.truncate(worst);
-        self.worst = breakdown::worst_cases(store, &self.setting, &ranked)?;
-        Ok(())
+        self.worst = breakdown::worst_cases(predictor, &ranked);
     }
 }
 
@@ -91,7 +90,7 @@ mod tests {
             predicted_ms: 10.0,
             interval: interval.map(|(low_ms, high_ms)| Interval { low_ms, high_ms, coverage: 0.9 }),
             measured_ms,
-            stderr_ms: 0.0,
+            stderr_ms: None,
             repeat_ms: None,
             off: 10.0 / measured_ms - 1.0,
             evidence: EvidenceShares { measured_time: 0.25, interpolated_time: 0.75, ..EvidenceShares::default() },

@@ -19,11 +19,14 @@ mod svg;
 
 use serde::Serialize;
 
-use crate::latency::{ErrorFigures, EvidenceShares, Interval, Setting, Store, TableError, TableSource, UNIT};
+use crate::latency::{
+    ErrorFigures, EvidenceShares, Interval, Predictor, Setting, Store, Table, TableChoice, TableError, TableSource,
+    UNIT,
+};
 
 pub use breakdown::{Breakdown, KindTime, OperatorTime};
 pub use error::ReportError;
-pub use quality::Quality;
+pub use quality::{Quality, stated_error};
 pub use svg::to_svg;
 
 /// What is wanted.
@@ -66,8 +69,8 @@ pub struct Report {
     /// Of every time in the report.
     pub unit: &'static str,
     pub runtime_version: String,
-    /// Which of the setting's tables is reported on; none without one.
-    pub table: Option<TableSource>,
+    /// Which of the setting's tables is reported on.
+    pub table: TableSource,
     pub comparison: Comparison,
     /// The comparison for people.
     pub method: String,
@@ -107,8 +110,8 @@ pub struct ComparedNetwork {
     pub predicted_ms: f64,
     pub interval: Option<Interval>,
     pub measured_ms: f64,
-    /// Standard error of `measured_ms`, 0 where it is not known.
-    pub stderr_ms: f64,
+    /// Standard error of `measured_ms`, where it is known.
+    pub stderr_ms: Option<f64>,
     pub repeat_ms: Option<f64>,
     /// Relative error of the prediction with its sign.
     pub off: f64,
@@ -155,18 +158,22 @@ pub struct LeftOut {
     pub measured_ms: f64,
 }
 
-/// The report on a setting's table.
+/// The report on one of a setting's tables.
 ///
 /// # Errors
-/// When the setting has no table, the database cannot be read, the search space is unknown, or no
+/// When the setting has no such table, the database cannot be read, the search space is unknown, or no
 /// checked network is of that space.
-pub fn report(store: &Store, setting: &Setting, options: &ReportOptions) -> Result<Report, ReportError> {
+pub fn report(
+    store: &Store,
+    setting: &Setting,
+    choice: &TableChoice,
+    options: &ReportOptions,
+) -> Result<Report, ReportError> {
     let space = options.space.as_deref().map(crate::space::Space::find).transpose()?.map(|space| space.name);
-    let found = match published::find(store, setting)? {
-        Some(found) => found,
-        None => networks::find(store, setting)?,
-    };
-    let mut report = found.into_report(store, setting)?;
+    let table = store.require_table(setting, choice)?;
+    let predictor = Predictor::from_table(&table)?;
+    let found = published::find(&table).unwrap_or_else(|| networks::find(&table, &predictor));
+    let mut report = found.into_report(table);
     if let Some(space) = space {
         let before = report.compared.len();
         report.compared.retain(|network| network.space == space);
@@ -174,7 +181,7 @@ pub fn report(store: &Store, setting: &Setting, options: &ReportOptions) -> Resu
             return Err(ReportError::NoneOfSpace { setting: setting.id(), space, networks: before });
         }
     }
-    report.work_out(store, options.worst)?;
+    report.work_out(&predictor, options.worst);
     Ok(report)
 }
 
@@ -187,14 +194,12 @@ struct Found {
 }
 
 impl Found {
-    fn into_report(self, store: &Store, setting: &Setting) -> Result<Report, ReportError> {
-        let counting = store.counting_runs(setting)?;
-        let run = store.runs(setting)?.into_iter().find(|run| counting.contains(&run.id));
-        Ok(Report {
-            setting: setting.clone(),
+    fn into_report(self, table: Table) -> Report {
+        Report {
+            setting: table.setting,
             unit: UNIT,
-            runtime_version: run.map(|run| run.about.runtime_version).unwrap_or_default(),
-            table: store.tables(setting)?.into_iter().find(|table| table.counts).map(|table| table.source),
+            runtime_version: table.about.runtime_version,
+            table: table.source,
             comparison: self.comparison,
             method: self.method,
             evidence: None,
@@ -205,8 +210,8 @@ impl Found {
             groups: Vec::new(),
             worst: Vec::new(),
             left_out: self.left_out,
-            stated: store.table_error(setting)?,
+            stated: table.error,
             compared: self.compared,
-        })
+        }
     }
 }

@@ -1,17 +1,15 @@
 //! Networks measured on the setting and held out of every fit, predicted again as of now.
 
-use super::{ComparedNetwork, Comparison, Found, LeftOut, ReportError};
-use crate::latency::{CheckedNetwork, NetworkCheck, Predictor, Setting, Store, checked_networks};
+use super::{ComparedNetwork, Comparison, Found, LeftOut};
+use crate::latency::{CheckedNetwork, NetworkCheck, Predictor, Table};
 use crate::net::Network;
 use crate::space::SPACES;
 
-/// The held-out networks of a setting; where only verified ones are known, those.
-pub(super) fn find(store: &Store, setting: &Setting) -> Result<Found, ReportError> {
-    let predictor = Predictor::new(store, setting)?;
-    let checked = checked_networks(store, setting)?;
-    let fitted_on = checked.iter().filter(|network| network.check.calibration).count();
-    let held_out = checked.into_iter().filter(|network| !network.check.calibration);
-    let (given, random): (Vec<_>, Vec<_>) = held_out.partition(|network| network.given);
+/// The held-out networks of a table; where only verified ones are known, those.
+pub(super) fn find(table: &Table, predictor: &Predictor) -> Found {
+    let fitted_on = table.networks.iter().filter(|network| network.check.calibration).count();
+    let held_out = table.networks.iter().filter(|network| !network.check.calibration).cloned();
+    let (given, random): (Vec<CheckedNetwork>, Vec<CheckedNetwork>) = held_out.partition(|network| network.given);
     let (comparison, kept, others) = match (random.is_empty(), given.is_empty()) {
         (false, _) => (Comparison::HeldOut, random, given),
         (true, false) => (Comparison::Verified, given, Vec::new()),
@@ -19,19 +17,17 @@ pub(super) fn find(store: &Store, setting: &Setting) -> Result<Found, ReportErro
     };
     let method = match comparison {
         Comparison::HeldOut => {
-            let (own, tables) = sources(&kept);
-            let from = match (own, tables.as_str()) {
-                (0, tables) => format!("of the table {tables}"),
-                (_, "") => "measured here".to_owned(),
-                (own, tables) => format!("{own} of them measured here, the others of the table {tables}"),
+            let from = match kept.iter().filter(|network| !network.came_with_table).count() {
+                0 => "that came with the table".to_owned(),
+                here if here == kept.len() => "measured here".to_owned(),
+                here => format!("{here} of them measured here, the others came with the table"),
             };
             // Older runs did not store which networks calibrated.
             let others = if fitted_on == 0 { String::new() } else { format!("; {fitted_on} others calibrate") };
             format!("{} random networks held out, {from}{others}", kept.len())
         }
         Comparison::Verified => format!(
-            "{} networks that were given to `zen-profile verify`: no random sample, a search finds what its table takes for \
-             too fast",
+            "{} networks that were given to `zen-profile verify`: no random sample, since search exploits prediction errors",
             kept.len()
         ),
         _ => {
@@ -39,31 +35,23 @@ pub(super) fn find(store: &Store, setting: &Setting) -> Result<Found, ReportErro
                 0 => "no whole network measured on this setting is known".to_owned(),
                 n => format!("the {n} whole networks measured on this setting are all in the fit"),
             };
-            format!("{known}; `zen-profile evaluate` checks the predictor on networks that others measured")
+            known
         }
     };
     let mut found = Found { comparison, method, compared: Vec::new(), left_out: Vec::new() };
     for network in &kept {
-        match compare(&predictor, &network.check) {
+        match compare(predictor, &network.check) {
             Ok(compared) => found.compared.push(compared),
             Err(reason) => found.left_out.push(left_out(&network.check, reason, None)),
         }
     }
     for network in &others {
-        let compared = compare(&predictor, &network.check);
+        let compared = compare(predictor, &network.check);
         let predicted_ms = compared.as_ref().ok().map(|compared| compared.predicted_ms);
         let reason = compared.err().unwrap_or_else(|| "given to `zen-profile verify`: no random sample".to_owned());
         found.left_out.push(left_out(&network.check, reason, predicted_ms));
     }
-    Ok(found)
-}
-
-/// Networks measured here, and the names of the tables that the others came with.
-fn sources(networks: &[CheckedNetwork]) -> (usize, String) {
-    let own = networks.iter().filter(|network| network.shipped.is_none()).count();
-    let tables: std::collections::BTreeSet<_> =
-        networks.iter().filter_map(|network| network.shipped.as_deref()).collect();
-    (own, tables.into_iter().collect::<Vec<_>>().join(", "))
+    found
 }
 
 fn left_out(check: &NetworkCheck, reason: String, predicted_ms: Option<f64>) -> LeftOut {

@@ -1,64 +1,48 @@
-//! Tables fitted on published figures: every published network, predicted by the fit to all others.
+//! Tables fitted on published latencies: every published network, predicted by the fit to all others.
 
-use super::{ComparedNetwork, Comparison, Found, LeftOut, ReportError, networks};
-use crate::latency::published::{EXCLUDED, PublishedNetwork, REGIMES, networks as published_networks};
-use crate::latency::{EvidenceShares, IMPORTED, Setting, Store};
-use crate::net::Network;
+use super::{ComparedNetwork, Comparison, Found};
+use crate::latency::{Evidence, EvidenceShares, PublishedNetwork, Table};
 
-/// Outputs of the published networks.
+/// Outputs of the published networks, as far as they classify.
 const CLASSES: u32 = 1000;
 
-/// The published networks of a setting whose table was fitted on them; none for other tables.
-pub(super) fn find(store: &Store, setting: &Setting) -> Result<Option<Found>, ReportError> {
-    let Some(regime) = REGIMES.iter().find(|regime| regime.setting() == *setting) else { return Ok(None) };
-    let counting = store.counting_runs(setting)?;
-    let shipped = |name: &Option<String>| name.as_ref().is_some_and(|name| !name.starts_with(IMPORTED));
-    let fitted_here = store.runs(setting)?.iter().all(|run| !counting.contains(&run.id) || shipped(&run.shipped));
-    if !fitted_here {
-        return Ok(None);
+/// The published networks that a table comes with; none for other tables.
+pub(super) fn find(table: &Table) -> Option<Found> {
+    if table.published.is_empty() {
+        return None;
     }
-    let all = published_networks()?;
-    let mut found = Found {
-        comparison: Comparison::LeaveOneOut,
-        method: format!(
-            "{} published networks ({}), each predicted by the fit to all others",
-            all.len() - 1,
-            regime.about
-        ),
-        compared: Vec::new(),
-        left_out: Vec::new(),
+    let method = match &table.error {
+        Some(error) => error.method.clone(),
+        None => format!("{} published networks, each predicted by a fit to all others", table.published.len()),
     };
-    let images = f64::from(setting.batch_size);
-    for (network, per_image) in all.iter().zip(regime.left_out_ms(all)) {
-        let (predicted_ms, measured_ms) = (images * per_image, images * regime.published_ms(network));
-        if network.name == EXCLUDED {
-            let reason =
-                "the known outlier, in no fit: its published figures do not go together with those of the others"
-                    .to_owned();
-            let name = network.name.clone();
-            found.left_out.push(LeftOut { name, reason, predicted_ms: Some(predicted_ms), measured_ms });
-        } else {
-            found.compared.push(compared(network, predicted_ms, measured_ms));
-        }
-    }
-    Ok(Some(found))
+    let compared = table.published.iter().map(|network| compared(table, network)).collect();
+    Some(Found { comparison: Comparison::LeaveOneOut, method, compared, left_out: Vec::new() })
 }
 
-fn compared(network: &PublishedNetwork, predicted_ms: f64, measured_ms: f64) -> ComparedNetwork {
-    let parsed = network.structure.as_deref().and_then(|structure| Network::parse(structure).ok());
+fn compared(table: &Table, network: &PublishedNetwork) -> ComparedNetwork {
+    let PublishedNetwork { network: name, input, predicted_ms, published_ms, .. } = network;
+    // Operators of a formula have no uncertainty of their own; what rows leave is not known without the network.
+    let composition = table.model.as_ref().map(|model| &model.composition);
+    let interval = composition.filter(|_| table.rows.is_empty()).and_then(|model| model.interval(*predicted_ms, 0.0));
+    let share = |evidence: Evidence| if table.evidence == evidence { 1.0 } else { 0.0 };
     ComparedNetwork {
-        name: Some(network.name.clone()),
-        structure: network.structure.clone(),
-        resolution: network.resolution,
+        name: Some(name.clone()),
+        structure: None,
+        resolution: input.split('x').next().and_then(|side| side.parse().ok()).unwrap_or_default(),
         classes: CLASSES,
-        squeeze_excite: network.squeeze_excite,
-        space: parsed.as_ref().map_or("other", networks::space_of),
-        predicted_ms,
-        interval: None,
-        measured_ms,
-        stderr_ms: 0.0,
+        squeeze_excite: false,
+        space: "other",
+        predicted_ms: *predicted_ms,
+        interval,
+        measured_ms: *published_ms,
+        stderr_ms: None,
         repeat_ms: None,
-        off: predicted_ms / measured_ms - 1.0,
-        evidence: EvidenceShares { fitted_time: 1.0, fitted_count: 1.0, ..EvidenceShares::default() },
+        off: predicted_ms / published_ms - 1.0,
+        evidence: EvidenceShares {
+            measured_time: share(Evidence::Measured),
+            fitted_time: share(Evidence::Fitted),
+            interpolated_time: share(Evidence::Interpolated),
+            ..EvidenceShares::default()
+        },
     }
 }

@@ -4,52 +4,47 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::latency::{ErrorFigures, LatencyError, Setting, Store, TableError, TableSource, checked_networks};
+use crate::latency::{ErrorFigures, LatencyError, Store, Table, TableError, TableSource};
 
 /// How good a table is, as it states it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Quality {
     /// None where the table was never checked.
     pub error: Option<TableError>,
     /// One measurement of a network against another, later one; none where none was repeated.
     pub noise_floor: Option<ErrorFigures>,
-    /// Which table it is; none where nothing counts.
-    pub table: Option<TableSource>,
-    /// Tables of the same setting that are not read.
+    /// Which table it is.
+    pub table: TableSource,
+    /// Tables of the same setting that are not used.
     pub other_tables: Vec<TableSource>,
 }
 
 impl Quality {
-    /// Of a setting's table.
+    /// Of a table beside the others of its setting.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn of(store: &Store, setting: &Setting) -> Result<Self, LatencyError> {
-        let checked = checked_networks(store, setting)?;
-        let held_out = checked.iter().map(|network| &network.check).filter(|check| !check.calibration);
-        let repeated: Vec<_> = held_out.filter_map(|check| Some((check.repeat_ms?, check.measured_ms))).collect();
-        let (counting, others): (Vec<_>, Vec<_>) = store.tables(setting)?.into_iter().partition(|table| table.counts);
+    pub fn of(store: &Store, table: &Table) -> Result<Self, LatencyError> {
+        let checks = table.networks.iter().map(|network| &network.check).filter(|check| !check.calibration);
+        let repeated: Vec<_> = checks.filter_map(|check| Some((check.repeat_ms?, check.measured_ms))).collect();
+        let others = store.tables(&table.setting)?.into_iter().map(|other| other.source);
         Ok(Self {
-            error: store.table_error(setting)?,
+            error: table.error.clone(),
             noise_floor: ErrorFigures::of(&repeated),
-            table: counting.into_iter().next().map(|table| table.source),
-            other_tables: others.into_iter().map(|table| table.source).collect(),
+            table: table.source.clone(),
+            other_tables: others.filter(|other| *other != table.source).collect(),
         })
     }
 
-    /// Which table it is and which others there are, for people; none where there is no choice to
-    /// speak of: a shipped table alone.
+    /// Which table it is and which others there are, for people; none where there is no choice: a built-in
+    /// table alone.
     pub fn source(&self) -> Option<String> {
-        let table = self.table.as_ref()?;
-        if matches!(table, TableSource::Shipped { .. }) && self.other_tables.is_empty() {
+        let table = &self.table;
+        if matches!(table, TableSource::BuiltIn { .. }) && self.other_tables.is_empty() {
             return None;
         }
         let others: Vec<String> = self.other_tables.iter().map(ToString::to_string).collect();
-        let shipped = self.other_tables.iter().any(|other| !matches!(other, TableSource::Own { .. }));
-        let hint = match table {
-            TableSource::Own { .. } if shipped => " (--shipped takes it)",
-            _ => "",
-        };
+        let hint = if others.is_empty() { "" } else { " (--table local, built-in or imported chooses)" };
         Some(match others.as_slice() {
             [] => table.to_string(),
             others => format!("{table}; not {}{hint}", others.join(", nor ")),
@@ -58,7 +53,7 @@ impl Quality {
 
     /// Without method and noise floor, for lists.
     pub fn brief(&self) -> String {
-        self.error.as_ref().map_or_else(|| "error unknown".to_owned(), figures_of)
+        self.error.as_ref().map_or_else(|| "never checked on whole networks".to_owned(), figures_of)
     }
 }
 
@@ -66,15 +61,17 @@ impl Quality {
 /// floor ...`.
 impl fmt::Display for Quality {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.error {
-            None => f.write_str("unknown: never checked on whole networks")?,
-            Some(error) => error.fmt(f)?,
-        }
+        f.write_str(&stated_error(self.error.as_ref()))?;
         if let Some(noise) = &self.noise_floor {
             write!(f, "; noise floor {noise}, n = {}", noise.networks)?;
         }
         Ok(())
     }
+}
+
+/// What a table states about itself, for people.
+pub fn stated_error(error: Option<&TableError>) -> String {
+    error.map_or_else(|| "never checked on whole networks".to_owned(), ToString::to_string)
 }
 
 /// In the words of the short form, with its method.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::budget::{ActivationMemory, Budget, Flops, Latency, Layers, Parameters};
 use super::{FinalRound, SearchConfig, SearchError};
-use crate::latency::{Predictor, Setting, Store};
+use crate::latency::{LatencyError, Predictor, Setting, Store, Table, TableChoice};
 use crate::net::{LowerOptions, Network};
 use crate::score::{self, Sampling, Until};
 use crate::space::{Draw, Space};
@@ -45,8 +45,11 @@ pub struct RunSpec {
     pub score_batch_size: Option<u32>,
     /// Setting of the latency budget and of the reported latency.
     pub setting: Option<String>,
-    /// Whether the setting's shipped table is read and not the user's own.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    /// `local`, `built-in` or `imported` where the setting's table was chosen; otherwise the best one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// What earlier versions wrote for `table = "built-in"`.
+    #[serde(default, skip_serializing)]
     pub shipped_table: bool,
     pub budgets: Limits,
 }
@@ -73,16 +76,22 @@ impl RunSpec {
     /// Networks in the final round unless the user says otherwise.
     pub const DEFAULT_FINALISTS: usize = 16;
 
-    /// The predictor for the setting, if the search names one.
+    /// The latency table of the setting, if the search names one.
     ///
     /// # Errors
-    /// When the text is not a setting, or the setting has no table.
-    pub fn predictor(&self, store: &Store) -> Result<Option<Arc<Predictor>>, SearchError> {
-        let setting: Option<Setting> = self.setting.as_deref().map(str::parse).transpose()?;
-        Ok(setting.map(|setting| Predictor::new(store, &setting)).transpose()?.map(Arc::new))
+    /// When a text is no setting or no kind of table, or the setting has no such table.
+    pub fn latency_table(&self, store: &Store) -> Result<Option<Table>, SearchError> {
+        let Some(setting) = &self.setting else { return Ok(None) };
+        let setting: Setting = setting.parse()?;
+        let choice = match &self.table {
+            Some(name) => name.parse().map_err(|reason| LatencyError::BadSetting { text: name.clone(), reason })?,
+            None if self.shipped_table => TableChoice::BuiltIn,
+            None => TableChoice::Best,
+        };
+        Ok(Some(store.require_table(&setting, &choice)?))
     }
 
-    /// Resolves names to what the search runs on; `predictor` is [`RunSpec::predictor`]'s.
+    /// Resolves names to what the search runs on; `predictor` is made from [`RunSpec::latency_table`].
     ///
     /// # Errors
     /// For unknown names, a malformed initial structure, or a latency budget without a setting.

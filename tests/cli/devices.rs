@@ -1,9 +1,9 @@
-//! Devices of one's own, and tables measured on another machine beside the shipped ones.
+//! Devices of one's own, and tables measured on another machine beside the built-in ones.
 
 use std::time::Duration;
 
 use zen_agent::Limits;
-use zen_nas::latency::{Precision, Setting, Store, TableSource};
+use zen_nas::latency::{Precision, Setting, Store, TableChoice, TableSource};
 use zen_nas::net::LowerOptions;
 use zen_nas::profile::{
     DriftOptions, PlanOptions, Runner, RunnerAbout, RunnerError, SessionOptions, Source, Subject, Target, profile,
@@ -26,7 +26,7 @@ fn devices_are_listed_with_their_files_and_tables() {
     own_file(&place, "my-box", BOX);
     own_file(&place, "t4", &BOX.replace("127.0.0.1:1", "lab"));
     let list = place.done("zen-profile", "devices").stdout;
-    for part in ["this machine", "ssh: me@127.0.0.1:1", "instead of the shipped one", "my-box.toml", "2 shipped"] {
+    for part in ["this machine", "ssh: me@127.0.0.1:1", "instead of the built-in one", "my-box.toml", "built-in"] {
         assert!(list.contains(part), "no `{part}` in {list}");
     }
     let devices = place.done("zen-profile", "devices --json").json();
@@ -35,8 +35,8 @@ fn devices_are_listed_with_their_files_and_tables() {
     assert_eq!((&own["reached_by"], &own["addresses"][0]), (&"ssh".into(), &"me@127.0.0.1:1".into()));
     assert_eq!(own["default_setting"]["id"], "my-box/tract/fp32/b1/t2");
     assert!(own["tables"].as_array().unwrap().is_empty() && !own["file"].is_null());
-    assert_eq!((&named("t4")["replaces_shipped"], &named("v100")["replaces_shipped"]), (&true.into(), &false.into()));
-    assert_eq!(named("v100")["tables"][0]["source"]["kind"], "shipped");
+    assert_eq!((&named("t4")["replaces_built_in"], &named("v100")["replaces_built_in"]), (&true.into(), &false.into()));
+    assert_eq!(named("v100")["tables"][0]["source"]["kind"], "built_in");
 }
 
 #[test]
@@ -109,44 +109,40 @@ fn measure(place: &Place) {
 }
 
 #[test]
-fn an_own_table_of_a_device_is_used_at_once_and_never_mixed_with_the_shipped_one() {
+fn a_local_table_of_a_device_is_used_at_once_and_never_mixed_with_the_built_in_one() {
     let place = Place::new();
     let search = "--device t4 --latency-ms 1e6 --resolution 32 --classes 10 --iterations 20 --finalists 0 --no-onnx";
-    let shipped = place.done("zen-search", &format!("{search} --json --out before"));
-    assert_eq!(shipped.json()["table"]["kind"], "shipped");
-    assert!(!shipped.stderr.contains("is predicted by"), "{}", shipped.stderr);
+    let built_in = place.done("zen-search", &format!("{search} --json --out before"));
+    assert_eq!(built_in.json()["table"]["kind"], "built_in");
+    assert!(!built_in.stderr.contains("is predicted by"), "{}", built_in.stderr);
     measure(&place);
     let own = place.done("zen-search", &format!("{search} --json --out own"));
     assert_eq!(own.json()["table"]["host"], "Tesla T4 of the test, driver 1");
-    for part in ["measured on Tesla T4 of the test", "--shipped"] {
+    for part in ["the local table of Tesla T4 of the test", "--table"] {
         assert!(own.stderr.contains(part), "{}", own.stderr);
     }
-    let again = place.done("zen-search", &format!("{search} --json --shipped --out again"));
-    assert_eq!(again.json()["latency"]["ms"], shipped.json()["latency"]["ms"]);
-    assert_eq!(again.json()["table"]["kind"], "shipped");
-    assert!(place.text("again/config.toml").contains("shipped_table = true"));
-    assert!(!place.text("own/config.toml").contains("shipped_table"));
+    let again = place.done("zen-search", &format!("{search} --json --table built-in --out again"));
+    assert_eq!(again.json()["latency"]["ms"], built_in.json()["latency"]["ms"]);
+    assert_eq!(again.json()["table"]["kind"], "built_in");
+    assert!(place.text("again/config.toml").contains("table = \"built-in\""));
+    assert!(!place.text("own/config.toml").contains("\ntable = "));
 
     let store = Store::open(&place.file("tables.sqlite")).unwrap();
     let setting: Setting = "t4/tensorrt/int8/b1".parse().unwrap();
-    let counts: Vec<_> =
-        store.tables(&setting).unwrap().into_iter().map(|table| (table.source, table.counts)).collect();
-    assert!(
-        matches!(&counts[..], [(TableSource::Own { .. }, true), (TableSource::Shipped { .. }, false)]),
-        "{counts:?}"
-    );
-    // Shipped rows are not among what an own table predicts from.
-    assert_eq!(store.rows(&setting).unwrap().len(), 30);
+    let sources: Vec<_> = store.tables(&setting).unwrap().into_iter().map(|table| table.source).collect();
+    assert!(matches!(&sources[..], [TableSource::Local { .. }, TableSource::BuiltIn { .. }]), "{sources:?}");
+    // Built-in rows are not among what a local table predicts from.
+    assert_eq!(store.table(&setting, &TableChoice::Best).unwrap().unwrap().rows.len(), 30);
 
     let list = place.done("zen-profile", "list").stdout;
     let line = list.lines().find(|line| line.starts_with("t4/tensorrt/int8/b1 ")).unwrap();
-    assert!(line.contains("own, on Tesla T4 of the test, driver 1 (1 more, not read)"), "{line}");
+    assert!(line.contains("local, on Tesla T4 of the test, driver 1 (1 more, not used)"), "{line}");
     let show = place.done("zen-profile", "show t4/tensorrt/int8/b1").stdout;
-    assert!(show.contains("not used for predictions") && show.contains("--shipped takes it"), "{show}");
+    assert!(show.contains("not used for predictions") && show.contains("--table"), "{show}");
     let report = place.done("zen-profile", "report t4").stdout;
-    assert!(report.contains("measured on Tesla T4 of the test"), "{report}");
+    assert!(report.contains("the local table of Tesla T4 of the test"), "{report}");
     let devices = place.done("zen-profile", "devices").stdout;
-    assert!(devices.contains("1 own, 2 shipped"), "{devices}");
+    assert!(devices.contains("1 local, "), "{devices}");
     let score = place.run("zen-score", "SuperConvK3BNRELU(3,8,2,1) --resolution 32 --device t4");
-    assert!(score.stdout.contains("measured on Tesla T4 of the test"), "{score:?}");
+    assert!(score.stdout.contains("the local table of Tesla T4 of the test"), "{score:?}");
 }

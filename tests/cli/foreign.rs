@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use onnx_protobuf::{AttributeProto, ModelProto, ValueInfoProto};
 use protobuf::Message;
-use zen_nas::latency::{Evidence, Fuser, Setting, Store};
+use zen_nas::latency::{Evidence, Fuser, Setting, Store, TableChoice};
 use zen_nas::onnx::import::import;
 
 use crate::program::Place;
@@ -183,7 +183,7 @@ fn exactly_the_operators_of_a_file_are_measured_once() {
 
     let setting: Setting = operators["setting"]["id"].as_str().unwrap().parse().unwrap();
     let store = Store::open(&place.file("tables.sqlite")).unwrap();
-    let run = store.runs(&setting).unwrap().into_iter().find(|run| run.shipped.is_none()).unwrap();
+    let run = store.runs(&setting).unwrap().into_iter().find(|run| run.imported.is_none()).unwrap();
     assert!(run.finished_at.is_some() && run.about.notes.contains("net.onnx"), "{run:?}");
     assert!(run.about.method.starts_with("operators of given networks"), "{run:?}");
     assert_eq!(store.measured_keys(run.id).unwrap().into_iter().collect::<BTreeSet<_>>(), needed);
@@ -206,7 +206,7 @@ fn exactly_the_operators_of_a_file_are_measured_once() {
         let basis = operator["basis"].as_str().unwrap();
         assert!(operator["evidence"] == "measured" && ["row", "merged"].contains(&basis), "{operator}");
     }
-    let rows = store.rows(&setting).unwrap();
+    let rows = store.table(&setting, &TableChoice::Best).unwrap().unwrap().rows;
     assert!(rows.iter().filter(|row| needed.contains(&row.key)).all(|row| row.evidence == Evidence::Measured));
     let text = place.done("zen-profile", "--device cpu --for net.onnx").stdout;
     for part in ["0 measured now", "measured", "off by", "net.onnx"] {

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
-use zen_nas::latency::{Evidence, Setting, Store, Table};
+use zen_nas::latency::{Evidence, Setting, Store, Table, TableChoice};
 
 #[cfg(feature = "onnxruntime")]
 use crate::program::Ended;
@@ -94,11 +94,13 @@ fn a_tiny_session_measures_checks_lists_and_exports() {
     assert!(setting.device.starts_with("cpu-") && setting.runtime == "tract", "{setting}");
 
     let store = Store::open(&place.file("tables.sqlite")).unwrap();
-    let run = store.runs(&setting).unwrap().into_iter().find(|run| run.shipped.is_none()).unwrap();
+    let run = store.runs(&setting).unwrap().into_iter().find(|run| run.imported.is_none()).unwrap();
     let keys = store.measured_keys(run.id).unwrap();
     assert_eq!(keys.len(), measured);
-    for row in store.rows(&setting).unwrap().iter().filter(|row| keys.contains(&row.key)) {
-        assert!(row.evidence == Evidence::Measured && row.ms > 0.0 && row.stderr_ms >= 0.0);
+    for row in
+        store.table(&setting, &TableChoice::Best).unwrap().unwrap().rows.iter().filter(|row| keys.contains(&row.key))
+    {
+        assert!(row.evidence == Evidence::Measured && row.ms > 0.0 && row.stderr_ms.is_none_or(|ms| ms >= 0.0));
         assert!(store.samples(&setting, &row.key).unwrap().len() >= 2);
     }
 
@@ -123,7 +125,7 @@ fn a_table_of_another_device_is_a_beginning() {
     assert_eq!(result["check"]["networks"].as_array().unwrap().len(), 2);
     let setting: Setting = result["setting"]["id"].as_str().unwrap().parse().unwrap();
     let store = Store::open(&place.file("tables.sqlite")).unwrap();
-    let rows = store.rows(&setting).unwrap();
+    let rows = store.table(&setting, &TableChoice::Best).unwrap().unwrap().rows;
     assert!(rows.len() > 100 && rows.iter().all(|row| row.evidence == Evidence::Fitted));
     let show = place.done("zen-profile", &format!("show {setting}")).stdout;
     assert!(show.contains("adapted from v100/tensorrt/fp32/b1"), "{show}");

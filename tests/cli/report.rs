@@ -1,8 +1,8 @@
 //! `zen-profile report`: figures by value, from a database made by hand.
 
 use zen_nas::latency::{
-    Evidence, LatencyModel, NetworkCheck, NewRun, OperatorKey, Precision, Predictor, Prior, Roofline, Setting, Store,
-    VERIFICATION_METHOD,
+    Evidence, LatencyModel, NetworkCheck, NewRun, OperatorKey, Precision, Predictor, Prior, Purpose, Roofline, Setting,
+    Store, TableChoice,
 };
 use zen_nas::net::{LowerOptions, Network};
 
@@ -37,7 +37,7 @@ fn check(predictor: &Predictor, structure: &str, off: f64, repeat: Option<f64>) 
         // As it was when the network was measured; the report predicts again.
         predicted_ms: 12345.0,
         measured_ms,
-        stderr_ms: 0.01 * measured_ms,
+        stderr_ms: Some(0.01 * measured_ms),
         repeat_ms: repeat.map(|repeat| measured_ms * (1.0 + repeat)),
     }
 }
@@ -45,27 +45,27 @@ fn check(predictor: &Predictor, structure: &str, off: f64, repeat: Option<f64>) 
 /// A database with one measured operator, a model, and the networks above.
 pub fn fill(place: &Place) {
     let mut store = Store::open(&place.file("tables.sqlite")).unwrap();
-    let about =
-        |method: &str| NewRun { method: method.to_owned(), host: "a <fast> & new one".to_owned(), ..NewRun::default() };
-    let earlier = store.begin_run(&setting(), &about("")).unwrap();
+    let about = |purpose| NewRun { purpose, host: "a <fast> & new one".to_owned(), ..NewRun::default() };
+    let earlier = store.begin_run(&setting(), &about(Purpose::SearchSpaces)).unwrap();
     let key = OperatorKey::conv(3, 1, 64, 64, 16);
-    store.insert_measurement(earlier, &key, 0.5, 0.001, Evidence::Measured, &[0.5]).unwrap();
+    store.insert_measurement(earlier, &key, 0.5, Some(0.001), Evidence::Measured, &[0.5]).unwrap();
     let roofline = Roofline { launch_ms: 0.01, ..Roofline::default() };
     store.set_model(earlier, &LatencyModel::additive(Prior::Roofline(roofline))).unwrap();
     store.finish_run(earlier, None).unwrap();
-    let predictor = Predictor::new(&store, &setting()).unwrap();
+    let table = store.require_table(&setting(), &TableChoice::Best).unwrap();
+    let predictor = Predictor::from_table(&table).unwrap();
     // Measured long ago, with other results; one of them is a calibration network since.
     for structure in [NETWORKS[0].0, CALIBRATION] {
         store.insert_check(earlier, &check(&predictor, structure, 5.0, None)).unwrap();
     }
-    let run = store.begin_run(&setting(), &about("")).unwrap();
+    let run = store.begin_run(&setting(), &about(Purpose::SearchSpaces)).unwrap();
     let calibration = NetworkCheck { calibration: true, ..check(&predictor, CALIBRATION, 3.0, None) };
     store.insert_check(run, &calibration).unwrap();
     for (structure, off, repeat) in NETWORKS {
         store.insert_check(run, &check(&predictor, structure, off, repeat)).unwrap();
     }
     store.finish_run(run, None).unwrap();
-    let given = store.begin_run(&setting(), &about(VERIFICATION_METHOD)).unwrap();
+    let given = store.begin_run(&setting(), &about(Purpose::Verification)).unwrap();
     store.insert_check(given, &check(&predictor, GIVEN, -0.5, None)).unwrap();
     store.insert_check(given, &check(&predictor, CALIBRATION, -0.5, None)).unwrap();
     store.finish_run(given, None).unwrap();

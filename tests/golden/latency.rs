@@ -1,11 +1,11 @@
-//! Latency: shipped tables against their headers and themselves.
+//! Latency: built-in tables against their headers and themselves.
 
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use zen_nas::latency::{
-    Evidence, Fuser, LatencyModel, OperatorKey, Precision, PredictScratch, Predictor, Prior, SHIPPED, Setting, Store,
-    Table, UNIT, export_table,
+    Evidence, Fuser, OperatorKey, Precision, PredictScratch, Predictor, Setting, Store, Table, TableChoice, UNIT,
+    built_in_settings, built_in_table,
 };
 use zen_nas::net::{Graph, LowerOptions, Network};
 
@@ -14,84 +14,26 @@ fn graph(structure: &str, resolution: u32, squeeze_excite: bool) -> Graph {
     Network::parse(structure).unwrap().lower(&options).unwrap()
 }
 
-/// What stands between two markers of the tables' README.
-fn readme_block(what: &str) -> &'static str {
-    let readme = include_str!("../../latency_tables/README.md");
-    let block = readme.split(&format!("<!-- begin {what} -->\n")).nth(1).unwrap();
-    block.split(&format!("<!-- end {what} -->")).next().unwrap().trim()
-}
-
-/// The README lists exactly the files there are, each with what its header says.
-#[test]
-fn readme_lists_the_files() {
-    let mut lines = readme_block("shipped tables").lines();
-    assert_eq!(lines.next(), Some("| file | evidence | rows | error | from | licence |"));
-    let listed: Vec<Vec<&str>> =
-        lines.skip(1).map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect()).collect();
+/// The built-in tables, each as its file has it.
+fn built_in() -> Vec<(Setting, Table, String)> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("latency_tables");
-    let mut files: Vec<String> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter_map(|name| name.strip_suffix(".csv").map(str::to_owned))
-        .filter(|name| name != "published")
-        .collect();
-    files.sort();
-    assert_eq!(files, SHIPPED.iter().map(|(name, _)| *name).collect::<Vec<_>>());
-    assert_eq!(files.len(), listed.len());
-    for ((name, text), line) in SHIPPED.iter().zip(&listed) {
-        let table = Table::parse(name, text).unwrap();
-        let rows = if table.rows.is_empty() { "formula".to_owned() } else { table.rows.len().to_string() };
-        let [file, evidence, listed_rows, error, from, licence] = line.as_slice() else { panic!("{line:?}") };
-        assert_eq!(*file, format!("`{name}`"));
-        assert_eq!((*evidence, *listed_rows), (table.evidence.name(), rows.as_str()), "{name}");
-        let mape: f64 = error.split('%').next().unwrap().parse().unwrap();
-        assert!((mape - 100.0 * table.error.unwrap().mape).abs() < 0.051, "{name}: {error}");
-        assert_eq!((*from, *licence), (table.about.origin.as_str(), table.about.licence.as_str()), "{name}");
-    }
+    let table = |setting: Setting| {
+        let file = folder.join(format!("{}.csv", setting.id().replace('/', "_")));
+        let text = std::fs::read_to_string(file).unwrap();
+        (setting.clone(), built_in_table(&setting).unwrap().unwrap(), text)
+    };
+    built_in_settings().unwrap().into_iter().map(table).collect()
 }
 
-/// Every setting the user is promised, and no more.
-#[test]
-fn the_shipped_settings_are_complete() {
-    let mut expected: Vec<String> = Vec::new();
-    for precision in Precision::ALL {
-        expected.extend([1, 32, 64, 128].map(|batch| format!("v100/tensorrt/{precision}/b{batch}")));
-    }
-    for id in ["v100/published/fp16/b64", "t4/tensorrt/int8/b1", "t4/tensorrt/int8/b64", "pixel2/published/fp32/b1"] {
-        expected.push(id.to_owned());
-    }
-    expected.extend(["fp32", "int8"].map(|precision| format!("pixel2/tflite/{precision}/b1/t1")));
-    expected.sort();
-    let mut found: Vec<String> = SHIPPED
-        .iter()
-        .map(|(name, text)| Table::parse(name, text).unwrap().setting.id())
-        .filter(|id| !id.starts_with("cpu-"))
-        .collect();
-    found.sort();
-    assert_eq!(found, expected);
-}
-
-/// The phone's two runtimes: no class of operators is nearly free through TFLite.
-#[test]
-fn tflite_charges_every_convolution_alike() {
-    let store = Store::in_memory().unwrap();
-    for (precision, per_gmac) in [(Precision::Fp32, 245.0), (Precision::Int8, 78.0)] {
-        let setting = Setting::new("pixel2", "tflite", precision, 1).with_threads(1);
-        let Some(LatencyModel { prior: Prior::Linear(linear), .. }) = store.model(&setting).unwrap() else {
-            panic!("{setting} is no formula")
-        };
-        let rates = [linear.pointwise_ms_per_gmac, linear.spatial_ms_per_gmac, linear.depthwise_ms_per_gmac];
-        assert!(rates.iter().all(|rate| (rate / per_gmac - 1.0).abs() < 0.01), "{rates:?}");
-        assert!(linear.activation_ms_per_giga > 2000.0);
-    }
+fn predictor(setting: &Setting) -> Predictor {
+    Predictor::from_table(&built_in_table(setting).unwrap().unwrap()).unwrap()
 }
 
 #[test]
-fn shipped_headers_say_what_the_files_hold() {
-    for (name, text) in SHIPPED {
-        let table = Table::parse(name, text).unwrap();
-        assert_eq!(table.to_text(), *text, "{name} is not in its printed form");
-        assert_eq!(table.setting.id().replace('/', "_"), *name);
+fn headers_say_what_the_files_hold() {
+    for (name, table, text) in built_in() {
+        assert_eq!(table.setting, name);
+        assert_eq!(table.to_text(), text, "{name} is not in its printed form");
         assert!(text.contains(&format!("# rows: {}\n", table.rows.len())), "{name}");
         assert!(text.contains(&format!("# evidence: {}\n", table.evidence)), "{name}");
         assert!(text.contains(&format!("# unit: {UNIT}\n")));
@@ -100,8 +42,9 @@ fn shipped_headers_say_what_the_files_hold() {
         let keys: BTreeSet<OperatorKey> = table.rows.iter().map(|row| row.key).collect();
         assert_eq!(keys.len(), table.rows.len(), "{name} repeats a key");
         assert!(table.model.is_some() && !table.rows.is_empty() || table.evidence == Evidence::Fitted, "{name}");
-        let error = table.error.unwrap();
-        assert!(error.mape > 0.0 && error.mape < 0.5 && !error.method.is_empty(), "{name}");
+        if let Some(error) = table.error {
+            assert!(error.mape > 0.0 && error.mape < 0.2 && !error.method.is_empty(), "{name}");
+        }
         let about = table.about;
         assert!(
             [about.origin, about.licence, about.method, about.host, about.runtime_version, table.date]
@@ -110,19 +53,16 @@ fn shipped_headers_say_what_the_files_hold() {
             "{name}"
         );
     }
-    let published = include_str!("../../latency_tables/published.csv").len();
-    assert!(SHIPPED.iter().map(|(_, text)| text.len()).sum::<usize>() + published <= 2_000_000);
 }
 
 #[test]
 fn rows_are_found_exactly_and_keep_their_evidence() {
-    let store = Store::in_memory().unwrap();
     let structure = "SuperConvK3BNRELU(3,64,1,1)SuperConvK1BNRELU(64,128,1,1)";
     for (setting, expected) in [
         (Setting::new("v100", "tensorrt", Precision::Fp16, 64), Evidence::Measured),
         (Setting::new("t4", "tensorrt", Precision::Int8, 64), Evidence::Fitted),
     ] {
-        let rows = store.rows(&setting).unwrap();
+        let rows = built_in_table(&setting).unwrap().unwrap().rows;
         let row = rows
             .iter()
             .find(|row| {
@@ -133,7 +73,7 @@ fn rows_are_found_exactly_and_keep_their_evidence() {
         let structure = structure
             .replace("(3,64", &format!("(3,{in_channels}"))
             .replace("(64,128", &format!("({in_channels},{out_channels}"));
-        let prediction = Predictor::new(&store, &setting).unwrap().predict(&graph(&structure, in_height, false));
+        let prediction = predictor(&setting).predict(&graph(&structure, in_height, false));
         // The row has no activation: on these settings a fused one is free.
         let found = &prediction.operators[1];
         assert_eq!((found.ms, found.evidence, found.extrapolated), (row.ms, expected, false), "{}", found.key);
@@ -145,8 +85,7 @@ fn rows_are_found_exactly_and_keep_their_evidence() {
 
 #[test]
 fn shapes_outside_the_table_are_flagged() {
-    let store = Store::in_memory().unwrap();
-    let predictor = Predictor::new(&store, &Setting::new("v100", "tensorrt", Precision::Fp16, 1)).unwrap();
+    let predictor = predictor(&Setting::new("v100", "tensorrt", Precision::Fp16, 1));
     let far = predictor.predict(&graph("SuperConvK3BNRELU(3,64,1,1)SuperConvK3BNRELU(64,20000,1,1)", 56, false));
     assert!(far.operators[1].extrapolated && far.extrapolated_share > 0.9, "{far:?}");
     let near = predictor.predict(&graph("SuperConvK3BNRELU(3,64,1,1)SuperConvK3BNRELU(64,100,1,4)", 56, false));
@@ -159,35 +98,24 @@ fn shapes_outside_the_table_are_flagged() {
 #[test]
 fn batches_without_a_table_are_refused() {
     let store = Store::in_memory().unwrap();
-    let error = Predictor::new(&store, &Setting::new("t4", "tensorrt", Precision::Int8, 8)).unwrap_err().to_string();
+    let refused = |setting| store.require_table(setting, &TableChoice::Best).unwrap_err().to_string();
+    let error = refused(&Setting::new("t4", "tensorrt", Precision::Int8, 8));
     assert!(error.contains("t4/tensorrt/int8/b1, t4/tensorrt/int8/b64"), "{error}");
-    let error = Predictor::new(&store, &Setting::new("abacus", "beads", Precision::Fp32, 1)).unwrap_err().to_string();
-    assert!(error.contains("pixel2/published/fp32/b1"), "{error}");
+    let error = refused(&Setting::new("abacus", "beads", Precision::Fp32, 1));
+    assert!(error.contains("zen-profile devices"), "{error}");
 }
 
 /// More work takes longer: twice the channels, a larger kernel, a larger image.
 #[test]
 fn larger_networks_take_longer() {
-    let store = Store::in_memory().unwrap();
-    for setting in store.settings().unwrap() {
-        let predictor = Predictor::new(&store, &setting).unwrap();
+    for setting in built_in_settings().unwrap() {
+        let predictor = predictor(&setting);
         let ms = |structure: &str, resolution| predictor.predict(&graph(structure, resolution, false)).ms;
         let small = ms("SuperConvK3BNRELU(3,32,2,1)SuperResK1K3K1(32,256,2,64,3)SuperConvK1BNRELU(256,512,1,1)", 224);
         let wide = ms("SuperConvK3BNRELU(3,64,2,1)SuperResK1K3K1(64,512,2,256,3)SuperConvK1BNRELU(512,1024,1,1)", 224);
         let kernel = ms("SuperConvK3BNRELU(3,32,2,1)SuperResK1K7K1(32,256,2,64,3)SuperConvK1BNRELU(256,512,1,1)", 224);
         let image = ms("SuperConvK3BNRELU(3,32,2,1)SuperResK1K3K1(32,256,2,64,3)SuperConvK1BNRELU(256,512,1,1)", 320);
         assert!(wide > small && kernel > small && image > small, "{setting}: {small} {wide} {kernel} {image}");
-    }
-}
-
-#[test]
-fn exported_tables_read_back() {
-    let store = Store::in_memory().unwrap();
-    for setting in store.settings().unwrap() {
-        let table = Table::parse("exported", &export_table(&store, &setting).unwrap()).unwrap();
-        assert_eq!(table.rows, store.rows(&setting).unwrap());
-        assert_eq!(table.model, store.model(&setting).unwrap());
-        assert_eq!(table.error, store.table_error(&setting).unwrap());
     }
 }
 
@@ -216,8 +144,7 @@ proptest! {
     fn fast_path_agrees((structure, resolution, squeeze_excite) in structures()) {
         thread_local! {
             static PREDICTORS: Vec<Predictor> = {
-                let store = Store::in_memory().unwrap();
-                store.settings().unwrap().iter().map(|setting| Predictor::new(&store, setting).unwrap()).collect()
+                built_in_settings().unwrap().iter().map(predictor).collect()
             };
             static SCRATCH: std::cell::RefCell<PredictScratch> = std::cell::RefCell::default();
         }

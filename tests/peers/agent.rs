@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use zen_agent::{Limits, RUNTIME_VERSION};
-use zen_nas::latency::{Evidence, OperatorKey, Precision, Predictor, Setting, Store};
+use zen_nas::latency::{Evidence, OperatorKey, Precision, Predictor, Setting, Store, TableChoice};
 use zen_nas::net::{LowerOptions, Network};
 use zen_nas::profile::transport::{OpenOptions, Transport, find};
 use zen_nas::profile::{
@@ -84,7 +84,7 @@ pub fn run(
 
 /// The operators of a table, each of which stands there once.
 pub fn keys(store: &Store, setting: &Setting) -> BTreeSet<OperatorKey> {
-    let rows = store.rows(setting).unwrap();
+    let rows = store.table(setting, &TableChoice::Best).unwrap().unwrap().rows;
     assert!(rows.iter().all(|row| row.evidence == Evidence::Measured && row.ms > 0.0));
     let keys: BTreeSet<OperatorKey> = rows.iter().map(|row| row.key).collect();
     assert_eq!(keys.len(), rows.len(), "an operator stands twice");
@@ -108,7 +108,9 @@ fn a_session_over_ssh_fills_a_table_that_predicts() {
     assert!(store.runs(&outcome.setting).unwrap()[0].error.is_some());
     let network = Network::parse("SuperConvK3BNRELU(3,8,2,1)SuperResK3K3(8,16,2,8,2)").unwrap();
     let graph = network.lower(&LowerOptions::new(32, 10)).unwrap();
-    let predicted = Predictor::new(&store, &outcome.setting).unwrap().predict(&graph);
+    let predicted = Predictor::from_table(&store.require_table(&outcome.setting, &TableChoice::Best).unwrap())
+        .unwrap()
+        .predict(&graph);
     assert!(predicted.ms > 0.0 && predicted.ms.is_finite());
     // A long session holds one model at a time, and nothing is left of it.
     let folders: Vec<_> = std::fs::read_dir(server.path("tmp")).unwrap().collect();
@@ -176,5 +178,5 @@ fn a_session_whose_server_is_killed_is_completed_by_the_next() {
     assert!(all.len() >= 60 && all.is_superset(&kept));
     assert_eq!(all.len(), outcome.stored + outcome.measured);
     assert!(outcome.check.is_some());
-    assert_eq!(store.runs(&setting).unwrap().iter().filter(|run| run.shipped.is_none()).count(), 1);
+    assert_eq!(store.runs(&setting).unwrap().iter().filter(|run| run.imported.is_none()).count(), 1);
 }

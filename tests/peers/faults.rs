@@ -62,7 +62,7 @@ fn complete(store: &mut Store, runner: &mut dyn Runner) {
     assert!(all.len() >= 60 && all.is_superset(&kept), "{} of {}", kept.len(), all.len());
     assert_eq!(all.len(), outcome.stored + outcome.measured);
     assert_eq!(outcome.check.unwrap().networks.len(), 2);
-    assert_eq!(store.runs(&setting).unwrap().iter().filter(|run| run.shipped.is_none()).count(), 1);
+    assert_eq!(store.runs(&setting).unwrap().iter().filter(|run| run.imported.is_none()).count(), 1);
 }
 
 fn lost(result: Result<Outcome, ProfileError>, problem: &str) {

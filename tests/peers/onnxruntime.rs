@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use zen_nas::latency::{Evidence, Setting, Store};
+use zen_nas::latency::{Evidence, Setting, Store, TableChoice};
 
 /// Python of an environment with `requirements.txt` installed.
 const PYTHON: &str = "ZEN_NAS_PEER_PYTHON";
@@ -39,12 +39,14 @@ fn a_session_fills_a_table_of_its_own() {
 
     let store = Store::open(&database).unwrap();
     let runs = store.runs(&setting).unwrap();
-    let run_of_ours = runs.iter().find(|run| run.shipped.is_none()).unwrap();
+    let run_of_ours = runs.iter().find(|run| run.imported.is_none()).unwrap();
     assert!(run_of_ours.about.runtime_version.starts_with("1."), "{}", run_of_ours.about.runtime_version);
     assert!(run_of_ours.about.method.contains("onnxruntime's profiler"), "{}", run_of_ours.about.method);
     let keys = store.measured_keys(run_of_ours.id).unwrap();
     assert_eq!(keys.len(), measured);
-    for row in store.rows(&setting).unwrap().iter().filter(|row| keys.contains(&row.key)) {
+    for row in
+        store.table(&setting, &TableChoice::Best).unwrap().unwrap().rows.iter().filter(|row| keys.contains(&row.key))
+    {
         assert!(row.evidence == Evidence::Measured && row.ms > 0.0, "{row:?}");
     }
 

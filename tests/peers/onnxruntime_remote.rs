@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use zen_agent::{Limits, Scope};
-use zen_nas::latency::{Evidence, Precision, Store};
+use zen_nas::latency::{Evidence, Precision, Store, TableChoice};
 use zen_nas::onnx::activation_chain_model;
 use zen_nas::profile::transport::Transport;
 use zen_nas::profile::{RemoteEntry, RemoteOptions, Runner, RunnerError, Subject};
@@ -43,7 +43,7 @@ fn a_session_fills_a_table_and_checks_it() {
     assert!(outcome.measured >= 20 && outcome.failed.is_empty(), "{outcome:?}");
     let check = outcome.check.unwrap();
     assert!(check.networks.len() == 2 && check.networks.iter().all(|network| network.measured_ms > 0.0));
-    let rows = store.rows(&outcome.setting).unwrap();
+    let rows = store.table(&outcome.setting, &TableChoice::Best).unwrap().unwrap().rows;
     assert!(
         rows.len() == outcome.measured && rows.iter().all(|row| row.evidence == Evidence::Measured && row.ms > 0.0)
     );
@@ -76,7 +76,10 @@ fn a_session_over_ssh_that_is_cut_goes_on_with_the_next() {
     assert!(matches!(&error, ProfileError::Lost(_)), "{error}");
     let outcome = session(&mut store, open().as_mut(), 40, 2, &mut |_| {}).unwrap();
     assert!(outcome.stored == learned && learned > 0 && outcome.measured + outcome.stored >= 40, "{outcome:?}");
-    assert_eq!(store.rows(&outcome.setting).unwrap().len(), outcome.measured + outcome.stored);
+    assert_eq!(
+        store.table(&outcome.setting, &TableChoice::Best).unwrap().unwrap().rows.len(),
+        outcome.measured + outcome.stored
+    );
     assert_eq!((store.runs(&outcome.setting).unwrap().len(), outcome.check.unwrap().networks.len()), (1, 2));
 }
 

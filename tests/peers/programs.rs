@@ -119,10 +119,10 @@ fn a_gpu_server_with_trtexec_on_its_path() {
     // A stand-in says so, and what it measures is never the device's.
     assert_checked(&outcome, "t4-emulated/tensorrt/int8/b1", 4, 2);
     let (table, notes) = user.search("t4-emulated");
-    assert_eq!(table["kind"], "own", "{table}");
+    assert_eq!(table["kind"], "local", "{table}");
     assert!(table["host"].as_str().unwrap().contains("zen-nas stand-in GPU"), "{table}");
     assert!(notes.contains("127.0.0.1"), "{notes}");
-    assert_eq!(user.search("t4").0["kind"], "shipped");
+    assert_eq!(user.search("t4").0["kind"], "built_in");
     assert_eq!(left(&server), 0);
 }
 
@@ -135,7 +135,7 @@ fn a_machine_of_ones_own() {
     let (outcome, _) = user.json("zen-profile", &arguments);
     assert_checked(&outcome, "my-box/tract/fp32/b1/t1", 20, 2);
     let (table, notes) = user.search("my-box");
-    assert_eq!(table["kind"], "own", "{table}");
+    assert_eq!(table["kind"], "local", "{table}");
     let host = format!("127.0.0.1:{}", server.port);
     assert!(table["host"].as_str().unwrap().contains(&host) && notes.contains(&host), "{table} {notes}");
     assert_eq!(left(&server), 0);
@@ -209,13 +209,13 @@ fn a_phone_that_is_emulated() {
     assert!(notes.contains("published regime of pixel2"), "{notes}");
     assert_checked(&outcome, "pixel2-emulated/tract/fp32/b1/t1", 20, 2);
     let (table, notes) = user.search("pixel2-emulated");
-    assert_eq!(table["kind"], "own", "{table}");
+    assert_eq!(table["kind"], "local", "{table}");
     assert!(table["host"].as_str().unwrap().contains(&phone.address()) && notes.contains("phone"), "{table} {notes}");
-    assert_eq!(user.search("pixel2").0["kind"], "shipped");
+    assert_eq!(user.search("pixel2").0["kind"], "built_in");
     // The state of the phone is stored with every reading of the reference.
     let store = user.store();
     let setting: Setting = "pixel2-emulated/tract/fp32/b1/t1".parse().unwrap();
-    let run = store.runs(&setting).unwrap().into_iter().find(|run| run.shipped.is_none()).unwrap();
+    let run = store.runs(&setting).unwrap().into_iter().find(|run| run.imported.is_none()).unwrap();
     let readings = store.drift(run.id).unwrap();
     assert!(readings.iter().all(|reading| reading.conditions.contains("thermal status 0")), "{readings:?}");
     assert_eq!(phone.left(), Vec::<String>::new());

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 use zen_agent::{Limits, Scope};
-use zen_nas::latency::{Precision, Store};
+use zen_nas::latency::{Precision, Store, TableChoice};
 use zen_nas::onnx::activation_chain_model;
 use zen_nas::profile::transport::{self, FileMode, Line, Outcome, Transport, TransportError};
 use zen_nas::profile::{ProfileError, RemoteEntry, RemoteOptions, Runner, RunnerError, Subject};
@@ -112,7 +112,7 @@ fn a_session_fills_a_table_that_is_nobody_elses() {
     let check = outcome.check.unwrap();
     assert_eq!((check.networks.len(), check.calibration_networks), (3, 1));
     assert!(check.error.mape.is_finite() && check.noise.unwrap().mape < 1e-9);
-    assert_eq!(store.rows(&outcome.setting).unwrap().len(), 12);
+    assert_eq!(store.table(&outcome.setting, &TableChoice::Best).unwrap().unwrap().rows.len(), 12);
     let run = &store.runs(&outcome.setting).unwrap()[0];
     assert!(run.about.method.starts_with("operators each as a network of its own"), "{}", run.about.method);
 }

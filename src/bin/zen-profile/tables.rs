@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use zen_nas::cli::{self, DatabaseArgs, Exit, OutputArgs, TableArgs, TableSummary};
 use zen_nas::files;
-use zen_nas::latency::{LatencyError, import_table_file, resolve, table_of, user_directory};
+use zen_nas::latency::{LatencyError, TableChoice, import_table_file, resolve, user_directory};
 use zen_nas::report::{ReportOptions, report as report_of, to_svg};
 
 pub fn devices(database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
-    let devices = cli::all_devices(&cli::open_store(database)?)?;
+    let devices = cli::all_devices(&cli::read_store(database)?)?;
     if output.json {
         cli::print(&serde_json::to_string_pretty(&devices)?);
     } else {
@@ -19,11 +19,11 @@ pub fn devices(database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<E
 }
 
 pub fn list(database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
-    print_tables(&cli::all_tables(&cli::open_store(database)?)?, output, TableSummary::line, "\n")
+    print_tables(&cli::all_tables(&cli::read_store(database)?)?, output, TableSummary::line, "\n")
 }
 
 pub fn show(device: &str, database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
-    print_tables(&cli::tables_of(&cli::open_store(database)?, device)?, output, TableSummary::text, "\n\n")
+    print_tables(&cli::tables_of(&cli::read_store(database)?, device)?, output, TableSummary::text, "\n\n")
 }
 
 pub fn report(
@@ -33,10 +33,10 @@ pub fn report(
     database: &DatabaseArgs,
     output: &OutputArgs,
 ) -> anyhow::Result<Exit> {
-    let mut store = cli::open_store(database)?;
-    let setting = resolve(&store, &table.query()?)?;
-    cli::choose_shipped(&mut store, table.shipped);
-    let report = report_of(&store, &setting, options)?;
+    let store = cli::read_store(database)?;
+    let query = table.query()?;
+    let setting = resolve(&store, &query)?;
+    let report = report_of(&store, &setting, &query.table, options)?;
     match (svg, to_svg(&report)) {
         (Some(path), Some(svg)) => {
             files::write(path, svg.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
@@ -67,14 +67,14 @@ fn print_tables(
 }
 
 pub fn export(what: &str, out: Option<&Path>, max_rows: Option<u32>, database: &DatabaseArgs) -> anyhow::Result<Exit> {
-    let store = cli::open_store(database)?;
+    let store = cli::read_store(database)?;
     let tables = cli::tables_of(&store, what)?;
     let [table] = tables.as_slice() else {
         let known: Vec<_> = tables.iter().map(|table| table.setting.id()).collect();
         let available = format!("it has several tables, name one: {}", known.join(", "));
-        return Err(LatencyError::NoTable { setting: what.to_owned(), available }.into());
+        return Err(LatencyError::NoTable { kind: String::new(), setting: what.to_owned(), available }.into());
     };
-    let mut table = table_of(&store, &table.setting)?;
+    let mut table = store.require_table(&table.setting, &TableChoice::Best)?;
     if let Some(max_rows) = max_rows {
         table = table.thinned(max_rows as usize)?;
     }

@@ -4,12 +4,13 @@ mod args;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use zen_nas::cli::{self, Exit, Progress};
-use zen_nas::latency::{Device, Store, resolve};
+use zen_nas::latency::{Device, Predictor, Store, resolve};
 use zen_nas::report::Quality;
 use zen_nas::search::run::{Step, run, write_onnx, write_results};
 use zen_nas::search::{Evolution, Finalist, Lead, Limits, RUN_FORMAT, RunDirectory, RunSpec, StopReason, Winner};
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
 
 fn search(args: &Args) -> anyhow::Result<Exit> {
     cli::interrupted();
-    let mut store = cli::open_store(&args.database)?;
+    let store = cli::read_store(&args.database)?;
     let (spec, resumed) = match &args.resume {
         Some(path) => {
             let (directory, spec, checkpoint) = RunDirectory::open(path)?;
@@ -43,9 +44,9 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
         None => (spec(args, &store)?, None),
     };
     let threads = cli::threads(args.threads);
-    cli::choose_shipped(&mut store, spec.shipped_table);
-    let predictor = spec.predictor(&store)?;
-    let quality = predictor.as_ref().map(|predictor| Quality::of(&store, predictor.setting())).transpose()?;
+    let table = spec.latency_table(&store)?;
+    let predictor = table.as_ref().map(Predictor::from_table).transpose()?.map(Arc::new);
+    let quality = table.as_ref().map(|table| Quality::of(&store, table)).transpose()?;
     if let (Some(predictor), Some(quality)) = (&predictor, &quality) {
         args.output
             .note(format!("latencies are predicted, ms per call on {}; table error {quality}", predictor.setting()));
@@ -112,7 +113,7 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
     }
     if args.output.json {
         let mut value = serde_json::to_value(&winner)?;
-        value["table"] = serde_json::to_value(quality.as_ref().and_then(|quality| quality.table.as_ref()))?;
+        value["table"] = serde_json::to_value(quality.as_ref().map(|quality| &quality.table))?;
         value["directory"] = directory.path().display().to_string().into();
         cli::print(&serde_json::to_string_pretty(&value)?);
     } else {
@@ -200,7 +201,8 @@ fn spec(args: &Args, store: &Store) -> anyhow::Result<RunSpec> {
             latency_ms: args.latency_ms.or_else(|| args.ms_per_image.and_then(per_call)),
         },
         setting: setting.map(|setting| setting.id()),
-        shipped_table: args.setting.table.shipped,
+        table: args.setting.table.choice.as_ref().map(ToString::to_string),
+        shipped_table: false,
     })
 }
 

@@ -44,7 +44,7 @@ struct FileReach {
 /// Reads a device file.
 pub fn parse(name: &str, text: &str, source: DeviceSource) -> Result<Device, LatencyError> {
     let shown = match &source {
-        DeviceSource::Shipped => format!("{name}.toml"),
+        DeviceSource::BuiltIn => format!("{name}.toml"),
         DeviceSource::User { path, .. } => path.display().to_string(),
     };
     let bad = |span: Option<Range<usize>>, reason: String| {

@@ -1,6 +1,6 @@
 //! Devices: named targets with their default setting and how they are reached.
 //!
-//! Adding a shipped one: write `profilers/devices/x.toml`, list it in [`DEVICES`]. A user's own are
+//! Adding a built-in one: write `profilers/devices/x.toml`. A user's own are
 //! files in the configuration directory (`user`). Not here: reading a file (`file`), connecting to
 //! a device (the profile room), the tables of a device (`store`).
 
@@ -19,15 +19,8 @@ use crate::names::closest;
 pub(crate) use file::is_address;
 pub use user::{CONFIGURATION_VARIABLE, user_directory};
 
-/// Device files by name, embedded.
-pub static DEVICES: &[(&str, &str)] = &[
-    ("cpu", include_str!("../../../profilers/devices/cpu.toml")),
-    ("t4", include_str!("../../../profilers/devices/t4.toml")),
-    ("v100", include_str!("../../../profilers/devices/v100.toml")),
-    ("pixel2", include_str!("../../../profilers/devices/pixel2.toml")),
-    ("android", include_str!("../../../profilers/devices/android.toml")),
-    ("ssh-host", include_str!("../../../profilers/devices/ssh-host.toml")),
-];
+/// Built-in device files by name.
+pub static DEVICES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/device_files.rs"));
 
 /// A named target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,12 +39,12 @@ pub struct Device {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceSource {
     /// In this program.
-    Shipped,
+    BuiltIn,
     /// The user's.
     User {
         path: PathBuf,
-        /// Whether a shipped device of this name steps back.
-        replaces_shipped: bool,
+        /// Whether a built-in device of this name steps back.
+        replaces_built_in: bool,
     },
 }
 
@@ -107,7 +100,7 @@ pub struct Tools {
 }
 
 impl Device {
-    /// Finds a device by its exact name: the user's own file, else the shipped one.
+    /// Finds a device by its exact name: the user's own file, else the built-in one.
     ///
     /// # Errors
     /// For an unknown name, with the known names and the closest of them; for the user's file of
@@ -145,7 +138,7 @@ impl Device {
         }
     }
 
-    /// Every device: shipped ones in the order of [`DEVICES`], each replaced by the user's file of
+    /// Every device: built-in ones in the order of [`DEVICES`], each replaced by the user's file of
     /// that name, then the user's others by name.
     ///
     /// # Errors
@@ -159,18 +152,18 @@ impl Device {
     /// # Errors
     /// As [`Device::all`].
     pub fn all_in(directory: Option<&Path>) -> Result<Vec<Self>, LatencyError> {
-        let shipped = |name: &String| DEVICES.iter().any(|(known, _)| known == name);
-        let own = user::names(directory)?.into_iter().filter(|name| !shipped(name));
+        let built_in = |name: &String| DEVICES.iter().any(|(known, _)| known == name);
+        let own = user::names(directory)?.into_iter().filter(|name| !built_in(name));
         let names = DEVICES.iter().map(|(name, _)| (*name).to_owned()).chain(own);
         names.map(|name| Self::find_in(directory, &name)).collect()
     }
 
-    /// Reads the text of a shipped device file.
+    /// Reads the text of a built-in device file.
     ///
     /// # Errors
     /// Names the file, the line where there is one, and what is wrong with it.
     pub fn parse(name: &str, text: &str) -> Result<Self, LatencyError> {
-        file::parse(name, text, DeviceSource::Shipped)
+        file::parse(name, text, DeviceSource::BuiltIn)
     }
 
     /// Addresses that the file names, for the transport of its kind.
@@ -185,8 +178,8 @@ impl Device {
     /// A sentence for the user where the file is not the one they may expect.
     pub fn note(&self) -> Option<String> {
         match &self.source {
-            DeviceSource::User { path, replaces_shipped: true } => Some(format!(
-                "note: {} is described by your own {}, not by the shipped device of that name",
+            DeviceSource::User { path, replaces_built_in: true } => Some(format!(
+                "note: {} is described by your own {}, not by the built-in device of that name",
                 self.name,
                 path.display()
             )),

@@ -38,8 +38,8 @@ pub fn find(directory: Option<&Path>, name: &str) -> Result<Option<Device>, Late
         let reason = format!("is longer than {MAX_BYTES} bytes");
         return Err(LatencyError::DeviceFile { file: path.display().to_string(), reason });
     }
-    let replaces_shipped = DEVICES.iter().any(|(known, _)| *known == name);
-    file::parse(name, &text, DeviceSource::User { path, replaces_shipped }).map(Some)
+    let replaces_built_in = DEVICES.iter().any(|(known, _)| *known == name);
+    file::parse(name, &text, DeviceSource::User { path, replaces_built_in }).map(Some)
 }
 
 /// Names of the user's device files, sorted; files of other names are passed over.

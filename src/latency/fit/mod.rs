@@ -28,8 +28,8 @@ use super::{LatencyError, Prior, Setting};
 /// When there is no convolution among the rows.
 pub fn fit_prior(rows: &[Row], setting: &Setting) -> Result<Prior, LatencyError> {
     let kept: Vec<Row>;
-    let rows = if rows.iter().any(Row::is_merged) {
-        kept = rows.iter().filter(|row| !row.is_merged()).cloned().collect();
+    let rows = if rows.iter().any(|row| row.merged) {
+        kept = rows.iter().filter(|row| !row.merged).cloned().collect();
         &kept
     } else {
         rows

@@ -107,7 +107,7 @@ mod tests {
                         _ => OperatorKey::conv(kernel, stride, channels, channels, side),
                     };
                     let ms = prior.ms(&key, Precision::Fp32, 1);
-                    rows.push(Row { key, ms, stderr_ms: 0.0, evidence: Evidence::Measured });
+                    rows.push(Row::new(key, ms, Evidence::Measured));
                 }
             }
         }

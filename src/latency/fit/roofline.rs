@@ -112,7 +112,7 @@ mod tests {
                         _ => OperatorKey::conv(kernel, 1, channels, channels, side),
                     };
                     let ms = Prior::Roofline(truth.clone()).ms(&key, Precision::Fp32, 1);
-                    rows.push(Row { key, ms, stderr_ms: 0.0, evidence: Evidence::Measured });
+                    rows.push(Row::new(key, ms, Evidence::Measured));
                 }
             }
         }

@@ -8,7 +8,13 @@ use crate::net::LowerOptions;
 
 impl NetworkCheck {
     /// A network that was lowered with `lower`, predicted and measured once, held out.
-    pub fn new(structure: String, lower: &LowerOptions, predicted_ms: f64, measured_ms: f64, stderr_ms: f64) -> Self {
+    pub fn new(
+        structure: String,
+        lower: &LowerOptions,
+        predicted_ms: f64,
+        measured_ms: f64,
+        stderr_ms: Option<f64>,
+    ) -> Self {
         Self {
             structure,
             resolution: lower.resolution,

@@ -1,15 +1,36 @@
 //! The schema, as the steps that lead to it.
 //!
 //! `user_version` counts the steps a database has seen. A step is never edited after a release:
-//! add another. Each runs in one transaction with its number.
+//! add another. All that a database lacks run in one transaction. Not here: what old sentences meant (`legacy`).
+
+use rusqlite::Transaction;
+
+use super::legacy;
 
 /// Marks a SQLite file as ours (`PRAGMA application_id`): "zen1".
 pub const APPLICATION_ID: i64 = 0x7a65_6e31;
 
+/// One step of the schema.
+pub enum Step {
+    Sql(&'static str),
+    /// Also needs what SQL cannot say.
+    Code(fn(&Transaction<'_>) -> rusqlite::Result<()>),
+}
+
+impl Step {
+    pub fn run(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        match self {
+            Step::Sql(sql) => transaction.execute_batch(sql),
+            Step::Code(code) => code(transaction),
+        }
+    }
+}
+
 /// The steps, oldest first.
-pub const MIGRATIONS: &[&str] = &[
+pub const MIGRATIONS: &[Step] = &[
     // 1: settings, operator keys, runs, measurements with samples, whole-network checks.
-    "
+    Step::Sql(
+        "
     CREATE TABLE setting (
         id INTEGER PRIMARY KEY,
         text TEXT NOT NULL UNIQUE           -- device/runtime/precision/bBATCH[/tTHREADS]
@@ -86,16 +107,20 @@ pub const MIGRATIONS: &[&str] = &[
         hash TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
     ",
+    ),
     // 2: what a report needs to predict a checked network again and to tell noise from error.
-    "
+    Step::Sql(
+        "
     ALTER TABLE network_check ADD COLUMN classes INTEGER NOT NULL DEFAULT 1000;
     ALTER TABLE network_check ADD COLUMN squeeze_excite INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE network_check ADD COLUMN calibration INTEGER NOT NULL DEFAULT 0;    -- 1: the composition was fitted on it
     ALTER TABLE network_check ADD COLUMN stderr_ms REAL NOT NULL DEFAULT 0;         -- of measured_ms, 0 where not known
     ALTER TABLE network_check ADD COLUMN repeat_ms REAL;                            -- measured once more, later
     ",
+    ),
     // 3: how steady the machine was, by one small network that is measured again and again.
-    "
+    Step::Sql(
+        "
     CREATE TABLE drift (
         id INTEGER PRIMARY KEY,
         run_id INTEGER NOT NULL REFERENCES run (id) ON DELETE CASCADE,
@@ -106,4 +131,8 @@ pub const MIGRATIONS: &[&str] = &[
     ) STRICT;
     CREATE INDEX drift_run ON drift (run_id);
     ",
+    ),
+    // 4: purpose and identity of runs as columns instead of sentences, what is unknown as NULL instead of a number;
+    // built-in tables leave: they are read from the program.
+    Step::Code(legacy::purposes_and_unknowns),
 ];

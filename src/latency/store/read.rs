@@ -1,55 +1,32 @@
-//! Reading from the store: settings, rows by strength of evidence, models, errors, checks.
+//! Reading what is stored: settings, runs, measurements, models, samples. Not here: tables (`tables`).
 
 use std::collections::BTreeMap;
 
-use rusqlite::OptionalExtension;
-
 use super::super::{Evidence, LatencyError, LatencyModel, OperatorKey, Setting};
 use super::write::{activation_from_name, evidence_rank};
-use super::{NewRun, Row, Run, RunId, SettingSummary, Store, TableError};
-use crate::stats::median_and_stderr;
+use super::{Fingerprint, ImportedFrom, NewRun, PublishedNetwork, Row, Run, RunId, Store, TableError};
 
-/// Key, median and standard error in milliseconds, number of the evidence, run, as they are stored.
-type Stored = (Result<OperatorKey, String>, f64, f64, i64, i64);
+/// A row as it is stored, with the number of its evidence and its run.
+type Stored = (Result<OperatorKey, String>, f64, Option<f64>, bool, i64, i64);
 
 impl Store {
-    /// One row per operator that has a time on a setting, sorted by key: the strongest evidence,
-    /// the newest run, in which several measurements count by their median; all from the table that
-    /// counts, see [`TableChoice`](super::TableChoice).
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn rows(&self, setting: &Setting) -> Result<Vec<Row>, LatencyError> {
-        // Weakest first, so that later ones replace earlier ones.
-        let mut rows: BTreeMap<OperatorKey, (i64, Vec<Row>)> = BTreeMap::new();
-        let condition = format!("median_ms IS NOT NULL AND m.run_id IN {}", self.counting_list(setting)?);
-        for (row, run) in self.measurements(setting, &condition)? {
-            let (newest, same) = rows.entry(row.key).or_default();
-            if *newest != run || same.last().is_some_and(|last| last.evidence != row.evidence) {
-                *newest = run;
-                same.clear();
-            }
-            same.push(row);
-        }
-        Ok(rows.into_values().filter_map(|(_, same)| combined(same)).collect())
-    }
-
     /// Every time an operator ever had on a setting, weakest and oldest first.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn history(&self, setting: &Setting, key: &OperatorKey) -> Result<Vec<Row>, LatencyError> {
-        let rows = self.measurements(setting, "median_ms IS NOT NULL")?;
+        let rows = self.measurements_of(&self.runs(setting)?)?;
         Ok(rows.into_iter().map(|(row, _)| row).filter(|row| row.key == *key).collect())
     }
 
-    /// Operators whose every attempt failed, with the newest reason.
+    /// Operators of a setting that have no time in any of its runs, each with the newest reason.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn failures(&self, setting: &Setting) -> Result<Vec<(OperatorKey, String)>, LatencyError> {
         const DOING: &str = "reading failed measurements";
-        let timed: std::collections::BTreeSet<_> = self.rows(setting)?.into_iter().map(|row| row.key).collect();
+        let measurements = self.measurements_of(&self.runs(setting)?)?;
+        let timed: std::collections::BTreeSet<_> = measurements.into_iter().map(|(row, _)| row.key).collect();
         let mut failures = BTreeMap::new();
         let read = || -> rusqlite::Result<Vec<(Result<OperatorKey, String>, String)>> {
             let mut statement = self.connection.prepare(&select("k.*, m.failure", "failure IS NOT NULL"))?;
@@ -81,22 +58,26 @@ impl Store {
         keys.into_iter().map(|key| key.map_err(|reason| self.bad_content(DOING, reason))).collect()
     }
 
-    fn measurements(&self, setting: &Setting, condition: &str) -> Result<Vec<(Row, i64)>, LatencyError> {
+    /// Times of some runs of one setting with their runs, weakest evidence first, imported before local, then in
+    /// order of time.
+    pub(super) fn measurements_of(&self, runs: &[Run]) -> Result<Vec<(Row, i64)>, LatencyError> {
         const DOING: &str = "reading measurements";
+        let Some(Run { setting, .. }) = runs.first() else { return Ok(Vec::new()) };
+        let ids: Vec<String> = runs.iter().map(|run| run.id.0.to_string()).collect();
+        let condition = format!("median_ms IS NOT NULL AND m.run_id IN ({})", ids.join(", "));
         let read = || -> rusqlite::Result<Vec<Stored>> {
-            let columns = "k.*, m.median_ms, m.stderr_ms, m.evidence, m.run_id";
-            let mut statement = self.connection.prepare(&select(columns, condition))?;
+            let columns = "k.*, m.median_ms, m.stderr_ms, m.merged, m.evidence, m.run_id";
+            let mut statement = self.connection.prepare(&select(columns, &condition))?;
             statement
                 .query_map([setting.id()], |row| {
-                    let stderr_ms: Option<f64> = row.get("stderr_ms")?;
-                    let ms = row.get("median_ms")?;
-                    Ok((read_key(row)?, ms, stderr_ms.unwrap_or(0.0), row.get("evidence")?, row.get("run_id")?))
+                    let (ms, stderr_ms, merged) = (row.get("median_ms")?, row.get("stderr_ms")?, row.get("merged")?);
+                    Ok((read_key(row)?, ms, stderr_ms, merged, row.get("evidence")?, row.get("run_id")?))
                 })?
                 .collect()
         };
         let rows = read().map_err(|source| self.failed(DOING, source))?;
         rows.into_iter()
-            .map(|(key, ms, stderr_ms, evidence, run)| {
+            .map(|(key, ms, stderr_ms, merged, evidence, run)| {
                 let key = key.map_err(|reason| self.bad_content(DOING, reason))?;
                 let evidence = match evidence {
                     0 => Evidence::Interpolated,
@@ -104,26 +85,26 @@ impl Store {
                     2 => Evidence::Measured,
                     _ => return Err(self.bad_content(DOING, format!("evidence {evidence}"))),
                 };
-                Ok((Row { key, ms, stderr_ms, evidence }, run))
+                Ok((Row { key, ms, stderr_ms, evidence, merged }, run))
             })
             .collect()
     }
 
-    /// The model to predict a setting with: of the newest run that counts and has one.
-    ///
-    /// # Errors
-    /// When the database cannot be read or the model in it is not complete.
-    pub fn model(&self, setting: &Setting) -> Result<Option<LatencyModel>, LatencyError> {
+    /// Whether a run has operators with a time, and whether it has a model.
+    pub(super) fn content_of(&self, run: RunId) -> Result<(bool, bool), LatencyError> {
+        let sql =
+            "SELECT EXISTS (SELECT 1 FROM measurement WHERE run_id = ?1 AND evidence >= 1 AND median_ms IS NOT NULL),
+                          EXISTS (SELECT 1 FROM coefficient WHERE run_id = ?1)";
+        let read = self.connection.query_row(sql, [run.0], |row| Ok((row.get(0)?, row.get(1)?)));
+        read.map_err(|source| self.failed("reading what a run holds", source))
+    }
+
+    /// The latency model that was fitted on a run.
+    pub(super) fn model_of(&self, run: RunId) -> Result<Option<LatencyModel>, LatencyError> {
         const DOING: &str = "reading the latency model";
-        let counting = self.counting_list(setting)?;
         let read = || -> rusqlite::Result<BTreeMap<String, f64>> {
-            let mut statement = self.connection.prepare(&format!(
-                "SELECT name, value FROM coefficient WHERE run_id = (
-                     SELECT r.id FROM run r JOIN setting s ON s.id = r.setting_id
-                     WHERE s.text = ?1 AND EXISTS (SELECT 1 FROM coefficient c WHERE c.run_id = r.id) AND r.id IN {counting}
-                     ORDER BY r.id DESC LIMIT 1)"
-            ))?;
-            statement.query_map([setting.id()], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+            let mut statement = self.connection.prepare("SELECT name, value FROM coefficient WHERE run_id = ?1")?;
+            statement.query_map([run.0], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
         };
         let coefficients = read().map_err(|source| self.failed(DOING, source))?;
         if coefficients.is_empty() {
@@ -132,14 +113,19 @@ impl Store {
         LatencyModel::from_coefficients(&coefficients).map(Some).map_err(|reason| self.bad_content(DOING, reason))
     }
 
-    /// How good the setting's table is: of the newest run that counts and was checked.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn table_error(&self, setting: &Setting) -> Result<Option<TableError>, LatencyError> {
-        let counting = self.counting_runs(setting)?;
-        let runs = self.runs(setting)?;
-        Ok(runs.into_iter().filter(|run| counting.contains(&run.id)).find_map(|run| run.error))
+    /// Whole networks that others timed, of an imported table.
+    pub(super) fn published_networks(&self, run: RunId) -> Result<Vec<PublishedNetwork>, LatencyError> {
+        let read = || -> rusqlite::Result<Vec<PublishedNetwork>> {
+            let sql = "SELECT network, input, source, predicted_ms, published_ms FROM published_network
+                       WHERE run_id = ?1 ORDER BY id";
+            let mut statement = self.connection.prepare(sql)?;
+            let network = |row: &rusqlite::Row<'_>| {
+                let (network, input, source) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok(PublishedNetwork { network, input, source, predicted_ms: row.get(3)?, published_ms: row.get(4)? })
+            };
+            statement.query_map([run.0], network)?.collect()
+        };
+        read().map_err(|source| self.failed("reading published networks", source))
     }
 
     /// Runs on a setting, newest first.
@@ -147,51 +133,19 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub fn runs(&self, setting: &Setting) -> Result<Vec<Run>, LatencyError> {
-        let read = || -> rusqlite::Result<Vec<Run>> {
+        const DOING: &str = "reading runs";
+        let read = || -> rusqlite::Result<Vec<Result<Run, String>>> {
             let mut statement = self.connection.prepare(
                 "SELECT r.* FROM run r JOIN setting s ON s.id = r.setting_id WHERE s.text = ?1 ORDER BY r.id DESC",
             )?;
-            statement
-                .query_map([setting.id()], |row| {
-                    let mape: Option<f64> = row.get("error_mape")?;
-                    let error = match mape {
-                        None => None,
-                        Some(mape) => Some(TableError {
-                            mape,
-                            within5: row.get("error_within5")?,
-                            within10: row.get("error_within10")?,
-                            kendall_tau: row.get("error_kendall_tau")?,
-                            networks: row.get("error_networks")?,
-                            method: row.get::<_, Option<String>>("error_method")?.unwrap_or_default(),
-                        }),
-                    };
-                    Ok(Run {
-                        id: RunId(row.get("id")?),
-                        setting: setting.clone(),
-                        started_at: row.get("started_at")?,
-                        finished_at: row.get("finished_at")?,
-                        shipped: row.get("shipped")?,
-                        about: NewRun {
-                            origin: row.get("origin")?,
-                            licence: row.get("licence")?,
-                            runtime_version: row.get("runtime_version")?,
-                            host: row.get("host")?,
-                            method: row.get("method")?,
-                            notes: row.get("notes")?,
-                        },
-                        error,
-                    })
-                })?
-                .collect()
+            statement.query_map([setting.id()], |row| read_run(row, setting))?.collect()
         };
-        read().map_err(|source| self.failed("reading runs", source))
+        let runs = read().map_err(|source| self.failed(DOING, source))?;
+        runs.into_iter().map(|run| run.map_err(|reason| self.bad_content(DOING, reason))).collect()
     }
 
-    /// Every setting that has a run, sorted.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn settings(&self) -> Result<Vec<Setting>, LatencyError> {
+    /// Every setting that has a run.
+    pub(super) fn stored_settings(&self) -> Result<Vec<Setting>, LatencyError> {
         let read = || -> rusqlite::Result<Vec<String>> {
             let mut statement = self
                 .connection
@@ -199,20 +153,7 @@ impl Store {
             statement.query_map([], |row| row.get(0))?.collect()
         };
         let ids = read().map_err(|source| self.failed("reading settings", source))?;
-        let mut settings = ids.iter().map(|id| id.parse()).collect::<Result<Vec<Setting>, _>>()?;
-        settings.sort();
-        Ok(settings)
-    }
-
-    /// What there is for a setting.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn summary(&self, setting: &Setting) -> Result<SettingSummary, LatencyError> {
-        let rows = self.rows(setting)?;
-        let operators = Evidence::ALL.map(|evidence| rows.iter().filter(|row| row.evidence == evidence).count());
-        let failed = self.failures(setting)?.len();
-        Ok(SettingSummary { setting: setting.clone(), runs: self.runs(setting)?, operators, failed })
+        ids.iter().map(|id| id.parse()).collect()
     }
 
     /// Raw samples of an operator's newest measurement on a setting, in milliseconds.
@@ -241,25 +182,50 @@ impl Store {
         };
         read().map_err(|source| self.failed(DOING, source))
     }
-
-    /// Content hash under which a shipped table is loaded.
-    pub(super) fn shipped_hash(&self, name: &str) -> Result<Option<String>, LatencyError> {
-        self.connection
-            .query_row("SELECT hash FROM shipped WHERE name = ?1", [name], |row| row.get(0))
-            .optional()
-            .map_err(|source| self.failed("reading which shipped tables are loaded", source))
-    }
 }
 
-/// Several measurements of one operator as one row.
-fn combined(rows: Vec<Row>) -> Option<Row> {
-    let times: Vec<f64> = rows.iter().map(|row| row.ms).collect();
-    let (ms, stderr_ms) = median_and_stderr(&times)?;
-    let last = rows.last()?;
-    Some(Row { ms, stderr_ms: if rows.len() == 1 { last.stderr_ms } else { stderr_ms }, ..last.clone() })
+fn read_run(row: &rusqlite::Row<'_>, setting: &Setting) -> rusqlite::Result<Result<Run, String>> {
+    let mape: Option<f64> = row.get("error_mape")?;
+    let error = match mape {
+        None => None,
+        Some(mape) => Some(TableError {
+            mape,
+            median: row.get("error_median")?,
+            bias: row.get("error_bias")?,
+            within5: row.get("error_within5")?,
+            within10: row.get("error_within10")?,
+            within20: row.get("error_within20")?,
+            kendall_tau: row.get("error_kendall_tau")?,
+            networks: row.get("error_networks")?,
+            method: row.get::<_, Option<String>>("error_method")?.unwrap_or_default(),
+        }),
+    };
+    let (file, content): (Option<String>, Option<String>) = (row.get("imported_file")?, row.get("imported_content")?);
+    let purpose = match row.get::<_, String>("purpose")?.parse() {
+        Ok(purpose) => purpose,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    Ok(Ok(Run {
+        id: RunId(row.get("id")?),
+        setting: setting.clone(),
+        started_at: row.get("started_at")?,
+        finished_at: row.get("finished_at")?,
+        imported: file.map(|file| ImportedFrom { file, content: content.unwrap_or_default() }),
+        about: NewRun {
+            purpose,
+            fingerprint: Fingerprint::stored(row.get("fingerprint")?),
+            origin: row.get("origin")?,
+            licence: row.get("licence")?,
+            runtime_version: row.get("runtime_version")?,
+            host: row.get("host")?,
+            method: row.get("method")?,
+            notes: row.get("notes")?,
+        },
+        error,
+    }))
 }
 
-/// Measurements of one setting (parameter 1), weakest evidence first, shipped before own, then in
+/// Measurements of one setting (parameter 1), weakest evidence first, imported before local, then in
 /// order of time.
 fn select(columns: &str, condition: &str) -> String {
     format!(
@@ -268,7 +234,7 @@ fn select(columns: &str, condition: &str) -> String {
          JOIN setting s ON s.id = r.setting_id
          JOIN operator_key k ON k.id = m.key_id
          WHERE s.text = ?1 AND {condition}
-         ORDER BY m.evidence, r.shipped IS NULL, m.id"
+         ORDER BY m.evidence, r.imported_file IS NULL, m.id"
     )
 }
 

@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use super::migrations::{APPLICATION_ID, MIGRATIONS};
 use super::*;
-use crate::latency::{KeyKind, LatencyModel, Precision, Prior, Roofline, export_table};
+use crate::latency::{Evidence, KeyKind, LatencyModel, OperatorKey, Precision, Prior, Roofline, Setting, Table};
+use rusqlite::OptionalExtension;
 
 fn setting() -> Setting {
     Setting::new("cpu", "tract", Precision::Fp32, 1).with_threads(1)
@@ -24,6 +26,16 @@ fn key(channels: u32) -> OperatorKey {
     }
 }
 
+fn table_of(store: &Store, choice: TableChoice) -> Table {
+    store.require_table(&setting(), &choice).unwrap()
+}
+
+/// The times that predictions are made from.
+fn best_ms(store: &Store) -> Vec<f64> {
+    let table = store.table(&setting(), &TableChoice::Best).unwrap();
+    table.map(|table| table.rows.iter().map(|row| row.ms).collect()).unwrap_or_default()
+}
+
 fn about() -> NewRun {
     NewRun { origin: "a test".into(), host: "a processor".into(), ..NewRun::default() }
 }
@@ -32,7 +44,7 @@ fn about() -> NewRun {
 fn measurements_come_back() {
     let mut store = Store::in_memory_empty().unwrap();
     let run = store.begin_run(&setting(), &about()).unwrap();
-    store.insert_measurement(run, &key(8), 0.5, 0.01, Evidence::Measured, &[0.4, 0.5, 0.6]).unwrap();
+    store.insert_measurement(run, &key(8), 0.5, Some(0.01), Evidence::Measured, &[0.4, 0.5, 0.6]).unwrap();
     store.insert_failure(run, &key(16), "out of memory").unwrap();
     store.insert_failure(run, &key(8), "an earlier attempt").unwrap();
     let check = NetworkCheck {
@@ -43,7 +55,7 @@ fn measurements_come_back() {
         calibration: false,
         predicted_ms: 1.1,
         measured_ms: 1.0,
-        stderr_ms: 0.01,
+        stderr_ms: Some(0.01),
         repeat_ms: Some(1.02),
     };
     store.insert_check(run, &check).unwrap();
@@ -53,17 +65,15 @@ fn measurements_come_back() {
     let error = crate::latency::error_of(std::slice::from_ref(&check), "by hand").unwrap();
     store.finish_run(run, Some(&error)).unwrap();
 
-    let row = Row { key: key(8), ms: 0.5, stderr_ms: 0.01, evidence: Evidence::Measured };
-    assert_eq!(store.rows(&setting()).unwrap(), [row]);
+    let table = table_of(&store, TableChoice::Best);
+    assert_eq!(table.rows, [Row { stderr_ms: Some(0.01), ..Row::new(key(8), 0.5, Evidence::Measured) }]);
     assert_eq!(store.samples(&setting(), &key(8)).unwrap(), [0.4, 0.5, 0.6]);
     assert_eq!(store.failures(&setting()).unwrap(), [(key(16), "out of memory".to_owned())]);
     assert_eq!(store.checks(run).unwrap(), [check]);
-    assert_eq!(store.model(&setting()).unwrap(), Some(model));
-    assert_eq!(store.table_error(&setting()).unwrap(), Some(error));
-    let summary = store.summary(&setting()).unwrap();
-    assert_eq!((summary.operators, summary.failed), ([1, 0, 0], 1));
-    assert_eq!(summary.runs[0].about, about());
-    assert!(summary.runs[0].finished_at.is_some() && summary.runs[0].started_at.ends_with('Z'));
+    assert_eq!((table.model, table.error, table.about), (Some(model), Some(error), about()));
+    assert_eq!((table.networks.len(), table.evidence), (1, Evidence::Measured));
+    let runs = store.runs(&setting()).unwrap();
+    assert!(runs[0].finished_at.is_some() && runs[0].started_at.ends_with('Z'));
     assert_eq!(store.settings().unwrap(), [setting()]);
 }
 
@@ -72,67 +82,80 @@ fn weaker_evidence_never_replaces_stronger() {
     let mut store = Store::in_memory_empty().unwrap();
     let run = store.begin_run(&setting(), &about()).unwrap();
     for (ms, evidence) in [(1.0, Evidence::Measured), (2.0, Evidence::Fitted), (3.0, Evidence::Interpolated)] {
-        store.insert_measurement(run, &key(8), ms, 0.0, evidence, &[]).unwrap();
+        store.insert_measurement(run, &key(8), ms, None, evidence, &[]).unwrap();
     }
-    assert_eq!(store.rows(&setting()).unwrap()[0].ms, 1.0);
+    assert_eq!(best_ms(&store)[0], 1.0);
     let again = store.begin_run(&setting(), &about()).unwrap();
-    store.insert_measurement(again, &key(8), 4.0, 0.0, Evidence::Measured, &[]).unwrap();
-    assert_eq!(store.rows(&setting()).unwrap()[0].ms, 4.0);
+    store.insert_measurement(again, &key(8), 4.0, None, Evidence::Measured, &[]).unwrap();
+    assert_eq!(best_ms(&store)[0], 4.0);
     let history: Vec<f64> = store.history(&setting(), &key(8)).unwrap().iter().map(|row| row.ms).collect();
     assert_eq!(history, [3.0, 2.0, 1.0, 4.0]);
 }
 
-#[test]
-fn own_rows_come_before_shipped_and_survive_a_newer_shipped_table() {
-    let mut store = Store::in_memory_empty().unwrap();
-    let run = store.begin_run(&setting(), &about()).unwrap();
-    store.insert_measurement(run, &key(8), 1.0, 0.0, Evidence::Measured, &[]).unwrap();
-    let text = export_table(&store, &setting()).unwrap();
-    let (old, new) = (text.replace(",1,0,measured", ",7,0,measured"), text.replace(",1,0,measured", ",9,0,measured"));
-    assert_ne!(old, new);
-    assert!(store.import_table("shipped", &old).unwrap());
-    assert!(!store.import_table("shipped", &old).unwrap());
-    assert_eq!(store.rows(&setting()).unwrap()[0].ms, 7.0, "the own run is not finished");
-    store.finish_run(run, None).unwrap();
-    assert_eq!(store.rows(&setting()).unwrap()[0].ms, 1.0);
-    assert!(store.import_table("shipped", &new).unwrap());
-    let history: Vec<f64> = store.history(&setting(), &key(8)).unwrap().iter().map(|row| row.ms).collect();
-    assert_eq!(history, [9.0, 1.0]);
+/// A table file with these operators of 5 ms.
+fn file(channels: &[u32]) -> String {
+    let mut other = Store::in_memory_empty().unwrap();
+    let run = other.begin_run(&setting(), &about()).unwrap();
+    for channels in channels {
+        other.insert_measurement(run, &key(*channels), 5.0, None, Evidence::Measured, &[]).unwrap();
+    }
+    let error = TableError { mape: 0.1, networks: Some(4), method: "by hand".to_owned(), ..TableError::default() };
+    other.finish_run(run, Some(&error)).unwrap();
+    table_of(&other, TableChoice::Best).to_text()
 }
 
 #[test]
-fn a_shipped_table_steps_back_as_a_whole_once_the_setting_is_measured() {
-    let mut other = Store::in_memory_empty().unwrap();
-    let run = other.begin_run(&setting(), &about()).unwrap();
-    for channels in [8, 16] {
-        other.insert_measurement(run, &key(channels), 5.0, 0.0, Evidence::Measured, &[]).unwrap();
-    }
-    let error = TableError {
-        mape: 0.1,
-        within5: None,
-        within10: None,
-        kendall_tau: None,
-        networks: Some(4),
-        method: "by hand".to_owned(),
-    };
-    other.finish_run(run, Some(&error)).unwrap();
-    let text = export_table(&other, &setting()).unwrap();
-
+fn an_imported_table_steps_back_as_a_whole_once_the_setting_is_measured() {
     let mut store = Store::in_memory_empty().unwrap();
-    store.import_table("shipped", &text).unwrap();
-    assert_eq!(store.rows(&setting()).unwrap().len(), 2);
-    assert_eq!(store.table_error(&setting()).unwrap().map(|error| error.mape), Some(0.1));
+    assert!(store.import_table("mine.csv", &file(&[8, 16])).unwrap());
+    assert_eq!(best_ms(&store), [5.0, 5.0]);
+    assert_eq!(table_of(&store, TableChoice::Best).error.map(|error| error.mape), Some(0.1));
     let run = store.begin_run(&setting(), &about()).unwrap();
-    assert_eq!(store.rows(&setting()).unwrap().len(), 2, "a run that measured nothing changes nothing");
-    store.insert_measurement(run, &key(8), 1.0, 0.0, Evidence::Measured, &[]).unwrap();
-    assert_eq!(store.rows(&setting()).unwrap()[0].ms, 5.0, "an interrupted run leaves the shipped table in place");
-    store.choose_tables(TableChoice::Own { host: about().host });
-    assert_eq!(store.rows(&setting()).unwrap()[0].ms, 1.0);
-    store.choose_tables(TableChoice::Best);
+    store.insert_measurement(run, &key(8), 1.0, None, Evidence::Measured, &[]).unwrap();
+    assert_eq!(best_ms(&store), [5.0, 5.0], "an interrupted run leaves the imported table in place");
+    let local = table_of(&store, TableChoice::Host(about().host));
+    assert_eq!((local.rows[0].ms, local.source), (1.0, TableSource::Local { host: about().host }));
     store.finish_run(run, None).unwrap();
-    let rows: Vec<_> = store.rows(&setting()).unwrap().iter().map(|row| (row.key, row.ms)).collect();
-    assert_eq!(rows, [(key(8), 1.0)]);
-    assert!(store.table_error(&setting()).unwrap().is_none(), "the shipped error says nothing about own rows");
+    assert_eq!(best_ms(&store), [1.0]);
+    assert!(table_of(&store, TableChoice::Best).error.is_none(), "the imported error says nothing about local rows");
+    assert_eq!(table_of(&store, TableChoice::Imported).rows.len(), 2);
+}
+
+#[test]
+fn imported_tables_are_told_apart_by_setting_and_content_and_removed_one_by_one() {
+    let mut store = Store::in_memory_empty().unwrap();
+    let (first, second) = (file(&[8]), file(&[16]));
+    let other = file(&[24]).replace("cpu/tract", "other/tract");
+    for text in [&first, &second, &other] {
+        assert!(store.import_table("table.csv", text).unwrap());
+        assert!(!store.import_table("again.csv", text).unwrap(), "the same content is there already");
+    }
+    assert_eq!(store.settings().unwrap().len(), 2, "a file of one name deletes nothing of another setting");
+    let keys = |store: &Store| table_of(store, TableChoice::Imported).rows[0].key;
+    assert_eq!(keys(&store), key(16), "the newest counts");
+    let run = store.runs(&setting()).unwrap().remove(0);
+    store.remove_imported(&setting(), &run.imported.unwrap()).unwrap();
+    assert_eq!(keys(&store), key(8));
+}
+
+#[test]
+fn a_run_continues_one_of_the_same_purpose_machine_runtime_and_request_whatever_its_sentences() {
+    let run = NewRun { fingerprint: Fingerprint::new("inside", "networks:idw@224x224 seed:0"), ..about() };
+    assert!(run.continues(&NewRun {
+        method: "told otherwise".into(),
+        notes: "and so are these".into(),
+        ..run.clone()
+    }));
+    for other in [
+        NewRun { purpose: Purpose::OneModel, ..run.clone() },
+        NewRun { host: "another".into(), ..run.clone() },
+        NewRun { runtime_version: "another".into(), ..run.clone() },
+        NewRun { fingerprint: Fingerprint::new("inside", "networks:idw@224x224 seed:1"), ..run.clone() },
+    ] {
+        assert!(!run.continues(&other), "{other:?}");
+    }
+    assert!(run.same_protocol(&NewRun { fingerprint: Fingerprint::new("inside", "seed:1"), ..run.clone() }));
+    assert!(!run.same_protocol(&NewRun { fingerprint: Fingerprint::new("nodes", "seed:1"), ..run.clone() }));
 }
 
 #[test]
@@ -140,23 +163,45 @@ fn times_must_be_positive_numbers() {
     let mut store = Store::in_memory_empty().unwrap();
     let run = store.begin_run(&setting(), &about()).unwrap();
     for ms in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-        assert!(store.insert_measurement(run, &key(8), ms, 0.0, Evidence::Measured, &[]).is_err());
+        assert!(store.insert_measurement(run, &key(8), ms, None, Evidence::Measured, &[]).is_err());
     }
-    assert!(store.rows(&setting()).unwrap().is_empty());
+    assert!(best_ms(&store).is_empty());
 }
 
 #[test]
-fn importing_the_shipped_tables_twice_changes_nothing() {
+fn built_in_tables_are_offered_and_never_stored() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("new").join("latency.sqlite");
-    let count = |store: &Store| -> i64 {
-        store.connection.query_row("SELECT count(*) + max(id) FROM measurement", [], |row| row.get(0)).unwrap()
-    };
-    let first = count(&Store::open(&path).unwrap());
+    let store = Store::open(&path).unwrap();
+    let stored: i64 = store.connection.query_row("SELECT count(*) FROM measurement", [], |row| row.get(0)).unwrap();
+    assert_eq!(stored, 0);
+    let settings = store.settings().unwrap();
+    assert!(settings.len() >= 20 && settings.is_sorted());
+    for setting in settings {
+        let table = store.require_table(&setting, &TableChoice::Best).unwrap();
+        assert!(matches!(table.source, TableSource::BuiltIn { .. }), "{setting}");
+    }
+}
+
+#[test]
+fn reading_needs_no_file_and_writes_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("none").join("latency.sqlite");
+    let store = Store::read(&path).unwrap();
+    assert!(store.settings().unwrap().len() >= 20 && !path.parent().unwrap().exists());
+    drop(store);
     let mut store = Store::open(&path).unwrap();
-    assert_eq!(store.import_shipped().unwrap(), 0);
-    assert_eq!(count(&store), first);
-    assert_eq!(store.settings().unwrap().len(), SHIPPED.len());
+    let run = store.begin_run(&setting(), &about()).unwrap();
+    store.insert_measurement(run, &key(8), 1.0, None, Evidence::Measured, &[]).unwrap();
+    store.finish_run(run, None).unwrap();
+    drop(store);
+    let before = fs::read(&path).unwrap();
+    let mut store = Store::read(&path).unwrap();
+    assert_eq!(best_ms(&store), [1.0]);
+    let error = store.insert_failure(run, &key(16), "no").unwrap_err().to_string();
+    assert!(error.contains("readonly"), "{error}");
+    drop(store);
+    assert_eq!(fs::read(&path).unwrap(), before);
 }
 
 #[test]
@@ -206,37 +251,19 @@ fn two_machines_of_one_setting_are_never_mixed() {
     let mut store = Store::in_memory_empty().unwrap();
     let mut measure = |host: &str, channels: u32, ms: f64| {
         let run = store.begin_run(&setting(), &NewRun { host: host.to_owned(), ..about() }).unwrap();
-        store.insert_measurement(run, &key(channels), ms, 0.0, Evidence::Measured, &[]).unwrap();
+        store.insert_measurement(run, &key(channels), ms, None, Evidence::Measured, &[]).unwrap();
         store.finish_run(run, None).unwrap();
-        let rows = store.rows(&setting()).unwrap();
-        let counting: Vec<_> = store.tables(&setting()).unwrap().into_iter().filter(|table| table.counts).collect();
-        assert_eq!(counting.len(), 1);
-        assert_eq!(counting[0].source, TableSource::Own { host: host.to_owned() });
-        rows.iter().map(|row| row.ms).collect::<Vec<_>>()
+        assert_eq!(table_of(&store, TableChoice::Best).source, TableSource::Local { host: host.to_owned() });
+        best_ms(&store)
     };
     assert_eq!(measure("one", 8, 1.0), [1.0]);
     assert_eq!(measure("two", 16, 2.0), [2.0], "the machine measured last counts alone");
     assert_eq!(measure("one", 24, 3.0), [1.0, 3.0], "runs of one machine are one table");
-    let before = store.choose_tables(TableChoice::Own { host: "two".to_owned() });
-    assert_eq!((before, store.rows(&setting()).unwrap()[0].ms), (TableChoice::Best, 2.0));
-    store.choose_tables(TableChoice::Shipped);
-    assert!(store.rows(&setting()).unwrap().is_empty());
-}
-
-#[test]
-fn an_imported_table_steps_before_the_shipped_one_and_is_not_mixed_with_it() {
-    let mut other = Store::in_memory_empty().unwrap();
-    let run = other.begin_run(&setting(), &about()).unwrap();
-    other.insert_measurement(run, &key(8), 1.0, 0.0, Evidence::Measured, &[]).unwrap();
-    other.finish_run(run, None).unwrap();
-    let text = export_table(&other, &setting()).unwrap();
-    let mut store = Store::in_memory_empty().unwrap();
-    store.import_table(&format!("{}mine.csv", super::super::IMPORTED), &text).unwrap();
-    store.import_table("shipped", &text.replace(",1,0,measured", ",7,0,measured")).unwrap();
-    let ms = |store: &Store| store.rows(&setting()).unwrap().iter().map(|row| row.ms).collect::<Vec<_>>();
-    assert_eq!(ms(&store), [1.0]);
-    store.choose_tables(TableChoice::Shipped);
-    assert_eq!(ms(&store), [7.0]);
+    assert_eq!(table_of(&store, TableChoice::Host("two".to_owned())).rows[0].ms, 2.0);
+    assert_eq!(table_of(&store, TableChoice::Local).rows.len(), 2);
+    assert_eq!(store.table(&setting(), &TableChoice::BuiltIn).unwrap(), None);
+    let error = store.require_table(&setting(), &TableChoice::BuiltIn).unwrap_err().to_string();
+    assert!(error.contains("no built-in latency table") && error.contains("the local table of one"), "{error}");
 }
 
 #[test]
@@ -244,10 +271,10 @@ fn what_was_stored_since_a_moment_can_be_taken_back() {
     let mut store = Store::in_memory_empty().unwrap();
     let other = store.begin_run(&setting(), &about()).unwrap();
     let run = store.begin_run(&setting(), &about()).unwrap();
-    store.insert_measurement(run, &key(8), 1.0, 0.0, Evidence::Measured, &[1.0]).unwrap();
+    store.insert_measurement(run, &key(8), 1.0, None, Evidence::Measured, &[1.0]).unwrap();
     let mark = store.mark(run).unwrap();
-    store.insert_measurement(other, &key(16), 1.0, 0.0, Evidence::Measured, &[1.0]).unwrap();
-    store.insert_measurement(run, &key(24), 1.0, 0.0, Evidence::Measured, &[1.0]).unwrap();
+    store.insert_measurement(other, &key(16), 1.0, None, Evidence::Measured, &[1.0]).unwrap();
+    store.insert_measurement(run, &key(24), 1.0, None, Evidence::Measured, &[1.0]).unwrap();
     store.insert_failure(run, &key(32), "no").unwrap();
     assert_eq!(store.take_back(run, mark).unwrap(), 2);
     assert_eq!(store.measured_keys(run).unwrap(), [key(8)]);

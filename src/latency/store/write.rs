@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::super::{Evidence, LatencyError, LatencyModel, OperatorKey, Setting};
 use super::checks::insert_check;
-use super::{NetworkCheck, NewRun, Row, RunId, Store, TableError, UNIT};
+use super::{ImportedFrom, NetworkCheck, NewRun, PublishedNetwork, Row, RunId, Store, TableError, UNIT};
 use crate::net::Activation;
 
 /// SQL for "now", UTC.
@@ -16,11 +16,11 @@ impl Store {
     /// # Errors
     /// When the database cannot be written.
     pub fn begin_run(&mut self, setting: &Setting, about: &NewRun) -> Result<RunId, LatencyError> {
-        begin_run(&self.connection, setting, about, None, None).map_err(|source| self.failed("starting a run", source))
+        begin_run(&self.connection, setting, about, None).map_err(|source| self.failed("starting a run", source))
     }
 
-    /// Stores an operator's time (median of one call with the whole batch), its standard error (0
-    /// where it is not known) and the raw samples, in one transaction.
+    /// Stores an operator's time (median of one call with the whole batch), its standard error where it is
+    /// known, and the raw samples, in one transaction.
     ///
     /// # Errors
     /// When a time is not a positive number or the database cannot be written.
@@ -29,15 +29,17 @@ impl Store {
         run: RunId,
         key: &OperatorKey,
         ms: f64,
-        stderr_ms: f64,
+        stderr_ms: Option<f64>,
         evidence: Evidence,
         samples_ms: &[f64],
     ) -> Result<(), LatencyError> {
         const DOING: &str = "storing a measurement";
-        if !(ms.is_finite() && ms > 0.0 && stderr_ms.is_finite() && stderr_ms >= 0.0) {
-            return Err(self.bad_content(DOING, format!("{ms} ms with standard error {stderr_ms} ms for {key}")));
+        let bad_error = stderr_ms.filter(|stderr_ms| !(stderr_ms.is_finite() && *stderr_ms >= 0.0));
+        if !(ms.is_finite() && ms > 0.0) || bad_error.is_some() {
+            let error = bad_error.map_or_else(String::new, |error| format!(" with standard error {error} ms"));
+            return Err(self.bad_content(DOING, format!("{ms} ms{error} for {key}")));
         }
-        let row = Row { key: *key, ms, stderr_ms, evidence };
+        let row = Row { stderr_ms, ..Row::new(*key, ms, evidence) };
         let mut write = || {
             let transaction = self.connection.transaction()?;
             let measurement = RowWriter::new(&transaction)?.insert(run, &row)?;
@@ -53,7 +55,7 @@ impl Store {
     /// When a time is not a positive number or the database cannot be written.
     pub fn insert_rows(&mut self, run: RunId, rows: &[Row]) -> Result<(), LatencyError> {
         const DOING: &str = "storing rows";
-        if let Some(row) = rows.iter().find(|row| !(row.ms.is_finite() && row.ms > 0.0)) {
+        if let Some(row) = rows.iter().find(|row| !(row.merged || (row.ms.is_finite() && row.ms > 0.0))) {
             return Err(self.bad_content(DOING, format!("{} ms for {}", row.ms, row.key)));
         }
         let mut write = || {
@@ -87,7 +89,7 @@ impl Store {
             let transaction = self.connection.transaction()?;
             let (mut rows, mut samples) = (RowWriter::new(&transaction)?, SampleWriter::new(&transaction)?);
             for (key, ms, samples_ms) in operators {
-                let row = Row { key: *key, ms: *ms, stderr_ms: 0.0, evidence: Evidence::Measured };
+                let row = Row::new(*key, *ms, Evidence::Measured);
                 let measurement = rows.insert(run, &row)?;
                 samples.insert(measurement, samples_ms)?;
             }
@@ -98,6 +100,14 @@ impl Store {
             transaction.commit()
         };
         write().map_err(|source| self.failed(DOING, source))
+    }
+
+    /// Stores that the runtime ran no node of its own for an operator.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn insert_merged(&mut self, run: RunId, key: &OperatorKey) -> Result<(), LatencyError> {
+        self.insert_rows(run, &[Row::merged(*key)])
     }
 
     /// Stores that an operator could not be timed, and why.
@@ -157,21 +167,24 @@ pub(super) fn begin_run(
     connection: &Connection,
     setting: &Setting,
     about: &NewRun,
-    started_at: Option<&str>,
-    shipped: Option<&str>,
+    imported: Option<(&str, &ImportedFrom)>,
 ) -> rusqlite::Result<RunId> {
     let id = setting.id();
     connection.execute("INSERT INTO setting (text) VALUES (?1) ON CONFLICT DO NOTHING", [&id])?;
     let setting: i64 = connection.query_row("SELECT id FROM setting WHERE text = ?1", [&id], |row| row.get(0))?;
     connection.execute(
         &format!(
-            "INSERT INTO run (setting_id, started_at, shipped, origin, licence, runtime_version, host, method, unit, notes)
-             VALUES (?1, coalesce(?2, {NOW}), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+            "INSERT INTO run (setting_id, started_at, imported_file, imported_content, purpose, fingerprint, origin,
+                 licence, runtime_version, host, method, unit, notes)
+             VALUES (?1, coalesce(?2, {NOW}), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
         ),
         params![
             setting,
-            started_at,
-            shipped,
+            imported.map(|(started_at, _)| started_at),
+            imported.map(|(_, from)| &from.file),
+            imported.map(|(_, from)| &from.content),
+            about.purpose.name(),
+            about.fingerprint.to_string(),
             about.origin,
             about.licence,
             about.runtime_version,
@@ -188,7 +201,8 @@ pub(super) fn finish_run(connection: &Connection, run: RunId, error: Option<&Tab
     let updated = connection.execute(
         &format!(
             "UPDATE run SET finished_at = {NOW}, error_mape = ?2, error_within5 = ?3, error_within10 = ?4,
-             error_kendall_tau = ?5, error_networks = ?6, error_method = ?7 WHERE id = ?1"
+             error_kendall_tau = ?5, error_networks = ?6, error_method = ?7, error_median = ?8, error_bias = ?9,
+             error_within20 = ?10 WHERE id = ?1"
         ),
         params![
             run.0,
@@ -197,7 +211,10 @@ pub(super) fn finish_run(connection: &Connection, run: RunId, error: Option<&Tab
             error.and_then(|error| error.within10),
             error.and_then(|error| error.kendall_tau),
             error.and_then(|error| error.networks),
-            error.map(|error| error.method.as_str())
+            error.map(|error| error.method.as_str()),
+            error.and_then(|error| error.median),
+            error.and_then(|error| error.bias),
+            error.and_then(|error| error.within20)
         ],
     )?;
     if updated == 1 { Ok(()) } else { Err(rusqlite::Error::QueryReturnedNoRows) }
@@ -212,6 +229,19 @@ pub(super) fn insert_model(connection: &Connection, run: RunId, model: &LatencyM
     Ok(())
 }
 
+pub(super) fn insert_published(
+    connection: &Connection,
+    run: RunId,
+    network: &PublishedNetwork,
+) -> rusqlite::Result<usize> {
+    let PublishedNetwork { network, input, source, predicted_ms, published_ms } = network;
+    connection.execute(
+        "INSERT INTO published_network (run_id, network, input, source, predicted_ms, published_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![run.0, network, input, source, predicted_ms, published_ms],
+    )
+}
+
 /// Inserts rows with statements that are prepared once.
 pub(super) struct RowWriter<'c> {
     keys: KeyWriter<'c>,
@@ -223,7 +253,8 @@ impl<'c> RowWriter<'c> {
         Ok(Self {
             keys: KeyWriter::new(connection)?,
             measurement: connection.prepare(
-                "INSERT INTO measurement (run_id, key_id, evidence, median_ms, stderr_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO measurement (run_id, key_id, evidence, median_ms, stderr_ms, merged)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?,
         })
     }
@@ -231,7 +262,7 @@ impl<'c> RowWriter<'c> {
     /// Inserts a row and returns the measurement's id.
     pub(super) fn insert(&mut self, run: RunId, row: &Row) -> rusqlite::Result<i64> {
         let key = self.keys.id(&row.key)?;
-        self.measurement.insert(params![run.0, key, evidence_rank(row.evidence), row.ms, row.stderr_ms])
+        self.measurement.insert(params![run.0, key, evidence_rank(row.evidence), row.ms, row.stderr_ms, row.merged])
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::super::store::{NewRun, TableError, UNIT};
-use super::super::{Evidence, LatencyError, LatencyModel, NetworkCheck, Setting};
+use super::super::store::{Fingerprint, NewRun, PublishedNetwork, Purpose, TableError, TableSource, UNIT};
+use super::super::{CheckedNetwork, Evidence, LatencyError, LatencyModel, Setting};
 use super::{Row, Table};
 
 /// Header fields with their lines.
@@ -65,7 +65,8 @@ impl Header<'_> {
     pub fn table(
         mut self,
         rows: Vec<Row>,
-        networks: Vec<NetworkCheck>,
+        networks: Vec<CheckedNetwork>,
+        published: Vec<PublishedNetwork>,
         evidence: Option<Evidence>,
     ) -> Result<(Table, Vec<String>), LatencyError> {
         let line = self.fields.get("setting").map_or(0, |(line, _)| *line);
@@ -79,14 +80,18 @@ impl Header<'_> {
         if let Some((line, count)) = self.fields.remove("rows").filter(|(_, count)| *count != rows.len().to_string()) {
             return Err(self.bad(line, format!("the header says {count} rows, there are {}", rows.len())));
         }
-        if let Some((line, count)) = self.fields.remove("networks").or((!networks.is_empty()).then_some((0, "no")))
-            && count != networks.len().to_string()
-        {
-            return Err(self.bad(line, format!("the header says {count} networks, there are {}", networks.len())));
+        for (field, found) in [("networks", networks.len()), ("published", published.len())] {
+            if let Some((line, count)) = self.fields.remove(field).or((found > 0).then_some((0, "no")))
+                && count != found.to_string()
+            {
+                return Err(self.bad(line, format!("the header says {count} {field}, there are {found}")));
+            }
         }
         let evidence = evidence.or(rows.iter().map(|row| row.evidence).max()).unwrap_or(Evidence::Fitted);
         let date = self.take_or("date", NOT_STATED);
         let about = NewRun {
+            purpose: Purpose::Imported,
+            fingerprint: Fingerprint::default(),
             origin: self.take_or("origin", NOT_STATED),
             licence: self.take_or("licence", NOT_STATED),
             runtime_version: self.take_or("runtime_version", NOT_STATED),
@@ -98,8 +103,11 @@ impl Header<'_> {
             None => None,
             Some(mape) => Some(TableError {
                 mape,
+                median: self.take_number("error_median")?,
+                bias: self.take_number("error_bias")?,
                 within5: self.take_number("error_within5")?,
                 within10: self.take_number("error_within10")?,
+                within20: self.take_number("error_within20")?,
                 kendall_tau: self.take_number("error_kendall_tau")?,
                 networks: self.take_number("error_networks")?.map(|networks| networks as u32),
                 method: self.take("error_method")?,
@@ -120,9 +128,10 @@ impl Header<'_> {
         if let Some((field, (line, _))) = self.fields.iter().next() {
             return Err(self.bad(*line, format!("unknown header field `{field}`")));
         }
-        if rows.is_empty() && networks.is_empty() && model.is_none() {
+        if rows.is_empty() && networks.is_empty() && published.is_empty() && model.is_none() {
             return Err(self.bad(0, "there are no rows and no coefficients of a model".to_owned()));
         }
-        Ok((Table { setting, date, about, evidence, error, model, rows, networks }, self.missing))
+        let source = TableSource::Imported { file: self.name.to_owned(), content: String::new() };
+        Ok((Table { setting, source, date, about, evidence, error, model, rows, networks, published }, self.missing))
     }
 }

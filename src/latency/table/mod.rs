@@ -1,12 +1,13 @@
-//! The text form of a table: reviewable, one file per setting.
+//! Tables: the operators, networks and model of one setting, as a value with a text form.
 //!
-//! Comment lines `# name: value` say what the table is and how it was obtained, then come CSV rows
-//! with one operator each, then, where there are any, the whole networks that it was checked on.
-//! The same form is shipped in `latency_tables/` and exported from the store. A file of a user's own
-//! may leave out most header lines.
+//! In the text, comment lines `# name: value` say what the table is and how it was obtained, then come CSV rows
+//! with one operator each, then, where there are any, the whole networks that it was checked on and those that
+//! others published. The same form is in `latency_tables/` and exported from the store. A file of a user's own
+//! may leave out most header lines. Not here: storing tables (`store`), predicting from them (`predict`).
 
 mod header;
 mod networks;
+mod published;
 mod rows;
 
 use std::collections::BTreeMap;
@@ -17,20 +18,19 @@ use serde::Serialize;
 
 use self::header::Header;
 use self::rows::Columns;
-use super::store::{NewRun, Row, Store, TableError, UNIT};
-use super::{
-    CHECK_METHOD, Evidence, LatencyError, LatencyModel, NetworkCheck, Setting, VERIFICATION_METHOD, checked_networks,
-};
+use super::store::{NewRun, PublishedNetwork, Row, Store, TableError, TableSource, UNIT};
+use super::{CheckedNetwork, Evidence, LatencyError, LatencyModel, Setting};
 
 pub use rows::table_file_help;
 
 /// Limit on the size of a table's text, in bytes.
 const MAX_BYTES: usize = 64 << 20;
 
-/// A table as text holds it.
+/// The table of one setting.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     pub setting: Setting,
+    pub source: TableSource,
     /// When it was measured or derived.
     pub date: String,
     pub about: NewRun,
@@ -40,7 +40,9 @@ pub struct Table {
     pub model: Option<LatencyModel>,
     pub rows: Vec<Row>,
     /// Whole networks that were predicted and measured.
-    pub networks: Vec<NetworkCheck>,
+    pub networks: Vec<CheckedNetwork>,
+    /// Whole networks that others timed, each predicted by a fit that has not seen it.
+    pub published: Vec<PublishedNetwork>,
 }
 
 impl Table {
@@ -73,18 +75,25 @@ impl Table {
         let mut header = Header { fields: header, name, missing: Vec::new() };
         let evidence = header.evidence(columns.has_evidence())?;
         let mut rows = Vec::new();
-        while let Some((number, line)) = lines.next_if(|(_, line)| *line != networks::COLUMNS) {
+        let is_section = |line: &str| line == networks::COLUMNS || line == published::COLUMNS;
+        while let Some((number, line)) = lines.next_if(|(_, line)| !is_section(line)) {
             if !line.trim().is_empty() {
                 let row = columns.row(line, evidence.unwrap_or(Evidence::Fitted));
                 rows.push(row.map_err(|reason| bad(number, reason))?);
             }
         }
-        // What is left is nothing, or the columns of the networks with their lines.
-        let networks = lines
-            .skip(1)
-            .map(|(number, line)| networks::parse(line).map_err(|reason| bad(number, reason)))
-            .collect::<Result<Vec<_>, _>>()?;
-        header.table(rows, networks, evidence)
+        // What is left are sections of networks, each with its columns and lines.
+        let (mut checked, mut others) = (Vec::new(), Vec::new());
+        let mut section = "";
+        for (number, line) in lines {
+            let failed = |reason| bad(number, reason);
+            match line {
+                _ if is_section(line) => section = line,
+                _ if section == networks::COLUMNS => checked.push(networks::parse(line).map_err(failed)?),
+                _ => others.push(published::parse(line).map_err(failed)?),
+            }
+        }
+        header.table(rows, checked, others, evidence)
     }
 
     /// The text form, which [`Table::parse`] reads back.
@@ -95,8 +104,11 @@ impl Table {
             ("evidence", self.evidence.to_string()),
             ("rows", self.rows.len().to_string()),
         ];
-        if !self.networks.is_empty() {
-            header.push(("networks", self.networks.len().to_string()));
+        if self.networks.iter().any(|network| !network.given) {
+            header.push(("networks", self.networks.iter().filter(|network| !network.given).count().to_string()));
+        }
+        if !self.published.is_empty() {
+            header.push(("published", self.published.len().to_string()));
         }
         header.extend([
             ("date", self.date.clone()),
@@ -110,8 +122,11 @@ impl Table {
         if let Some(error) = &self.error {
             header.push(("error_mape", error.mape.to_string()));
             for (name, value) in [
+                ("error_median", error.median),
+                ("error_bias", error.bias),
                 ("error_within5", error.within5),
                 ("error_within10", error.within10),
+                ("error_within20", error.within20),
                 ("error_kendall_tau", error.kendall_tau),
                 ("error_networks", error.networks.map(f64::from)),
             ] {
@@ -119,63 +134,22 @@ impl Table {
             }
             header.push(("error_method", error.method.clone()));
         }
-        if let Some(model) = &self.model {
-            header.extend(model.to_coefficients().into_iter().map(|(name, value)| (name, value.to_string())));
-        }
+        let coefficients = self.model.as_ref().map(LatencyModel::to_coefficients).unwrap_or_default();
+        let header = header.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let coefficients = coefficients.into_iter().map(|(name, value)| (name, value.to_string()));
         let mut text = String::new();
-        for (name, value) in header {
+        for (name, value) in header.chain(coefficients) {
             let one_line = value.split_whitespace().collect::<Vec<_>>().join(" ");
             text.push_str(format!("# {name}: {one_line}").trim_end());
             text.push('\n');
         }
         rows::write(&self.rows, &mut text);
-        networks::write(&self.networks, &mut text);
+        // Networks that a user gave to be verified stay at home.
+        networks::write(self.networks.iter().filter(|network| !network.given), &mut text);
+        published::write(&self.published, &mut text);
         text
     }
 }
-
-/// The text form of what a store holds for a setting.
-///
-/// # Errors
-/// As [`table_of`].
-pub fn export_table(store: &Store, setting: &Setting) -> Result<String, LatencyError> {
-    Ok(table_of(store, setting)?.to_text())
-}
-
-/// What a store holds for a setting; its evidence is that of the strongest row.
-///
-/// Networks that a user gave to be verified stay at home.
-///
-/// # Errors
-/// When the store has nothing for the setting or cannot be read.
-pub fn table_of(store: &Store, setting: &Setting) -> Result<Table, LatencyError> {
-    let rows = store.rows(setting)?;
-    let mut runs = store.runs(setting)?;
-    // The user's own runs first, each kind newest first; what measured whole networks alone fills no table.
-    let fills_none = |method: &str| method.starts_with(VERIFICATION_METHOD) || method.starts_with(CHECK_METHOD);
-    runs.sort_by_key(|run| (fills_none(&run.about.method), run.shipped.is_some()));
-    let run = runs.into_iter().next().ok_or_else(|| LatencyError::NoTable {
-        setting: setting.id(),
-        available: "nothing was measured or shipped for it".to_owned(),
-    })?;
-    Ok(Table {
-        setting: setting.clone(),
-        date: run.started_at,
-        about: run.about,
-        evidence: rows.iter().map(|row| row.evidence).max().unwrap_or(Evidence::Fitted),
-        error: store.table_error(setting)?,
-        model: store.model(setting)?,
-        rows,
-        networks: checked_networks(store, setting)?
-            .into_iter()
-            .filter(|network| !network.given)
-            .map(|network| network.check)
-            .collect(),
-    })
-}
-
-/// What the name of an imported table begins with in the store, before its file's name.
-pub const IMPORTED: &str = "imported from ";
 
 /// What an import did.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -186,11 +160,11 @@ pub struct Imported {
     pub rows: usize,
     /// Header lines that the file lacks, with what was taken instead.
     pub missing: Vec<String>,
-    /// Whether anything changed: the same text under the same name is read once.
+    /// Whether anything changed: the same content for the same setting is read once.
     pub changed: bool,
 }
 
-/// Reads a table from a file into the store; the same text under the same name is read once.
+/// Reads a table from a file into the store; the same content for the same setting is read once.
 ///
 /// # Errors
 /// When the file cannot be read (names it) or is no table (names the line).
@@ -201,19 +175,25 @@ pub fn import_table_file(store: &mut Store, path: &Path) -> Result<Imported, Lat
     file.take(MAX_BYTES as u64 + 1).read_to_string(&mut text).map_err(failed)?;
     let name = path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
     let (table, missing) = Table::parse_noting(&name, &text)?;
-    let changed = store.import_table(&format!("{IMPORTED}{name}"), &text)?;
+    let changed = store.import_table(&name, &text)?;
     Ok(Imported { setting: table.setting, evidence: table.evidence, rows: table.rows.len(), missing, changed })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::store::SHIPPED;
+    use super::super::{NetworkCheck, TableChoice, built_in_table};
     use super::*;
+
+    /// Name and text of a built-in table.
+    fn built_in() -> (&'static str, String) {
+        let setting = Setting::new("v100", "tensorrt", crate::latency::Precision::Fp16, 1);
+        ("v100_tensorrt_fp16_b1", built_in_table(&setting).unwrap().unwrap().to_text())
+    }
 
     #[test]
     fn bad_texts_name_the_line() {
-        let (name, good) = SHIPPED.iter().copied().find(|(name, _)| *name == "v100_tensorrt_fp16_b1").unwrap();
-        assert!(Table::parse(name, good).is_ok());
+        let (name, good) = built_in();
+        assert!(Table::parse(name, &good).is_ok());
         let rows = good.lines().filter(|line| !line.starts_with('#')).count() - 1;
         for (from, to, expected) in [
             ("# unit: ms per inference call", "# unit: s", "unit is `s`"),
@@ -229,8 +209,8 @@ mod tests {
             ("kind,kernel", "kind,kind", "twice"),
             ("\nconv,1,", "\nconv,0,", "`0` is not a positive number"),
             ("\nconv,1,1", "\nconvolution,1,1", "unknown operator kind"),
-            (",0,measured\n", ",measured\n", "expected 13 fields, there are 12"),
-            (",0,measured\n", ",NaN,measured\n", "not a time"),
+            (",,measured\n", ",measured\n", "expected 13 fields, there are 12"),
+            (",,measured\n", ",NaN,measured\n", "not a time"),
         ] {
             assert!(good.contains(from), "{from}");
             let error = Table::parse(name, &good.replacen(from, to, 1)).unwrap_err().to_string();
@@ -249,7 +229,7 @@ mod tests {
         assert_eq!(table.rows.len(), 2);
         assert_eq!(table.rows[0].key, crate::latency::OperatorKey::conv(3, 2, 3, 32, 224));
         assert_eq!(table.rows[1].key, crate::latency::OperatorKey::depthwise(3, 1, 32, 112));
-        assert!(table.rows.iter().all(|row| row.evidence == Evidence::Measured && row.stderr_ms == 0.0));
+        assert!(table.rows.iter().all(|row| row.evidence == Evidence::Measured && row.stderr_ms.is_none()));
         // Its full form reads back as the same table and lacks nothing.
         assert_eq!(Table::parse_noting("mine.csv", &table.to_text()).unwrap(), (table, Vec::new()));
         for (from, to, expected) in [
@@ -266,8 +246,8 @@ mod tests {
         assert!(Table::parse("mine.csv", &empty).unwrap_err().to_string().contains("no rows"));
     }
 
-    fn check(structure: &str, calibration: bool, repeat_ms: Option<f64>) -> NetworkCheck {
-        NetworkCheck {
+    fn check(structure: &str, calibration: bool, repeat_ms: Option<f64>) -> CheckedNetwork {
+        let check = NetworkCheck {
             structure: structure.to_owned(),
             resolution: 96,
             classes: 10,
@@ -275,16 +255,17 @@ mod tests {
             calibration,
             predicted_ms: 1.234_567_89,
             measured_ms: 123_456.789,
-            stderr_ms: 0.012_345_678_9,
+            stderr_ms: Some(0.012_345_678_9),
             repeat_ms,
-        }
+        };
+        CheckedNetwork { check, came_with_table: true, given: false }
     }
 
     #[test]
     fn networks_travel_with_their_table_to_six_digits() {
         const TWO: [&str; 2] = ["SuperConvK3BNRELU(3,8,2,1)", "SuperConvK3BNRELU(3,16,2,1)SuperResK3K3(16,16,1,8,1)"];
-        let (name, good) = SHIPPED.iter().copied().find(|(name, _)| *name == "v100_tensorrt_fp16_b1").unwrap();
-        let mut table = Table::parse(name, good).unwrap();
+        let (name, good) = built_in();
+        let mut table = Table::parse(name, &good).unwrap();
         table.networks = vec![check(TWO[0], true, None), check(TWO[1], false, Some(0.000_123_456_789))];
         let text = table.to_text();
         assert!(text.ends_with(&format!(
@@ -297,13 +278,14 @@ mod tests {
         )));
         let read = Table::parse(name, &text).unwrap();
         assert_eq!(read.to_text(), text);
-        assert_eq!((read.networks.len(), read.networks[1].repeat_ms), (2, Some(0.000_123_457)));
+        assert_eq!((read.networks.len(), read.networks[1].check.repeat_ms), (2, Some(0.000_123_457)));
 
         // Through a database and out again, unchanged.
         let mut store = Store::in_memory_empty().unwrap();
         assert!(store.import_table("file", &text).unwrap());
         assert!(!store.import_table("file", &text).unwrap());
-        assert_eq!(export_table(&store, &table.setting).unwrap(), text);
+        let back = store.require_table(&table.setting, &TableChoice::Best).unwrap();
+        assert_eq!(back.to_text(), text);
 
         let line = format!("line {}", text.lines().count());
         for (from, to, expected) in [

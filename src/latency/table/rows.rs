@@ -8,15 +8,22 @@ use super::super::{Evidence, KeyKind, OperatorKey};
 /// Columns of the rows.
 pub(super) const COLUMNS: &str = "kind,kernel,stride,groups,in_channels,out_channels,in_height,in_width,activation,residual_add,ms,stderr_ms,evidence";
 
+/// Stands for the time of an operator that the runtime ran no node of its own for.
+const MERGED: &str = "merged";
+/// What stood for it in files of earlier versions, in milliseconds: no node is as short.
+const MERGED_BEFORE_MS: f64 = 1e-6;
+
 /// Appends the columns and every row.
 pub(super) fn write(rows: &[Row], text: &mut String) {
     text.push_str(COLUMNS);
     text.push('\n');
-    for Row { key, ms, stderr_ms, evidence } in rows {
+    for Row { key, ms, stderr_ms, evidence, merged } in rows {
+        let time = if *merged { MERGED.to_owned() } else { ms.to_string() };
+        let stderr = stderr_ms.map_or_else(String::new, |stderr_ms| stderr_ms.to_string());
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "{},{},{},{},{},{},{},{},{},{},{ms},{stderr_ms},{evidence}",
+            "{},{},{},{},{},{},{},{},{},{},{time},{stderr},{evidence}",
             key.kind,
             key.kernel,
             key.stride,
@@ -36,7 +43,7 @@ const OPTIONAL: [(&str, &str); 5] = [
     ("groups", "1, and in_channels for depthwise"),
     ("activation", "none"),
     ("residual_add", "0"),
-    ("stderr_ms", "0, not known"),
+    ("stderr_ms", "not known"),
     ("evidence", "that of the header"),
 ];
 
@@ -114,8 +121,14 @@ impl Columns {
             return Err(format!("{} groups for {} channels", key.groups, key.in_channels));
         }
         let evidence = field(12).map_or(Ok(evidence), str::parse)?;
-        let stderr_ms = time(field(11).unwrap_or("0"))?;
-        Ok(Row { key, ms: positive_time(field(10).unwrap_or_default())?, stderr_ms, evidence })
+        let stderr_ms = known_error(field(11).unwrap_or_default())?;
+        let time = field(10).unwrap_or_default();
+        if time == MERGED {
+            return Ok(Row { evidence, ..Row::merged(key) });
+        }
+        let ms = positive_time(time)?;
+        let merged = ms <= MERGED_BEFORE_MS;
+        Ok(if merged { Row { evidence, ..Row::merged(key) } } else { Row { key, ms, stderr_ms, evidence, merged } })
     }
 }
 
@@ -168,6 +181,11 @@ pub(super) fn time(text: &str) -> Result<f64, String> {
         Ok(time) if time.is_finite() && time >= 0.0 => Ok(time),
         _ => Err(format!("`{text}` is not a time in milliseconds")),
     }
+}
+
+/// A standard error in milliseconds; none where the field is empty or 0, as earlier versions wrote it.
+pub(super) fn known_error(text: &str) -> Result<Option<f64>, String> {
+    if text.is_empty() { Ok(None) } else { Ok(Some(time(text)?).filter(|ms| *ms > 0.0)) }
 }
 
 /// Milliseconds above 0.

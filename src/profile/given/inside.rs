@@ -10,7 +10,7 @@ use super::super::inside::observations;
 use super::super::session::{Ending, Event, Session};
 use super::super::{Estimate, Parts, ProfileError, RunnerError, Settled, Subject, Target};
 use super::GivenNetwork;
-use crate::latency::{Evidence, MERGED_MS, OperatorKey};
+use crate::latency::{Evidence, OperatorKey};
 use crate::onnx::NetworkParts;
 use crate::stats::{median, median_and_stderr};
 
@@ -35,17 +35,20 @@ impl Session<'_> {
         }
         let subject = network.subject(self.setting.batch_size, self.options.plan.seed)?;
         loop {
-            let Some((mut observed, unowned_share)) = self.observe_given(&subject, &parts, left)? else {
+            let Some((observed, unowned_share)) = self.observe_given(&subject, &parts, left)? else {
                 return Ok(self.outcome.ending == Ending::Complete);
             };
-            if unowned_share <= MOST_UNOWNED {
-                observed.extend(merged(&parts, &observed, left));
-            }
+            let merged = if unowned_share <= MOST_UNOWNED { merged(&parts, &observed, left) } else { Vec::new() };
             let mut measured = Vec::new();
             for (key, estimate) in observed {
                 let Estimate { median_ms, stderr_ms, samples_ms, .. } = &estimate;
                 let evidence = Evidence::Measured;
-                self.store.insert_measurement(self.run, &key, *median_ms, *stderr_ms, evidence, samples_ms)?;
+                self.store.insert_measurement(self.run, &key, *median_ms, Some(*stderr_ms), evidence, samples_ms)?;
+                (self.on_event)(Event::Operator { key: &key, result: Ok(&estimate) });
+                measured.push((key, estimate));
+            }
+            for (key, estimate) in merged {
+                self.store.insert_merged(self.run, &key)?;
                 (self.on_event)(Event::Operator { key: &key, result: Ok(&estimate) });
                 measured.push((key, estimate));
             }
@@ -122,7 +125,7 @@ fn is_layout(node: &str) -> bool {
 }
 
 /// Those `wanted` operators of the network that the runtime ran no node for, though nearly all nodes belong to
-/// operators: it computes them within their neighbours.
+/// operators: it computes them within their neighbours, and they take no time of their own.
 fn merged(
     parts: &NetworkParts,
     observed: &[(OperatorKey, Estimate)],
@@ -131,8 +134,8 @@ fn merged(
     let seen: BTreeSet<OperatorKey> = observed.iter().map(|(key, _)| *key).collect();
     let keys: BTreeSet<OperatorKey> =
         parts.keys().iter().filter(|key| wanted.contains(key) && !seen.contains(key)).copied().collect();
-    let (median_ms, stderr_ms, samples_ms, blocks, settled) = (MERGED_MS, 0.0, Vec::new(), 0, Settled::Stable);
-    let estimate = Estimate { median_ms, stderr_ms, samples_ms, blocks, settled };
+    let estimate =
+        Estimate { median_ms: 0.0, stderr_ms: 0.0, samples_ms: Vec::new(), blocks: 0, settled: Settled::Stable };
     keys.into_iter().map(|key| (key, estimate.clone())).collect()
 }
 

@@ -16,11 +16,11 @@ use zen_agent::Scope;
 
 use super::check::network_subject;
 use super::drift::DriftOptions;
-use super::operators::operator_method;
+use super::operators::{form_id, operator_method};
 use super::plan::PlanOptions;
-use super::session::{Event, Outcome, Session, SessionOptions, check_batch, run_steps, unfinished};
+use super::session::{Event, INSIDE, Outcome, Session, SessionOptions, check_batch, run_steps, unfinished};
 use super::{ProfileError, Runner, RunnerAbout, Subject, Target, setting_of};
-use crate::latency::{Fuser, GIVEN_OPERATORS_METHOD, NewRun, OperatorKey, RunId, Setting, Store, TableChoice};
+use crate::latency::{Fingerprint, Fuser, NewRun, OperatorKey, Purpose, RunId, Setting, Store};
 use crate::net::{Graph, LowerOptions, Network};
 use crate::onnx::{NetworkParts, OnnxError};
 
@@ -135,7 +135,8 @@ pub fn profile_given(
     let inside = runner.times_parts();
     let by_itself = operator_method(runner.operator_form());
     let method = if inside { format!("{INSIDE_METHOD}; the others: {by_itself}") } else { by_itself.to_owned() };
-    let new_run = new_run(&about, &method, networks, options);
+    let form = if inside { INSIDE } else { form_id(runner.operator_form()) };
+    let new_run = new_run(&about, (form, &method), networks, options);
     let begun = unfinished(store, &setting, &new_run)?;
     let known = Known::read(store, &setting, &new_run, begun.filter(|_| options.fresh), options.fresh)?;
     let keys = distinct(networks);
@@ -153,7 +154,6 @@ pub fn profile_given(
         }
         return Ok(Outcome { stored, ..Outcome::begun(setting, run) });
     }
-    let before = store.choose_tables(TableChoice::Own { host: about.host });
     let mut steps = |session: &mut Session<'_>| {
         session.outcome.stored = stored;
         session.outcome.remaining = missing.len();
@@ -168,9 +168,7 @@ pub fn profile_given(
         Ok(None)
     };
     let options = &session_options;
-    let outcome = run_steps(store, runner, options, run, setting, interrupted, on_event, &mut steps);
-    store.choose_tables(before);
-    outcome
+    run_steps(store, runner, options, run, setting, interrupted, on_event, &mut steps)
 }
 
 /// The operators of networks, each once, in their order.
@@ -203,8 +201,7 @@ impl Known {
     ) -> Result<Self, ProfileError> {
         let mut known = Self { keys: BTreeSet::new(), newest: None };
         for run in store.runs(setting)? {
-            let same = run.about.runtime_version == new_run.runtime_version && run.about.host == new_run.host;
-            if run.shipped.is_some() || !same || (fresh && continued != Some(run.id)) {
+            if run.imported.is_some() || !run.about.same_runtime(new_run) || (fresh && continued != Some(run.id)) {
                 continue;
             }
             let keys = store.measured_keys(run.id)?;
@@ -217,7 +214,12 @@ impl Known {
     }
 }
 
-fn new_run(about: &RunnerAbout, method: &str, networks: &[GivenNetwork], options: &GivenOptions) -> NewRun {
+fn new_run(
+    about: &RunnerAbout,
+    (form, method): (&str, &str),
+    networks: &[GivenNetwork],
+    options: &GivenOptions,
+) -> NewRun {
     // Tables travel: folders of the user's machine are nobody's business.
     let name = |network: &GivenNetwork| match network {
         GivenNetwork::File { file, .. } => {
@@ -226,13 +228,16 @@ fn new_run(about: &RunnerAbout, method: &str, networks: &[GivenNetwork], options
         GivenNetwork::Structure { .. } => network.name(),
     };
     let names: Vec<String> = networks.iter().map(name).collect();
-    let again = if options.fresh { ", all measured again" } else { "" };
+    let (again, again_id) = if options.fresh { (", all measured again", " again") } else { ("", "") };
+    let subject = format!("for:{}{again_id} seed:{}", names.join(","), options.seed);
     NewRun {
+        purpose: Purpose::OneModel,
+        fingerprint: Fingerprint::new(form, &subject),
         origin: "measured with zen-profile".to_owned(),
         licence: "MIT OR Apache-2.0".to_owned(),
         runtime_version: about.runtime_version.clone(),
         host: about.host.clone(),
-        method: format!("{GIVEN_OPERATORS_METHOD}, {method}; {}", about.clock),
+        method: format!("operators of given networks, {method}; {}", about.clock),
         notes: format!("operators of {}{again}, seed {}", names.join(", "), options.seed),
     }
 }

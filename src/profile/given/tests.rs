@@ -6,7 +6,7 @@ use super::super::runner::mock::Mock;
 use super::super::session::Ending;
 use super::super::session::tests::by_size;
 use super::*;
-use crate::latency::{KeyKind, MERGED_MS, Predictor, table_for};
+use crate::latency::{KeyKind, Predictor, TableChoice, TableSource, table_for};
 
 fn options(fresh: bool) -> GivenOptions {
     GivenOptions {
@@ -66,14 +66,15 @@ fn a_few_operators_are_no_table_for_other_networks() {
     let mut store = Store::in_memory_empty().unwrap();
     let outcome = run(&mut store, &networks, false, &|| false);
     let setting = outcome.setting;
-    let table = crate::latency::export_table(&store, &setting).unwrap();
+    let table = store.require_table(&setting, &TableChoice::Best).unwrap();
     // As if a table of such machines had been imported.
-    store.import_table("a file", &table).unwrap();
-    let own = TableChoice::Own { host: "none".to_owned() };
-    assert!(!store.tables(&setting).unwrap().iter().any(|table| table.counts && table.finished));
-    assert_eq!(table_for(&mut store, &setting, networks[0].graph()).unwrap(), own);
+    store.import_table("a file", &table.to_text()).unwrap();
+    let usual = store.require_table(&setting, &TableChoice::Best).unwrap().source;
+    assert!(matches!(usual, TableSource::Imported { .. }), "{usual}");
+    let found = table_for(&store, &setting, networks[0].graph(), Some(&usual)).unwrap().unwrap();
+    assert_eq!(found.source, TableSource::Local { host: "none".to_owned() });
     let other = network("SuperConvK3BNRELU(3,16,2,1)");
-    assert_eq!(table_for(&mut store, &setting, other.graph()).unwrap(), TableChoice::Best);
+    assert_eq!(table_for(&store, &setting, other.graph(), Some(&usual)).unwrap(), None);
 }
 
 #[test]
@@ -93,19 +94,20 @@ fn an_operator_without_a_node_of_its_own_is_merged_and_teaches_nothing_about_oth
     let networks = [given.clone()];
     let outcome = profile_given(&mut store, &mut mock, &networks, &options(false), &|| false, &mut |_| {}).unwrap();
     assert_eq!((outcome.measured, outcome.failed.len()), (distinct(&networks).len(), 0));
-    let rows = store.rows(&outcome.setting).unwrap();
-    for row in &rows {
+    let table = store.require_table(&outcome.setting, &TableChoice::Best).unwrap();
+    for row in &table.rows {
         let places = parts.keys().iter().enumerate().filter(|(_, key)| **key == row.key);
         let ms: Vec<f64> = places.map(|(place, _)| times(0.0)[place]).collect();
-        let expected = if row.key == parts.keys()[gone] { MERGED_MS } else { crate::stats::median(&ms).unwrap() };
-        assert_eq!(row.ms, expected, "{}", row.key);
+        let merged = row.key == parts.keys()[gone];
+        let expected = if merged { 0.0 } else { crate::stats::median(&ms).unwrap() };
+        assert_eq!((row.merged, row.ms), (merged, expected), "{}", row.key);
     }
-    let prediction = Predictor::new(&store, &outcome.setting).unwrap().predict(given.graph());
+    let prediction = Predictor::from_table(&table).unwrap().predict(given.graph());
     let gaps = prediction.gaps();
     assert_eq!((gaps.merged, gaps.without_evidence.len()), (1, 0));
     // A pool of another size is as unknown as if this one had never been measured.
     let other = network("SuperConvK3BNRELU(3,24,2,1)SuperConvK1BNRELU(24,32,2,1)");
-    let prediction = Predictor::new(&store, &outcome.setting).unwrap().predict(other.graph());
+    let prediction = Predictor::from_table(&table).unwrap().predict(other.graph());
     let gaps = prediction.gaps();
     assert!(gaps.merged == 0 && gaps.without_evidence.iter().any(|gap| gap.what == "global_pool"), "{gaps:?}");
 }

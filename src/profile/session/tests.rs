@@ -11,7 +11,7 @@ use super::super::{Runner, RunnerError, Source, Subject, plan};
 use super::*;
 use crate::latency::Evidence;
 use crate::latency::Fuser;
-use crate::latency::Precision;
+use crate::latency::{Precision, TableChoice};
 use crate::net::{LowerOptions, Network};
 use crate::space::Space;
 
@@ -64,8 +64,11 @@ fn an_interrupted_session_goes_on_and_ends_in_the_same_table() {
     assert_eq!(parts.runs(&outcome.setting).unwrap()[0].finished_at, None);
     let outcome = run(&mut parts, &options, &mut Mock::new(|subject, _| Ok(by_size(subject))), &|| false);
     assert_eq!((outcome.measured, outcome.stored, outcome.remaining), (15, 10, 0));
-    assert_eq!(parts.rows(&outcome.setting).unwrap(), whole.rows(&outcome.setting).unwrap());
-    let row = &whole.rows(&outcome.setting).unwrap()[0];
+    assert_eq!(
+        parts.table(&outcome.setting, &TableChoice::Best).unwrap().unwrap().rows,
+        whole.table(&outcome.setting, &TableChoice::Best).unwrap().unwrap().rows
+    );
+    let row = &whole.table(&outcome.setting, &TableChoice::Best).unwrap().unwrap().rows[0];
     assert_eq!(row.evidence, Evidence::Measured);
     assert_eq!(whole.samples(&outcome.setting, &row.key).unwrap().len(), 5 * 3);
 }
@@ -101,7 +104,7 @@ fn a_lost_device_ends_the_session_but_keeps_its_rows() {
     let error = profile(&mut store, &mut mock, &options(20, 0), &|| false, &mut |_| {}).unwrap_err();
     assert!(matches!(&error, ProfileError::Lost(reason) if reason == "cable"), "{error}");
     let setting = setting_of(&mock.about(), 1);
-    assert_eq!(store.rows(&setting).unwrap().len(), 2);
+    assert_eq!(store.table(&setting, &TableChoice::Best).unwrap().unwrap().rows.len(), 2);
 }
 
 /// A processor whose operators take a known time wherever they stand.
@@ -162,7 +165,7 @@ fn operators_are_learned_inside_networks() {
     };
     let outcome = profile(&mut store, &mut by_parts(), &options, &|| false, &mut show).unwrap();
     assert_eq!((outcome.ending, outcome.measured), (Ending::Complete, last_operators));
-    for row in store.rows(&outcome.setting).unwrap() {
+    for row in store.table(&outcome.setting, &TableChoice::Best).unwrap().unwrap().rows {
         assert!((row.ms / operator_ms(&row.key) - 1.0).abs() < 1e-12);
     }
     let check = outcome.check.unwrap();
@@ -192,7 +195,7 @@ fn an_interrupted_session_inside_networks_goes_on_in_the_same_run() {
     let interrupted = || asked.replace(asked.get() + 1) == 15;
     let first = run(&mut store, &options, &mut by_parts(), &interrupted);
     assert_eq!((first.ending, first.inside_networks), (Ending::Interrupted, 15));
-    assert!(store.rows(&first.setting).unwrap().len() == first.measured);
+    assert!(store.table(&first.setting, &TableChoice::Best).unwrap().unwrap().rows.len() == first.measured);
     let second = run(&mut store, &options, &mut by_parts(), &|| false);
     assert_eq!((second.run, second.stored, second.ending), (first.run, first.measured, Ending::Complete));
     assert!(second.measured + second.stored >= 600);

@@ -7,7 +7,7 @@ use super::super::runner::mock::Mock;
 use super::super::session::tests::{by_size, options, run};
 use super::super::{Ending, profile, setting_of};
 use super::*;
-use crate::latency::Store;
+use crate::latency::{Store, TableChoice};
 
 /// A machine of a script: which blocks break the connection, which openings fail.
 #[derive(Default)]
@@ -73,7 +73,7 @@ fn a_broken_connection_is_opened_again_and_the_session_goes_on() {
     let mut machine = station(&script);
     let outcome = profile(&mut store, &mut machine, &options(20, 0), &|| false, &mut |_| {}).unwrap();
     assert_eq!((outcome.measured, outcome.failed.len(), outcome.ending), (20, 0, Ending::Complete));
-    assert_eq!(store.rows(&outcome.setting).unwrap().len(), 20);
+    assert_eq!(store.table(&outcome.setting, &TableChoice::Best).unwrap().unwrap().rows.len(), 20);
     assert_eq!(store.measured_keys(outcome.run).unwrap().len(), 20, "each is stored once");
     assert_eq!((script.blocks.get(), script.openings.get()), (20 * 5 + 3, 1 + 3 + 1));
     assert!(machine.about().conditions.ends_with("connected again 3 times"), "{}", machine.about().conditions);
@@ -106,7 +106,7 @@ fn after_some_attempts_the_machine_is_lost_and_a_rerun_completes_the_table() {
     let mut machine = station(&Rc::default());
     let outcome = run(&mut store, &options(20, 0), &mut machine, &|| false);
     assert_eq!((outcome.stored, outcome.measured), (6, 14));
-    assert_eq!(store.rows(&setting_of(&machine.about(), 1)).unwrap().len(), 20);
+    assert_eq!(store.table(&setting_of(&machine.about(), 1), &TableChoice::Best).unwrap().unwrap().rows.len(), 20);
     assert_eq!(store.runs(&outcome.setting).unwrap().len(), 1);
 }
 

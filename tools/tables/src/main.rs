@@ -8,6 +8,7 @@
 mod args;
 mod derive;
 mod evaluate;
+mod features;
 mod published;
 
 use std::path::{Path, PathBuf};

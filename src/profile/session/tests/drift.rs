@@ -29,7 +29,7 @@ fn what_was_measured_in_a_jump_is_measured_again() {
     assert_eq!((drift.jumps, drift.repeated, drift.kept), (1, 1, 0), "{drift:?}");
     assert!((drift.trend - 0.2).abs() < 1e-9 && drift.moved > 0.15, "{drift:?}");
     assert_eq!(operators.get(), 11, "one of them twice");
-    assert_eq!(store.rows(&outcome.setting).unwrap().len(), 10);
+    assert_eq!(store.table(&outcome.setting, &TableChoice::Best).unwrap().unwrap().rows.len(), 10);
     assert_eq!(store.measured_keys(outcome.run).unwrap().len(), 10, "each is stored once");
     let readings = store.drift(outcome.run).unwrap();
     assert_eq!(readings.iter().filter(|reading| reading.jump).count(), 1);

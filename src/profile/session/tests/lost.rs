@@ -43,7 +43,8 @@ fn a_device_lost_inside_networks_keeps_its_operators_and_a_rerun_completes() {
         let error = profile(&mut store, &mut mock, &options, &|| false, &mut count).unwrap_err();
         assert!(matches!(&error, ProfileError::Lost(reason) if reason == "cable"), "{at}: {error}");
         let setting = setting_of(&mock.about(), 1);
-        let kept: BTreeSet<OperatorKey> = store.rows(&setting).unwrap().iter().map(|row| row.key).collect();
+        let kept: BTreeSet<OperatorKey> =
+            store.table(&setting, &TableChoice::Best).unwrap().unwrap().rows.iter().map(|row| row.key).collect();
         // All that was reported; the operators of a network count, too, where its whole is not measured any more.
         assert!(
             kept.len() == learned || (at == FIRST_WHOLE && kept.len() > learned),
@@ -54,7 +55,7 @@ fn a_device_lost_inside_networks_keeps_its_operators_and_a_rerun_completes() {
         let outcome = run(&mut store, &options, &mut losing(None, &Rc::default()), &|| false);
         assert_eq!((outcome.ending, outcome.stored), (Ending::Complete, kept.len()), "{at}");
         assert_eq!(outcome.check.unwrap().networks.len(), 2);
-        let rows = store.rows(&setting).unwrap();
+        let rows = store.table(&setting, &TableChoice::Best).unwrap().unwrap().rows;
         let keys: BTreeSet<OperatorKey> = rows.iter().map(|row| row.key).collect();
         assert!(keys.len() == rows.len() && keys.len() >= 150 && keys.is_superset(&kept), "{at}");
         assert_eq!(store.runs(&setting).unwrap().len(), 1);

@@ -1,13 +1,13 @@
 //! The fitted tables: published regimes, and the T4 from the V100's int8 tables.
 
 use zen_nas::latency::{
-    Evidence, KeyKind, LatencyError, LatencyModel, Linear, NewRun, OperatorKey, Predictor, Prior, Row, Setting, Table,
-    TableError,
+    Evidence, KeyKind, LatencyError, LatencyModel, NewRun, OperatorKey, Predictor, Prior, Row, Setting, Table,
+    TableError, TableSource,
 };
 
 use super::reference::{mobilenet_v1, resnet50};
 use super::tensorrt::predictor;
-use super::{DATE, rounded, rounded_model, with_spread};
+use super::{DATE, formula, rounded, rounded_model, with_spread};
 use crate::published::{PIXEL2_SPLIT, PublishedNetwork, REGIMES, Regime};
 
 /// MLPerf inference, T4, TensorRT int8, ResNet-50 v1.5, single stream: fastest and slowest median
@@ -23,26 +23,23 @@ const T4_SINGLE_ERROR: f64 = 0.30;
 /// A table that is a formula: the published regimes of V100 and Pixel 2.
 pub fn published(regime: &Regime, networks: &[PublishedNetwork]) -> Result<Table, LatencyError> {
     let weights = regime.fit(networks);
-    let (linear, notes) = match (regime.name, weights.as_slice()) {
+    let (coefficients, notes) = match (regime.name, weights.as_slice()) {
         ("v100", [conv, depthwise, eager]) => (
-            Linear {
-                pointwise_ms_per_gmac: *conv,
-                spatial_ms_per_gmac: *conv,
-                depthwise_ms_per_gmac: *depthwise,
-                eager_ms_per_giga: *eager,
-                ..Linear::default()
-            },
+            vec![
+                ("pointwise_ms_per_gmac", *conv),
+                ("spatial_ms_per_gmac", *conv),
+                ("depthwise_ms_per_gmac", *depthwise),
+                ("eager_ms_per_giga", *eager),
+            ],
             "The published times are per image at batch 64; a smaller batch is launch bound and ranks otherwise."
                 .to_owned(),
         ),
         ("pixel2", [conv, activation]) => (
-            Linear {
-                pointwise_ms_per_gmac: *conv,
-                spatial_ms_per_gmac: *conv,
-                depthwise_ms_per_gmac: 0.0,
-                activation_ms_per_giga: *activation,
-                ..Linear::default()
-            },
+            vec![
+                ("pointwise_ms_per_gmac", *conv),
+                ("spatial_ms_per_gmac", *conv),
+                ("activation_ms_per_giga", *activation),
+            ],
             format!(
                 "The runtime was not published. Splitting by kind of convolution has a smaller leave-one-out error \
                  ({:.1}%) but makes 1x1 convolutions nearly free, which a search would exploit, so it is not used.",
@@ -57,6 +54,7 @@ pub fn published(regime: &Regime, networks: &[PublishedNetwork]) -> Result<Table
     Ok(Table {
         setting: regime.setting(),
         date: DATE.to_owned(),
+        source: TableSource::BuiltIn { name: String::new() },
         about: NewRun {
             origin: "fitted on latencies published with Zen-NAS (idstcv/ZenNAS)".into(),
             licence: "Apache-2.0".into(),
@@ -66,12 +64,17 @@ pub fn published(regime: &Regime, networks: &[PublishedNetwork]) -> Result<Table
                 "non-negative least squares of relative error on whole networks, linear in multiply-adds and elements"
                     .into(),
             notes,
+            ..NewRun::default()
         },
         evidence: Evidence::Fitted,
         error: regime.error(networks),
-        model: Some(with_spread(&LatencyModel::additive(Prior::Linear(linear)), &regime.left_out(networks))),
+        model: Some(with_spread(
+            &LatencyModel::additive(Prior::Formula(formula(&coefficients)?)),
+            &regime.left_out(networks),
+        )),
         rows: Vec::new(),
         networks: Vec::new(),
+        published: Vec::new(),
     })
 }
 
@@ -156,6 +159,7 @@ fn scaled(
         Row { ms: rounded(row.ms * factor), evidence: Evidence::Fitted, ..row.clone() }
     };
     let table = Table {
+        source: TableSource::BuiltIn { name: String::new() },
         about: NewRun {
             origin: format!(
                 "based on {} ({}); latencies published with Zen-NAS (idstcv/ZenNAS)",
@@ -172,6 +176,7 @@ fn scaled(
         model: Some(rounded_model(&LatencyModel::additive(Prior::Roofline(roofline)))),
         rows: v100.rows.iter().map(row).collect(),
         networks: Vec::new(),
+        published: Vec::new(),
     };
     let predictor = predictor(&table)?;
     Ok((table, predictor))

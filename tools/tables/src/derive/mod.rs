@@ -15,12 +15,13 @@ use std::path::{Path, PathBuf};
 
 use zen_nas::files;
 use zen_nas::latency::{
-    Features, KeyKind, LatencyError, LatencyModel, OperatorKey, Precision, Predictor, Setting, spread_of_pairs,
+    Formula, KeyKind, LatencyError, LatencyModel, OperatorKey, Precision, Predictor, Setting, spread_of_pairs,
 };
 
 use self::networks::{ZenNetwork, check_networks, keys_of, target_operators, zen_networks};
 use self::tensorrt::Source;
 use crate::evaluate::networks as measured;
+use crate::features::Features;
 use crate::published::{self, PublishedNetwork, REGIMES};
 
 pub use curve::{Curve, to_text as curves_to_text};
@@ -152,8 +153,7 @@ impl Summary {
 fn published_networks(raw: &Path, zen: &[ZenNetwork], int8: &Predictor) -> Result<Vec<PublishedNetwork>, LatencyError> {
     let batch = int8.setting().batch_size as f64;
     let sums = |keys: &[OperatorKey]| {
-        let mut features = Features::default();
-        keys.iter().for_each(|key| features.add(&Features::of(key)));
+        let features = Features::of(keys);
         // Gates have a coefficient of their own; the other small operators go with convolutions.
         let gateless: Vec<_> = keys.iter().filter(|key| key.kind != KeyKind::Gate).copied().collect();
         let times = int8.class_times_of(&gateless);
@@ -197,10 +197,15 @@ fn rounded(value: f64) -> f64 {
 
 /// A model as its text form holds it, rounded.
 fn rounded_model(model: &LatencyModel) -> LatencyModel {
-    let coefficients =
-        model.to_coefficients().into_iter().map(|(name, value)| (name.to_owned(), rounded(value))).collect();
+    let coefficients = model.to_coefficients().into_iter().map(|(name, value)| (name, rounded(value))).collect();
     // Rounding keeps every coefficient in range.
     LatencyModel::from_coefficients(&coefficients).unwrap_or_else(|_| model.clone())
+}
+
+/// A formula of these coefficients.
+fn formula(coefficients: &[(&str, f64)]) -> Result<Formula, LatencyError> {
+    let failed = |reason| LatencyError::Fit { what: "a formula".to_owned(), reason };
+    Formula::new(coefficients.iter().copied()).map_err(failed)
 }
 
 /// A model with the spread of networks as (spread of their operators, predicted, measured).

@@ -9,7 +9,7 @@ use zen_nas::hash::fnv1a;
 use zen_nas::latency::select::order;
 use zen_nas::latency::{
     Composition, Evidence, KeyKind, LatencyError, LatencyModel, NewRun, OperatorKey, Precision, Predictor, Prior, Row,
-    Setting, Table, TableError, error_of_pairs, fit_roofline, group_of, place_of,
+    Setting, Table, TableError, TableSource, error_of_pairs, fit_roofline, group_of, place_of,
 };
 
 use super::curve::Curve;
@@ -42,12 +42,10 @@ impl Source {
         limit: usize,
     ) -> Result<Self, LatencyError> {
         let setting = Setting::new("v100", "tensorrt", precision, batch_size);
-        let rows = raw.iter().filter(|row| row.precision == precision && row.batch_size == batch_size).map(|row| Row {
-            key: row.key,
-            ms: rounded(row.ms),
-            stderr_ms: 0.0,
-            evidence: Evidence::Measured,
-        });
+        let rows = raw
+            .iter()
+            .filter(|row| row.precision == precision && row.batch_size == batch_size)
+            .map(|row| Row::new(row.key, rounded(row.ms), Evidence::Measured));
         let (held_out, candidates): (Vec<Row>, Vec<Row>) = rows.partition(|row| is_held_out(&row.key));
         let model = rounded_model(&LatencyModel::additive(Prior::Roofline(fit_roofline(&candidates, &setting)?)));
         let order = order(&candidates, targets, |key| model.prior.ms(key, precision, batch_size), limit);
@@ -113,6 +111,7 @@ impl Source {
         Table {
             setting: self.setting.clone(),
             date: DATE.to_owned(),
+            source: TableSource::BuiltIn { name: String::new() },
             about: NewRun {
                 origin: "LightNAS operator tables (alibaba/lightweight-neural-architecture-search, commit 8ccaf889)"
                     .into(),
@@ -131,12 +130,14 @@ impl Source {
                     100.0 * median,
                     100.0 * within10
                 ),
+                ..NewRun::default()
             },
             evidence: Evidence::Measured,
             error: self.error_of_sums(&predictor),
             model: Some(with_spread(&self.model, &self.sums(&predictor))),
             rows,
             networks: Vec::new(),
+            published: Vec::new(),
         }
     }
 }

@@ -8,13 +8,14 @@
 use std::path::Path;
 
 use zen_nas::latency::{
-    Evidence, Features, LatencyError, LatencyModel, Linear, NewRun, Observation, OperatorKey, Precision, Prior,
-    Setting, Table, error_of_pairs, leave_one_out, non_negative,
+    Evidence, LatencyError, LatencyModel, NewRun, Observation, OperatorKey, Precision, Prior, Setting, Table,
+    TableSource, error_of_pairs, leave_one_out, non_negative,
 };
 
 use super::raw::{self, TfliteRow};
 use super::reference::{mobilenet_v1, mobilenet_v2, mobilenet_v3_minimalistic};
-use super::{DATE, with_spread};
+use super::{DATE, formula, with_spread};
+use crate::features::Features;
 
 /// The page whose rows are fitted; others are of later versions of TFLite.
 const SOURCE: &str = "hosted_models old";
@@ -56,16 +57,16 @@ fn table(rows: &[TfliteRow], precision: Precision) -> Result<Table, LatencyError
             100.0 * (predicted / row.ms - 1.0)
         )
     });
-    let linear = Linear {
-        pointwise_ms_per_gmac: mac,
-        spatial_ms_per_gmac: mac,
-        depthwise_ms_per_gmac: mac,
-        activation_ms_per_giga: element,
-        ..Linear::default()
-    };
+    let formula = formula(&[
+        ("pointwise_ms_per_gmac", mac),
+        ("spatial_ms_per_gmac", mac),
+        ("depthwise_ms_per_gmac", mac),
+        ("activation_ms_per_giga", element),
+    ])?;
     Ok(Table {
         setting,
         date: DATE.to_owned(),
+        source: TableSource::BuiltIn { name: String::new() },
         about: NewRun {
             origin: "fitted on latencies published with the hosted models of TensorFlow Lite (tensorflow/tensorflow, \
                      tensorflow/models)"
@@ -82,19 +83,20 @@ fn table(rows: &[TfliteRow], precision: Precision) -> Result<Table, LatencyError
                 observations.len(),
                 100.0 * worst
             ),
+            ..NewRun::default()
         },
         evidence: Evidence::Fitted,
         error: error_of_pairs(&pairs, &format!("leave-one-out over {} published networks", pairs.len())),
-        model: Some(with_spread(&LatencyModel::additive(Prior::Linear(linear)), &spread)),
+        model: Some(with_spread(&LatencyModel::additive(Prior::Formula(formula)), &spread)),
         rows: Vec::new(),
         networks: Vec::new(),
+        published: Vec::new(),
     })
 }
 
 /// 1e9 multiply-adds, and 1e9 elements that fused operators read and write.
 fn features(keys: &[OperatorKey]) -> Vec<f64> {
-    let mut sums = Features::default();
-    keys.iter().for_each(|key| sums.add(&Features::of(key)));
+    let sums = Features::of(keys);
     vec![1e-9 * (sums.pointwise + sums.spatial + sums.depthwise), 1e-9 * sums.activation]
 }
 
@@ -130,9 +132,10 @@ mod tests {
             rows.push(row(model, 1000.0, "later"));
         }
         let found = table(&rows, Precision::Int8).unwrap();
-        let Some(LatencyModel { prior: Prior::Linear(linear), .. }) = &found.model else { panic!("{found:?}") };
-        assert!((linear.depthwise_ms_per_gmac - 80.0).abs() < 1e-3 && linear.spatial_ms_per_gmac > 0.0, "{linear:?}");
-        assert!((linear.activation_ms_per_giga - 2500.0).abs() < 1e-2);
+        let Some(LatencyModel { prior: Prior::Formula(formula), .. }) = &found.model else { panic!("{found:?}") };
+        let coefficients: std::collections::BTreeMap<_, _> = formula.coefficients().collect();
+        assert!((coefficients["depthwise_ms_per_gmac"] - 80.0).abs() < 1e-3, "{coefficients:?}");
+        assert!((coefficients["activation_ms_per_giga"] - 2500.0).abs() < 1e-2, "{coefficients:?}");
         assert!(found.error.unwrap().mape < 1e-9);
         assert!(found.about.notes.starts_with("4 networks") && found.about.notes.contains("against 50 ("));
         assert!(table(&rows, Precision::Fp32).unwrap_err().to_string().contains("pixel2/tflite/fp32/b1/t1"));

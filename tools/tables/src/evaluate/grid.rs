@@ -134,7 +134,7 @@ mod tests {
             for side in [5, 10, 20, 40] {
                 let key = key(2 * channels, channels, side);
                 let ms = ms(f64::from(channels), f64::from(side));
-                rows.push(Row { key, ms, stderr_ms: 0.0, evidence: Evidence::Measured });
+                rows.push(Row::new(key, ms, Evidence::Measured));
             }
         }
         rows

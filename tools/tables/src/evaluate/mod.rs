@@ -15,7 +15,8 @@ use std::path::Path;
 
 use serde::Serialize;
 use zen_nas::latency::{
-    Evidence, LatencyError, LatencyModel, Precision, Predictor, Row, Setting, Store, error_of_pairs, fit_prior,
+    Evidence, LatencyError, LatencyModel, Precision, Predictor, Row, Setting, Store, Table, TableChoice,
+    error_of_pairs, fit_prior,
 };
 
 use crate::derive::raw::{self, RawRow};
@@ -89,7 +90,6 @@ pub fn evaluate(
         return Err(LatencyError::RawData { path: networks_file.to_owned(), reason });
     }
     let rows = raw::lightnas(raw)?;
-    let store = Store::in_memory()?;
     let mut evaluation = Evaluation {
         networks: networks.len(),
         calibration_networks: whole::CALIBRATION,
@@ -101,10 +101,11 @@ pub fn evaluate(
     for (batch, batch_size) in BATCHES.into_iter().enumerate() {
         let setting = v100(Precision::Fp32, batch_size);
         let full = rows_of(&rows, &setting);
-        let shipped = Predictor::new(&store, &setting)?;
+        let table = built_in(&setting)?;
+        let shipped = Predictor::from_table(&table)?;
         let predictors = [
             (format!("all {} rows", full.len()), predictor_of(&setting, &full)?),
-            (format!("the {} shipped rows", store.rows(&setting)?.len()), shipped),
+            (format!("the {} built-in rows", table.rows.len()), shipped),
         ];
         evaluation.whole.extend(whole::evaluate(&networks, batch, &predictors, draws));
         done += 1;
@@ -112,12 +113,18 @@ pub fn evaluate(
     }
     for precision in PRECISIONS {
         let setting = v100(precision, OPERATOR_BATCH);
-        let shipped = (store.rows(&setting)?, Predictor::new(&store, &setting)?);
+        let table = built_in(&setting)?;
+        let shipped = (table.rows.clone(), Predictor::from_table(&table)?);
         evaluation.operators.extend(operators::evaluate(&setting, &rows_of(&rows, &setting), &shipped)?);
         done += 1;
         progress(done);
     }
     Ok(evaluation)
+}
+
+/// The built-in table of a setting, as it is in this build.
+pub fn built_in(setting: &Setting) -> Result<Table, LatencyError> {
+    Store::in_memory()?.require_table(setting, &TableChoice::BuiltIn)
 }
 
 fn v100(precision: Precision, batch_size: u32) -> Setting {
@@ -127,7 +134,7 @@ fn v100(precision: Precision, batch_size: u32) -> Setting {
 fn rows_of(raw: &[RawRow], setting: &Setting) -> Vec<Row> {
     raw.iter()
         .filter(|row| row.precision == setting.precision && row.batch_size == setting.batch_size)
-        .map(|row| Row { key: row.key, ms: row.ms, stderr_ms: 0.0, evidence: Evidence::Measured })
+        .map(|row| Row::new(row.key, row.ms, Evidence::Measured))
         .collect()
 }
 

@@ -68,7 +68,7 @@ mod tests {
             for side in (1..=12).map(|i| 4 * i) {
                 let key = OperatorKey::conv(1, 1, channels, channels, side);
                 let ms = 0.1 + 0.001 * f64::from(channels) + 0.002 * f64::from(side);
-                rows.push(Row { key, ms, stderr_ms: 0.0, evidence: Evidence::Measured });
+                rows.push(Row::new(key, ms, Evidence::Measured));
             }
         }
         let shipped_rows: Vec<Row> = rows.iter().step_by(2).cloned().collect();

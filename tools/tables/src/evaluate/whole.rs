@@ -199,7 +199,7 @@ fn times(lowered: &[Lowered], measured: &[f64], predictor: &Predictor, batch_siz
 
 #[cfg(test)]
 mod tests {
-    use zen_nas::latency::{LatencyModel, Linear, Precision, Prior, Setting};
+    use zen_nas::latency::{Formula, LatencyModel, Precision, Prior, Setting};
 
     use super::super::ofa::{BLOCKS, OfaNetwork, STAGES};
     use super::*;
@@ -227,14 +227,11 @@ mod tests {
     }
 
     fn predictor() -> Predictor {
-        let linear = Linear {
-            pointwise_ms_per_gmac: 10.0,
-            spatial_ms_per_gmac: 8.0,
-            depthwise_ms_per_gmac: 90.0,
-            ..Linear::default()
-        };
+        let coefficients =
+            [("pointwise_ms_per_gmac", 10.0), ("spatial_ms_per_gmac", 8.0), ("depthwise_ms_per_gmac", 90.0)];
+        let formula = Formula::new(coefficients).unwrap();
         let setting = Setting::new("v100", "tensorrt", Precision::Fp32, 64);
-        Predictor::from_parts(&setting, &[], LatencyModel::additive(Prior::Linear(linear)), None)
+        Predictor::from_parts(&setting, &[], LatencyModel::additive(Prior::Formula(formula)), None)
     }
 
     #[test]

@@ -12,9 +12,9 @@ mod tests;
 
 use std::sync::LazyLock;
 
-use zen_nas::latency::{
-    Features, LatencyError, Observation, Precision, Setting, TableError, error_of_pairs, non_negative,
-};
+use zen_nas::latency::{LatencyError, Observation, Precision, Setting, TableError, error_of_pairs, non_negative};
+
+use crate::features::Features;
 
 pub use report::{report, update};
 

@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use zen_nas::files;
-use zen_nas::latency::{LatencyError, Predictor, Store};
+use zen_nas::latency::{LatencyError, Predictor};
 use zen_nas::net::{LowerOptions, Network};
 
 use super::shipped::shipped_list;
 use super::{EXCLUDED, PIXEL2_SPLIT, REGIMES, Regime, networks};
+use crate::evaluate::built_in;
 
 /// The nine networks with structures, in milliseconds per image: published, predicted by the
 /// shipped table, and the leave-one-out error; below, the leave-one-out error of each regime.
@@ -16,7 +17,6 @@ use super::{EXCLUDED, PIXEL2_SPLIT, REGIMES, Regime, networks};
 /// # Errors
 /// When the shipped tables cannot be loaded or an embedded structure does not lower.
 pub fn report() -> Result<String, LatencyError> {
-    let store = Store::in_memory()?;
     let networks = networks()?;
     let mut text = String::from("| network (ms per image) |");
     for regime in &REGIMES {
@@ -27,7 +27,7 @@ pub fn report() -> Result<String, LatencyError> {
     text.push('\n');
     let columns = REGIMES
         .iter()
-        .map(|regime| Ok((regime, Predictor::new(&store, &regime.setting())?, regime.left_out_ms(networks))))
+        .map(|regime| Ok((regime, Predictor::from_table(&built_in(&regime.setting())?)?, regime.left_out_ms(networks))))
         .collect::<Result<Vec<_>, LatencyError>>()?;
     for (index, network) in networks.iter().enumerate() {
         let Some(structure) = &network.structure else { continue };

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use zen_nas::latency::{LatencyError, SHIPPED, Table, TableError};
+use zen_nas::latency::{LatencyError, Table, TableError, built_in_settings};
+
+use crate::evaluate::built_in;
 
 /// One line for each shipped table: evidence, rows, stated error, origin and licence.
 ///
@@ -10,8 +12,9 @@ use zen_nas::latency::{LatencyError, SHIPPED, Table, TableError};
 /// When an embedded table does not read.
 pub fn shipped_list() -> Result<String, LatencyError> {
     let mut text = String::from("| file | evidence | rows | error | from | licence |\n|---|---|--:|--:|---|---|\n");
-    for (name, source) in SHIPPED {
-        let Table { evidence, rows, error, about, .. } = Table::parse(name, source)?;
+    for setting in built_in_settings()? {
+        let Table { evidence, rows, error, about, .. } = built_in(&setting)?;
+        let name = setting.id().replace('/', "_");
         let rows = if rows.is_empty() { "formula".to_owned() } else { rows.len().to_string() };
         let error = error.as_ref().map_or("unknown".to_owned(), stated);
         // Writing to a string cannot fail.

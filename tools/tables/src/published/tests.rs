@@ -1,9 +1,10 @@
 //! The fits and the built-in tables against the publication and an independent fit to it.
 
-use zen_nas::latency::{Predictor, Store};
+use zen_nas::latency::Predictor;
 use zen_nas::net::{Graph, LowerOptions, Network};
 
 use super::*;
+use crate::evaluate::built_in;
 
 fn graph(structure: &str, resolution: u32, squeeze_excite: bool) -> Graph {
     let options = LowerOptions { squeeze_excite, ..LowerOptions::new(resolution, 1000) };
@@ -42,9 +43,8 @@ fn coefficients_agree_with_an_independent_fit() {
 
 #[test]
 fn published_networks_are_predicted_within_the_stated_errors() {
-    let store = Store::in_memory().unwrap();
     for (regime, worst) in REGIMES.iter().zip([0.08, 0.14, 0.10]) {
-        let predictor = Predictor::new(&store, &regime.setting()).unwrap();
+        let predictor = Predictor::from_table(&built_in(&regime.setting()).unwrap()).unwrap();
         let stated = regime.error(networks().unwrap()).unwrap();
         assert_eq!(predictor.error().map(|error| error.method.clone()), Some(stated.method));
         assert!((predictor.error().unwrap().mape - stated.mape).abs() < 1e-3);
