@@ -1,10 +1,12 @@
-//! How long predicting a network takes: warm, as in a search, and cold, as on the first network.
+//! How long predicting a network takes: warm, as in a search, cold, as on the first network, and from the start of a program.
 //!
 //! `cargo bench --bench predict` predicts networks of 60 to 100 operators on one thread. Warm: every
 //! operator was seen before. Cold: nothing was, each operator is looked up or interpolated anew. The
-//! plain way is the full breakdown with its evidence and interval, which neither keeps.
+//! plain way is the full breakdown with its evidence and interval, which neither keeps. From the start: a whole
+//! `zen-score` with a latency, and the same without one as the baseline.
 
 use std::hint::black_box;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rand::{RngExt, SeedableRng};
@@ -25,7 +27,50 @@ const ROUNDS: usize = 5;
 const WARM_GOAL: Duration = Duration::from_micros(5);
 const COLD_GOAL: Duration = Duration::from_micros(100);
 
+/// What a program may take from its start to its first prediction, and how often that is tried.
+const START_GOAL: Duration = Duration::from_millis(50);
+const STARTS: usize = 20;
+
+/// The fastest of several runs of `zen-score`, with an empty place for its database.
+fn start(arguments: &[&str]) -> Duration {
+    let structure = "SuperConvK3BNRELU(3,32,2,1)SuperResK1K3K1(32,256,2,64,3)SuperConvK1BNRELU(256,512,1,1)";
+    let run = || {
+        let started = Instant::now();
+        let output = Command::new(env!("CARGO_BIN_EXE_zen-score"))
+            .arg(structure)
+            .args(arguments)
+            .env("ZEN_NAS_DB", "/nonexistent/tables.sqlite")
+            .output()
+            .expect("zen-score runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        started.elapsed()
+    };
+    (0..STARTS).map(|_| run()).min().unwrap_or_default()
+}
+
 fn main() {
+    let baseline = start(&[]);
+    for name in SETTINGS {
+        let setting: Setting = name.parse().expect("a setting");
+        let precision = setting.precision.to_string();
+        let batch_size = setting.batch_size.to_string();
+        let found = start(&[
+            "--device",
+            &setting.device,
+            "--runtime",
+            &setting.runtime,
+            "--precision",
+            &precision,
+            "--batch-size",
+            &batch_size,
+        ]);
+        println!(
+            "{name}: zen-score from its start to its end {:.1} ms ({}), without a latency {:.1} ms",
+            found.as_secs_f64() * 1e3,
+            met(found, START_GOAL),
+            baseline.as_secs_f64() * 1e3
+        );
+    }
     let store = Store::in_memory().expect("an empty database");
     let graphs = networks();
     let operators: usize = graphs.iter().map(|graph| Fuser::default().fuse(graph).len()).sum();

@@ -37,6 +37,7 @@ const NO_TIMES: &[&str] = &[
     "mape",
     "mape_after_twice",
     "mape_now",
+    "median",
     "measured_count",
     "measured_time",
     "measurement_stderr",
@@ -48,6 +49,7 @@ const NO_TIMES: &[&str] = &[
     "uncertainty",
     "width",
     "within10",
+    "within20",
     "within5",
     // Scores and costs.
     "difference",

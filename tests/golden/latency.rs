@@ -98,10 +98,12 @@ fn shapes_outside_the_table_are_flagged() {
 #[test]
 fn batches_without_a_table_are_refused() {
     let store = Store::in_memory().unwrap();
-    let refused = |setting| store.require_table(setting, &TableChoice::Best).unwrap_err().to_string();
-    let error = refused(&Setting::new("t4", "tensorrt", Precision::Int8, 8));
+    let refused = |id: &str| {
+        store.require_table(&id.parse().unwrap(), &TableChoice::Best).unwrap_err().to_string()
+    };
+    let error = refused("t4/tensorrt/int8/b8");
     assert!(error.contains("t4/tensorrt/int8/b1, t4/tensorrt/int8/b64"), "{error}");
-    let error = refused(&Setting::new("abacus", "beads", Precision::Fp32, 1));
+    let error = refused("abacus/beads/fp32/b1");
     assert!(error.contains("zen-profile devices"), "{error}");
 }
 
