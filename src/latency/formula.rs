@@ -1,261 +1,111 @@
 //! Formulas: an operator's time as a sum of features of its shape, each times a coefficient.
 //!
-//! Coefficients are fitted on whole networks. A feature is a function of one fused operator and the batch;
-//! [`FEATURES`] lists them, and adding one is one entry there. Not here: what a call costs beside its operators
-//! ([`Composition`](super::Composition)), finding coefficients.
+//! Coefficients are fitted on whole networks. Not here: the features (`features`), what a call costs beside its
+//! operators ([`Composition`](super::Composition)), finding coefficients.
 
-use super::{KeyKind, OperatorKey};
-use crate::net::Activation;
+mod features;
 
-/// Something about an operator that costs time.
-#[derive(Debug)]
-pub struct Feature {
-    /// Name of its coefficient in tables, which ends in the unit.
-    pub name: &'static str,
-    /// Its amount in an operator for a batch, in units of the coefficient's denominator.
-    pub amount: fn(&OperatorKey, f64) -> f64,
-}
+use self::features::Work;
+use super::OperatorKey;
+use super::key::KeyClass;
 
-/// Every feature. Elements and multiply-adds are those of the whole batch, weights those of one.
-pub static FEATURES: &[Feature] = &[
-    // What a kernel costs, however small.
-    Feature { name: "conv_ms", amount: |key, _| count(is_dense_compute(key) && !is_pixel_conv(key)) },
-    Feature { name: "pixel_conv_ms", amount: |key, _| count(is_pixel_conv(key)) },
-    Feature { name: "depthwise_ms", amount: |key, _| count(class(key) == Class::Depthwise) },
-    Feature { name: "light_ms", amount: |key, _| count(matches!(class(key), Class::Light | Class::Move)) },
-    Feature { name: "activation_ms", amount: |key, _| count(class(key) == Class::Activation) },
-    // Multiply-adds.
-    Feature {
-        name: "conv1_ms_per_gmac",
-        amount: |key, n| gmac_if(matches!(class(key), Class::Conv1 | Class::Dense), key, n),
-    },
-    Feature { name: "convk_ms_per_gmac", amount: |key, n| gmac_if(class(key) == Class::ConvK, key, n) },
-    Feature { name: "grouped_ms_per_gmac", amount: |key, n| gmac_if(class(key) == Class::Grouped, key, n) },
-    Feature { name: "depthwise_ms_per_gmac", amount: |key, n| gmac_if(class(key) == Class::Depthwise, key, n) },
-    Feature { name: "matmul_ms_per_gmac", amount: |key, n| gmac_if(class(key) == Class::MatMul, key, n) },
-    // Runtimes that run a grouped convolution group by group.
-    Feature { name: "group_ms_per_kilo", amount: |key, _| groups(key, 1) },
-    Feature { name: "wide_group_ms_per_kilo", amount: |key, _| groups(key, 16) },
-    // Reading weights, moving maps, reductions that few threads share.
-    Feature { name: "weight_ms_per_mega", amount: |key, _| 1e-6 * key.weights() as f64 },
-    Feature { name: "reduction_ms_per_kilo", amount: reduction_kilo },
-    Feature { name: "image_ms_per_mega", amount: image_mega },
-    Feature { name: "compute_ms_per_mega", amount: |key, n| if computes(key) { mega(key, n) } else { 0.0 } },
-    Feature { name: "light_ms_per_mega", amount: light_mega },
-    Feature {
-        name: "activation_ms_per_mega",
-        amount: |key, n| if class(key) == Class::Activation { mega(key, n) } else { 0.0 },
-    },
-    // The regimes of the Zen-NAS publication.
-    Feature { name: "pointwise_ms_per_gmac", amount: |key, n| gmac_if(is_pointwise(key), key, n) },
-    Feature {
-        name: "spatial_ms_per_gmac",
-        amount: |key, n| gmac_if(key.kind == KeyKind::Conv && key.kernel > 1, key, n),
-    },
-    Feature { name: "eager_ms_per_giga", amount: |key, n| 1e-9 * n * eager_elements(key) },
-    Feature { name: "gate_ms_per_giga", amount: |key, n| 1e-9 * n * gate_elements(key) },
-    Feature { name: "activation_ms_per_giga", amount: |key, n| 1e-9 * n * fused_elements(key) },
-];
+pub use features::{FEATURES, Feature};
 
-/// How names of coefficients begin that belong to operators without weights.
-const TRAFFIC: [&str; 4] = ["light_", "activation_", "eager_", "gate_"];
-
-/// What an operator is to a formula.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Class {
-    /// Convolution without groups, kernel 1.
-    Conv1,
-    /// Convolution without groups, larger kernel.
-    ConvK,
-    Grouped,
-    Depthwise,
-    Dense,
-    MatMul,
-    /// Concatenation, transposition, resizing.
-    Move,
-    /// An activation of its own that takes arithmetic.
-    Activation,
-    /// Everything else that reads and writes maps.
-    Light,
-}
-
-fn class(key: &OperatorKey) -> Class {
-    match key.kind {
-        KeyKind::Conv if key.groups != 1 => Class::Grouped,
-        KeyKind::Conv if key.kernel == 1 => Class::Conv1,
-        KeyKind::Conv => Class::ConvK,
-        KeyKind::Depthwise => Class::Depthwise,
-        KeyKind::Dense => Class::Dense,
-        KeyKind::MatMul => Class::MatMul,
-        KeyKind::Concat | KeyKind::Rearrange | KeyKind::Resize => Class::Move,
-        KeyKind::Elementwise if key.activation.is_some_and(takes_arithmetic) => Class::Activation,
-        _ => Class::Light,
-    }
-}
-
-/// Whether an activation is more than a comparison.
-fn takes_arithmetic(activation: Activation) -> bool {
-    !matches!(activation, Activation::Relu | Activation::Relu6 | Activation::LeakyRelu | Activation::PRelu)
-}
-
-fn count(is: bool) -> f64 {
-    if is { 1.0 } else { 0.0 }
-}
-
-fn is_dense_compute(key: &OperatorKey) -> bool {
-    matches!(class(key), Class::Conv1 | Class::ConvK | Class::Grouped | Class::Dense | Class::MatMul)
-}
-
-fn computes(key: &OperatorKey) -> bool {
-    is_dense_compute(key) || class(key) == Class::Depthwise
-}
-
-/// A 1x1 convolution on one pixel, as in squeeze-and-excitation.
-fn is_pixel_conv(key: &OperatorKey) -> bool {
-    class(key) == Class::Conv1 && (key.in_height, key.in_width) == (1, 1)
-}
-
-fn is_pointwise(key: &OperatorKey) -> bool {
-    match key.kind {
-        KeyKind::Conv => key.kernel == 1,
-        kind => matches!(kind, KeyKind::Dense | KeyKind::MatMul),
-    }
-}
-
-/// 1e9 multiply-adds.
-fn gmac_if(is: bool, key: &OperatorKey, batch: f64) -> f64 {
-    if is { 1e-9 * batch * key.flops() as f64 } else { 0.0 }
-}
-
-/// Thousands of groups of at least so many channels.
-fn groups(key: &OperatorKey, least_width: u32) -> f64 {
-    let counts = class(key) == Class::Grouped && key.in_channels / key.groups >= least_width;
-    if counts { 1e-3 * f64::from(key.groups) } else { 0.0 }
-}
-
-/// Thousands of products that one output sums up.
-fn reduction_kilo(key: &OperatorKey, _: f64) -> f64 {
-    match class(key) {
-        Class::Conv1 | Class::ConvK | Class::Grouped | Class::Dense => {
-            1e-3 * key.weights() as f64 / f64::from(key.out_channels)
-        }
-        _ => 0.0,
-    }
-}
-
-/// Millions of elements of the image, where an operator reads it.
-fn image_mega(key: &OperatorKey, batch: f64) -> f64 {
-    let reads = matches!(key.kind, KeyKind::Conv | KeyKind::Depthwise | KeyKind::Dense) && key.in_channels <= 4;
-    if reads { 1e-6 * batch * key.in_elements() as f64 } else { 0.0 }
-}
-
-/// Millions of elements read and written; a strided 1x1 convolution reads only the pixels it uses.
-fn mega(key: &OperatorKey, batch: f64) -> f64 {
-    let skipped = if class(key) == Class::Conv1 { f64::from(key.stride).powi(2) } else { 1.0 };
-    let read = key.in_elements() as f64 / skipped;
-    1e-6 * batch * (read + key.out_elements() as f64 + key.second_elements() as f64)
-}
-
-fn light_mega(key: &OperatorKey, batch: f64) -> f64 {
-    match class(key) {
-        Class::Light => mega(key, batch),
-        Class::Move => 2e-6 * batch * key.out_elements() as f64,
-        _ => 0.0,
-    }
-}
-
-/// Elements that element-wise kernels move for one image when nothing is fused: batch norm reads and writes its
-/// map once, an activation too, a residual sum reads two maps and writes one.
-fn eager_elements(key: &OperatorKey) -> f64 {
-    let (read, written) = (key.in_elements() as f64, key.out_elements() as f64);
-    match key.kind {
-        KeyKind::Conv | KeyKind::Depthwise => {
-            let sum = if key.residual_add { 3.0 } else { 0.0 };
-            let activation = if key.activation.is_some() { 2.0 } else { 0.0 };
-            (2.0 + sum + activation) * written
-        }
-        KeyKind::Gate => 4.0 * read,
-        KeyKind::Add if key.activation.is_some() => 5.0 * written,
-        KeyKind::Add => 3.0 * written,
-        KeyKind::GlobalPool | KeyKind::Dense | KeyKind::MatMul => 0.0,
-        // What the published networks did not have: maps read and written.
-        _ => read + written + key.second_elements() as f64,
-    }
-}
-
-/// Three times the elements of a gated map of one image.
-fn gate_elements(key: &OperatorKey) -> f64 {
-    if key.kind == KeyKind::Gate { 3.0 * key.in_elements() as f64 } else { 0.0 }
-}
-
-/// Elements that fused convolutions, gates and pools read and write for one image.
-fn fused_elements(key: &OperatorKey) -> f64 {
-    match key.kind {
-        KeyKind::Conv | KeyKind::Depthwise => (key.in_elements() + key.out_elements()) as f64,
-        KeyKind::Gate => 2.0 * key.in_elements() as f64,
-        KeyKind::GlobalPool => key.in_elements() as f64,
-        _ => 0.0,
-    }
-}
+/// Stands among the coefficients for the multiple that channels are padded to.
+const CHANNEL_MULTIPLE: &str = "channel_multiple";
 
 /// A coefficient for some of the features; the others cost nothing.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Formula {
     /// Places in [`FEATURES`] with milliseconds per unit, in that order.
     terms: Vec<(usize, f64)>,
+    /// Channels are padded to a multiple of this.
+    channel_multiple: u32,
+}
+
+impl Default for Formula {
+    fn default() -> Self {
+        Self { terms: Vec::new(), channel_multiple: 1 }
+    }
 }
 
 impl Formula {
-    /// From names of features with milliseconds per unit.
+    /// From names of features with milliseconds per unit, and `channel_multiple` where channels are padded.
     ///
     /// # Errors
-    /// Names an unknown feature.
+    /// Names an unknown feature or a multiple that is no whole number.
     pub fn new<'n>(coefficients: impl IntoIterator<Item = (&'n str, f64)>) -> Result<Self, String> {
-        let mut terms = Vec::new();
+        let mut formula = Self::default();
         for (name, value) in coefficients {
+            if name == CHANNEL_MULTIPLE {
+                if !(1.0..=4096.0).contains(&value) || value.fract() != 0.0 {
+                    return Err(format!("`formula.{name}` is {value}, but must be a whole number from 1 to 4096"));
+                }
+                formula.channel_multiple = value as u32;
+                continue;
+            }
             let place = FEATURES.iter().position(|feature| feature.name == name);
-            terms.push((place.ok_or_else(|| format!("unknown coefficient `formula.{name}`"))?, value));
+            formula.terms.push((place.ok_or_else(|| format!("unknown coefficient `formula.{name}`"))?, value));
         }
-        terms.sort_by_key(|(place, _)| *place);
-        Ok(Self { terms })
+        formula.terms.sort_by_key(|(place, _)| *place);
+        Ok(formula)
     }
 
-    /// Names of the features with milliseconds per unit.
+    /// Names of the features with milliseconds per unit, and `channel_multiple` where channels are padded.
     pub fn coefficients(&self) -> impl Iterator<Item = (&'static str, f64)> {
-        self.terms.iter().map(|(place, value)| (FEATURES[*place].name, *value))
+        let padded = (self.channel_multiple > 1).then_some((CHANNEL_MULTIPLE, f64::from(self.channel_multiple)));
+        self.terms.iter().map(|(place, value)| (FEATURES[*place].name, *value)).chain(padded)
     }
 
     /// Milliseconds of an operator for a batch.
     pub fn ms(&self, key: &OperatorKey, batch_size: u32) -> f64 {
-        let batch = f64::from(batch_size);
-        self.terms.iter().map(|(place, value)| value * (FEATURES[*place].amount)(key, batch)).sum()
+        let work = Work::new(key, batch_size, self.channel_multiple);
+        let mut sum_ms = 0.0;
+        for (place, value) in &self.terms {
+            let feature = &FEATURES[*place];
+            let ms = value * feature.of(&work);
+            if feature.is_alone() && ms > 0.0 {
+                return ms;
+            }
+            sum_ms += ms;
+        }
+        sum_ms
     }
 
     /// The same on a device where classes of operators take longer by factors: convolutions and dense layers,
     /// depthwise, everything else.
     pub fn scaled_by_class(&self, [conv, depthwise, traffic]: [f64; 3]) -> Self {
-        let factor = |name: &str| match name {
-            _ if name.starts_with("depthwise_") => depthwise,
-            _ if TRAFFIC.iter().any(|prefix| name.starts_with(prefix)) => traffic,
-            _ => conv,
+        let scaled = |(place, value): &(usize, f64)| {
+            let factor = match FEATURES[*place].class {
+                KeyClass::Conv => conv,
+                KeyClass::Depthwise => depthwise,
+                KeyClass::Traffic => traffic,
+            };
+            (*place, value * factor)
         };
-        Self {
-            terms: self.terms.iter().map(|(place, value)| (*place, value * factor(FEATURES[*place].name))).collect(),
-        }
+        Self { terms: self.terms.iter().map(scaled).collect(), ..*self }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::KeyKind;
     use super::*;
+    use crate::net::Activation;
 
     fn key(kind: KeyKind, channels: u32, out_channels: u32, side: u32) -> OperatorKey {
         OperatorKey { kind, ..OperatorKey::conv(1, 1, channels, out_channels, side) }
     }
 
-    fn amounts(key: &OperatorKey, batch: f64) -> Vec<(&'static str, f64)> {
-        let amount = |feature: &Feature| Some((feature.name, (feature.amount)(key, batch))).filter(|(_, x)| *x != 0.0);
+    fn padded(key: &OperatorKey, batch: u32, channel_multiple: u32) -> Vec<(&'static str, f64)> {
+        let amount = |feature: &Feature| {
+            Some((feature.name, feature.amount(key, batch, channel_multiple))).filter(|(_, amount)| *amount != 0.0)
+        };
         FEATURES.iter().filter_map(amount).collect()
+    }
+
+    fn amounts(key: &OperatorKey, batch: u32) -> Vec<(&'static str, f64)> {
+        padded(key, batch, 1)
     }
 
     #[test]
@@ -264,9 +114,11 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), FEATURES.len());
-        let formula = Formula::new([("light_ms", 2.0), ("conv_ms", 1.0)]).unwrap();
-        assert_eq!(formula.coefficients().collect::<Vec<_>>(), [("conv_ms", 1.0), ("light_ms", 2.0)]);
+        let formula = Formula::new([("light_ms", 2.0), ("channel_multiple", 32.0), ("conv_ms", 1.0)]).unwrap();
+        let written = [("conv_ms", 1.0), ("light_ms", 2.0), ("channel_multiple", 32.0)];
+        assert_eq!(formula.coefficients().collect::<Vec<_>>(), written);
         assert_eq!(Formula::new(formula.coefficients()).unwrap(), formula);
+        assert!(Formula::new([("channel_multiple", 1.5)]).unwrap_err().contains("1.5"));
         assert!(Formula::new([("lihgt_ms", 2.0)]).unwrap_err().contains("formula.lihgt_ms"));
     }
 
@@ -276,37 +128,43 @@ mod tests {
         let conv = OperatorKey { residual_add: true, ..OperatorKey::conv(1, 2, 64, 128, 14) };
         let (written, macs) = (128.0 * 49.0, 64.0 * 128.0 * 49.0);
         let expected = [
+            ("operator_ms", 1.0),
+            ("kernel_ms", 1.0),
             ("conv_ms", 1.0),
             ("conv1_ms_per_gmac", 8e-9 * macs),
             ("weight_ms_per_mega", 64.0 * 128.0 * 1e-6),
             ("reduction_ms_per_kilo", 0.064),
             // A quarter of the pixels is read.
-            ("compute_ms_per_mega", 8e-6 * (64.0 * 49.0 + 2.0 * written)),
+            ("conv_ms_per_mega", 8e-6 * (64.0 * 49.0 + 2.0 * written)),
             ("pointwise_ms_per_gmac", 8e-9 * macs),
             ("eager_ms_per_giga", 8e-9 * 5.0 * written),
             ("activation_ms_per_giga", 8e-9 * (64.0 * 196.0 + written)),
         ];
-        for ((name, found), (expected_name, expected)) in amounts(&conv, 8.0).into_iter().zip(expected) {
+        assert_eq!(amounts(&conv, 8).len(), expected.len());
+        for ((name, found), (expected_name, expected)) in amounts(&conv, 8).into_iter().zip(expected) {
             assert_eq!(name, expected_name);
             assert!((found / expected - 1.0).abs() < 1e-12, "{name}: {found}, expected {expected}");
         }
         let grouped = OperatorKey { groups: 8, ..OperatorKey::conv(3, 1, 64, 64, 14) };
         let of =
-            |key: &OperatorKey, name: &str| amounts(key, 1.0).iter().find(|(n, _)| *n == name).map_or(0.0, |(_, x)| *x);
+            |key: &OperatorKey, name: &str| amounts(key, 1).iter().find(|(n, _)| *n == name).map_or(0.0, |(_, x)| *x);
         assert_eq!((of(&grouped, "group_ms_per_kilo"), of(&grouped, "wide_group_ms_per_kilo")), (0.008, 0.0));
-        assert_eq!(of(&grouped, "convk_ms_per_gmac"), 0.0);
+        assert_eq!((of(&grouped, "winograd_ms_per_gmac"), of(&grouped, "kernel_ms")), (0.0, 8.0));
         let pixel = key(KeyKind::Conv, 64, 16, 1);
         assert_eq!((of(&pixel, "pixel_conv_ms"), of(&pixel, "conv_ms")), (1.0, 0.0));
     }
 
     #[test]
     fn amounts_of_operators_that_move_maps() {
+        const ONE: [(&str, f64); 2] = [("operator_ms", 1.0), ("kernel_ms", 1.0)];
         let elements = 50.0 * 400.0;
         for (kind, expected) in [
-            (KeyKind::Add, vec![("light_ms", 1.0), ("light_ms_per_mega", 3e-6), ("eager_ms_per_giga", 3e-9)]),
+            (KeyKind::Add, vec![ONE[0], ONE[1], ("light_ms", 1.0), ("light_ms_per_mega", 3e-6), ("eager_ms_per_giga", 3e-9)]),
             (
                 KeyKind::Gate,
                 vec![
+                    ONE[0],
+                    ONE[1],
                     ("light_ms", 1.0),
                     ("light_ms_per_mega", 2e-6),
                     ("eager_ms_per_giga", 4e-9),
@@ -314,9 +172,19 @@ mod tests {
                     ("activation_ms_per_giga", 2e-9),
                 ],
             ),
-            (KeyKind::Concat, vec![("light_ms", 1.0), ("light_ms_per_mega", 2e-6), ("eager_ms_per_giga", 2e-9)]),
+            (
+                KeyKind::Concat,
+                vec![
+                    ONE[0],
+                    ONE[1],
+                    ("light_ms", 1.0),
+                    ("move_ms", 1.0),
+                    ("move_ms_per_mega", 2e-6),
+                    ("eager_ms_per_giga", 2e-9),
+                ],
+            ),
         ] {
-            let found = amounts(&key(kind, 50, 50, 20), 1.0);
+            let found = amounts(&key(kind, 50, 50, 20), 1);
             assert_eq!(found.len(), expected.len(), "{found:?}");
             for ((name, found), (expected_name, expected)) in found.into_iter().zip(expected) {
                 let expected = if expected == 1.0 { 1.0 } else { expected * elements };
@@ -324,6 +192,29 @@ mod tests {
             }
         }
         let swish = OperatorKey { activation: Some(Activation::Swish), ..key(KeyKind::Elementwise, 50, 50, 20) };
-        assert!(amounts(&swish, 1.0).contains(&("activation_ms", 1.0)));
+        assert!(amounts(&swish, 1).contains(&("activation_ms", 1.0)));
+    }
+
+    /// 40 -> 70 channels in multiples of 32 are 64 -> 96; an image keeps its 3.
+    #[test]
+    fn channels_are_padded() {
+        let of = |key: &OperatorKey, name: &str| {
+            padded(key, 1, 32).iter().find(|(found, _)| *found == name).map_or(0.0, |(_, amount)| *amount)
+        };
+        let close = |found: f64, expected: f64| assert!((found / expected - 1.0).abs() < 1e-12, "{found} {expected}");
+        let conv = OperatorKey::conv(3, 1, 40, 70, 10);
+        close(of(&conv, "winograd_ms_per_gmac"), 64.0 * 96.0 * 900.0 * 1e-9);
+        close(of(&conv, "conv_ms_per_mega"), (64.0 + 96.0) * 100.0 * 1e-6);
+        close(of(&conv, "weight_ms_per_mega"), 40.0 * 70.0 * 9.0 * 1e-6);
+        close(of(&OperatorKey::conv(3, 2, 3, 32, 10), "convk_ms_per_gmac"), 3.0 * 32.0 * 9.0 * 25.0 * 1e-9);
+        close(of(&OperatorKey::depthwise(3, 1, 40, 10), "depthwise_ms_per_gmac"), 64.0 * 900.0 * 1e-9);
+    }
+
+    #[test]
+    fn operators_on_the_image_cost_nothing_else() {
+        let [image, map] = [3, 8].map(|channels| key(KeyKind::Elementwise, channels, channels, 100));
+        let formula = |thin| Formula::new([("operator_ms", 5.0)].into_iter().chain(thin)).unwrap();
+        let with = formula(Some(("thin_ms_per_mega", 2.0)));
+        assert_eq!((with.ms(&image, 1), with.ms(&map, 1), formula(None).ms(&image, 1)), (0.02, 5.0, 5.0));
     }
 }

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::store::activation_from_name;
 use crate::net::Activation;
 
 /// Kinds of fused operators.
@@ -271,6 +272,93 @@ impl fmt::Display for OperatorKey {
         match self.activation {
             Some(activation) => write!(f, " +{}", activation.name()),
             None => Ok(()),
+        }
+    }
+}
+
+/// Inverse of the short form.
+impl FromStr for OperatorKey {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = |part: &str| format!("`{part}` of the operator `{text}` is not read");
+        let number = |part: &str, digits: &str| match digits.parse::<u32>() {
+            Ok(number) if number > 0 => Ok(number),
+            _ => Err(bad(part)),
+        };
+        let mut parts = text.split(' ').peekable();
+        let kind: KeyKind = parts.next().unwrap_or_default().parse()?;
+        let mut key = Self { kind, ..Self::conv(1, 1, 1, 1, 1) };
+        if let Some(part) = parts.next_if(|_| kind.has_window()) {
+            let (side, other) = part.split_once('x').ok_or_else(|| bad(part))?;
+            if side != other {
+                return Err(bad(part));
+            }
+            key.kernel = number(part, side)?;
+            let part = parts.next().unwrap_or_default();
+            key.stride = number(part, part.strip_prefix('s').ok_or_else(|| bad(part))?)?;
+        }
+        if let Some(part) = parts.next_if(|part| part.starts_with('g')) {
+            key.groups = number(part, &part[1..])?;
+        }
+        let part = parts.next().unwrap_or_default();
+        let (inputs, outputs) = part.split_once("->").unwrap_or((part, part));
+        (key.in_channels, key.out_channels) = (number(part, inputs)?, number(part, outputs)?);
+        if kind == KeyKind::Depthwise {
+            key.groups = key.in_channels;
+        }
+        let part = parts.next().unwrap_or_default();
+        let (height, width) = part.strip_prefix('@').and_then(|sides| sides.split_once('x')).ok_or_else(|| bad(part))?;
+        (key.in_height, key.in_width) = (number(part, height)?, number(part, width)?);
+        key.residual_add = parts.next_if(|part| *part == "+add").is_some();
+        if let Some(part) = parts.next() {
+            key.activation = activation_from_name(part.strip_prefix('+').ok_or_else(|| bad(part))?)?;
+        }
+        match parts.next() {
+            None if key.groups <= key.in_channels => Ok(key),
+            None => Err(format!("{} groups for {} channels in `{text}`", key.groups, key.in_channels)),
+            Some(part) => Err(bad(part)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_forms_read_back() {
+        for text in [
+            "conv 3x3 s2 64->128 @56x56 +add +relu",
+            "conv 3x3 s1 g32 128->128 @56x28",
+            "depthwise 5x5 s2 96 @7x7 +hard_swish",
+            "dense 512->1000 @1x1",
+            "matmul 64->197 @197x12",
+            "max_pool 3x3 s2 64 @112x112",
+            "global_pool 2048 @7x7",
+            "elementwise 3 @224x224 +swish",
+        ] {
+            assert_eq!(text.parse::<OperatorKey>().unwrap().to_string(), text);
+        }
+        assert_eq!("depthwise 3x3 s1 8 @4x4".parse::<OperatorKey>().unwrap(), OperatorKey::depthwise(3, 1, 8, 4));
+    }
+
+    #[test]
+    fn bad_short_forms_name_the_part() {
+        for (text, part) in [
+            ("", "unknown operator kind"),
+            ("conv 3x5 s1 8->8 @4x4", "3x5"),
+            ("conv 3x3 8->8 @4x4", "8->8"),
+            ("conv 3x3 s1 8->0 @4x4", "8->0"),
+            ("add 8", "``"),
+            ("add 8 @4", "@4"),
+            ("add 8 @4x4 +wish", "wish"),
+            ("add 8 @4x4 relu", "relu"),
+            ("add 8 @4x4 +relu more", "more"),
+            ("conv 3x3 s1 g16 8->8 @4x4", "16 groups"),
+        ] {
+            let error = text.parse::<OperatorKey>().unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
         }
     }
 }

@@ -53,6 +53,10 @@ struct Estimate {
     uncertainty: f64,
 }
 
+/// What is known of an operator whose time is a formula's.
+const FORMULA_ALONE: Estimate =
+    Estimate { ms: 0.0, evidence: Evidence::Fitted, basis: Basis::Formula, extrapolated: false, uncertainty: 0.0 };
+
 /// Least uncertainty of a measured row: sessions on one machine differ by as much.
 const MEASURED_UNCERTAINTY: f64 = 0.01;
 /// Uncertainty of an operator whose kind has no row in a table that has others.
@@ -254,13 +258,16 @@ impl Predictor {
         let estimate = self.tabled(key);
         match &self.model.fitted {
             None => estimate,
-            // Its networks say how uncertain it is, its operators do not.
-            Some(fitted) => Estimate {
-                ms: fitted.ms(key, estimate.ms, self.setting.batch_size),
-                evidence: estimate.evidence.min(Evidence::Fitted),
-                uncertainty: 0.0,
-                ..estimate
-            },
+            // Its networks say how uncertain it is, its operators do not. Where nothing is taken of the table, rows
+            // say nothing.
+            Some(fitted) => {
+                let evidence = estimate.evidence.min(Evidence::Fitted);
+                let ms = fitted.ms(key, estimate.ms, self.setting.batch_size);
+                match fitted.share_of(key).0 {
+                    0.0 => Estimate { ms, ..FORMULA_ALONE },
+                    _ => Estimate { ms, evidence, uncertainty: 0.0, ..estimate },
+                }
+            }
         }
     }
 

@@ -63,6 +63,12 @@ pub enum Command {
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// Check the built-in tables against whole networks that others timed
+    Check {
+        /// Folder of the third-party files
+        #[arg(value_name = "FOLDER")]
+        raw: PathBuf,
+    },
     /// Predict the published networks with the built-in tables, beside the published figures
     Published {
         /// Instead of printing: replace the comparison and the list of built-in tables in this Markdown file,

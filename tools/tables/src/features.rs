@@ -25,9 +25,9 @@ impl Features {
     /// Of fused operators.
     pub fn of(keys: &[OperatorKey]) -> Self {
         let sum = |name: &str| -> f64 {
-            let amount = FEATURES.iter().find(|feature| feature.name == name).map(|feature| feature.amount);
+            let feature = FEATURES.iter().find(|feature| feature.name == name);
             // Whole numbers, so that no digit is lost in the unit of the coefficient.
-            amount.map_or(0.0, |amount| keys.iter().map(|key| (1e9 * amount(key, 1.0)).round()).sum())
+            feature.map_or(0.0, |feature| keys.iter().map(|key| (1e9 * feature.amount(key, 1, 1)).round()).sum())
         };
         Self {
             pointwise: sum("pointwise_ms_per_gmac"),

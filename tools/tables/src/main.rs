@@ -1,15 +1,18 @@
 //! `zen-tables`: makes the built-in latency tables, and judges them. For maintainers; users of the product
 //! need neither it nor the files it reads.
 //!
-//! The rooms: `derive` makes tables from third-party files, `evaluate` checks the predictor on what others
+//! The rooms: `derive` makes tables from third-party files, `fit` fits settings on whole networks, `evaluate` checks the predictor on what others
 //! measured, `published` compares the tables with published figures. Not here: the predictor, the fits and
 //! the form of a table, which are the library's.
 
 mod args;
+mod check;
 mod derive;
 mod evaluate;
 mod features;
+mod fit;
 mod published;
+mod sheet;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,6 +30,9 @@ fn main() -> ExitCode {
         }
         Command::Curve { raw, networks, output } => {
             print_curves(raw, &measured_networks(raw, networks.as_deref()), output)
+        }
+        Command::Check { raw } => {
+            check::check(raw).map(|text| cli::print(&text)).map(|()| Exit::Done).map_err(Into::into)
         }
         Command::Published { update } => print_published(update.as_deref()),
     })
@@ -47,6 +53,9 @@ fn derive_tables(raw: &Path, out: &Path, output: &OutputArgs) -> anyhow::Result<
     } else {
         for (setting, rows, line) in summary.tables {
             cli::print(&format!("{setting}: {rows} rows; {line}"));
+        }
+        for (setting, line) in summary.tried {
+            cli::print(&format!("{setting}: {line}"));
         }
     }
     Ok(Exit::Done)

@@ -1,25 +1,20 @@
 //! The fitted tables: published regimes, and the T4 from the V100's int8 tables.
 
 use zen_nas::latency::{
-    Evidence, KeyKind, LatencyError, LatencyModel, NewRun, OperatorKey, Predictor, Prior, Row, Setting, Table,
-    TableError, TableSource,
+    Evidence, KeyKind, LatencyError, LatencyModel, NewRun, Predictor, Prior, PublishedNetwork as Checked, Row, Setting,
+    Table, TableError, TableSource,
 };
 
-use super::reference::{mobilenet_v1, resnet50};
 use super::tensorrt::predictor;
 use super::{DATE, formula, rounded, rounded_model, with_spread};
-use crate::published::{PIXEL2_SPLIT, PublishedNetwork, REGIMES, Regime};
+use crate::fit::networks::Networks;
+use crate::published::{EXCLUDED, PIXEL2_SPLIT, PublishedNetwork, REGIMES, Regime};
 
-/// MLPerf inference, T4, TensorRT int8, ResNet-50 v1.5, single stream: fastest and slowest median
-/// of the submissions with one or two cards (v0.7), in milliseconds.
-const MLPERF_RESNET50_SINGLE_MS: (f64, f64) = (0.87, 1.2);
-/// The same offline: milliseconds per image and card.
+/// MLPerf inference offline, T4, TensorRT int8, ResNet-50 v1.5: milliseconds per image and card, fastest and slowest
+/// of the submissions with one or two cards (v0.7).
 const MLPERF_RESNET50_OFFLINE_MS: (f64, f64) = (0.162, 0.178);
 /// MobileNet-v1 offline (v0.5).
 const MLPERF_MOBILENET_OFFLINE_MS: f64 = 0.056;
-/// Stated error of the T4 at batch 1: the spread of the one network's submissions and then some.
-const T4_SINGLE_ERROR: f64 = 0.30;
-
 /// A table that is a formula: the published regimes of V100 and Pixel 2.
 pub fn published(regime: &Regime, networks: &[PublishedNetwork]) -> Result<Table, LatencyError> {
     let weights = regime.fit(networks);
@@ -74,8 +69,22 @@ pub fn published(regime: &Regime, networks: &[PublishedNetwork]) -> Result<Table
         )),
         rows: Vec::new(),
         networks: Vec::new(),
-        published: Vec::new(),
+        published: left_out(regime, networks),
     })
+}
+
+/// Each fitted network, predicted by the fit to the others, in milliseconds of a call.
+fn left_out(regime: &Regime, networks: &[PublishedNetwork]) -> Vec<Checked> {
+    let batch = f64::from(regime.setting().batch_size);
+    let fitted = networks.iter().filter(|network| network.name != EXCLUDED);
+    let checked = |(network, (_, predicted_ms, published_ms)): (&PublishedNetwork, (f64, f64, f64))| Checked {
+        network: network.name.clone(),
+        input: network.resolution.to_string(),
+        source: "Zen-NAS".to_owned(),
+        predicted_ms: batch * predicted_ms,
+        published_ms: batch * published_ms,
+    };
+    fitted.zip(regime.left_out(networks)).map(checked).collect()
 }
 
 /// The T4 at batch 64: the V100's int8 table with a factor per class and a cost per gated element,
@@ -85,6 +94,7 @@ pub fn t4_batch64(
     v100: &Table,
     networks: &[PublishedNetwork],
     of_shipped: &[PublishedNetwork],
+    rebuilt: &Networks,
 ) -> Result<Table, LatencyError> {
     let regime = &REGIMES[1];
     let weights = regime.fit(networks);
@@ -93,8 +103,12 @@ pub fn t4_batch64(
     };
     let (mut table, predictor) = scaled(v100, regime.setting(), [conv, depthwise, conv], gate, regime.error(networks))?;
     table.model = table.model.map(|model| with_spread(&model, &regime.left_out(networks)));
-    let image_ms = |keys: &[OperatorKey]| sum_ms(&predictor, keys) / 64.0;
-    let (resnet, mobilenet) = (image_ms(&resnet50()), image_ms(&mobilenet_v1(1.0, 224)));
+    table.published = left_out(regime, networks);
+    let image_ms = |id: &str| -> f64 {
+        let keys = rebuilt.get(id).unwrap_or_default();
+        keys.iter().map(|key| predictor.operator_ms(key)).sum::<f64>() / 64.0
+    };
+    let (resnet, mobilenet) = (image_ms("resnet50@224"), image_ms("mobilenet_v1_x1@224"));
     let of_shipped = regime.error_with(networks, of_shipped).map_or(f64::NAN, |error| error.mape);
     table.about.method = format!(
         "V100 int8 batch 64 rows times {conv:.3} (convolutions) and {depthwise:.3} (depthwise), gates {gate:.1} ms per 1e9 elements, \
@@ -108,32 +122,6 @@ pub fn t4_batch64(
         MLPERF_RESNET50_OFFLINE_MS.1,
         100.0 * (mobilenet / MLPERF_MOBILENET_OFFLINE_MS - 1.0)
     );
-    Ok(table)
-}
-
-/// The T4 at batch 1: the V100's int8 table, launch time included, with one factor that brings
-/// ResNet-50 to the middle of its MLPerf single-stream results.
-pub fn t4_batch1(v100: &Table) -> Result<Table, LatencyError> {
-    let unscaled = sum_ms(&predictor(v100)?, &resnet50());
-    let (low, high) = MLPERF_RESNET50_SINGLE_MS;
-    let factor = (low * high).sqrt() / unscaled;
-    let error = TableError {
-        mape: T4_SINGLE_ERROR,
-        networks: Some(1),
-        method: format!(
-            "stated, not measured: one network supports the table, ResNet-50 in MLPerf single stream, {low} to {high} ms"
-        ),
-        ..TableError::default()
-    };
-    let setting = Setting { batch_size: 1, ..REGIMES[1].setting() };
-    let (mut table, _) = scaled(v100, setting, [factor; 3], 0.0, Some(error))?;
-    table.about.origin.push_str("; MLPerf inference v0.7 results (mlcommons)");
-    table.about.method = format!(
-        "V100 int8 batch 1 rows and launch time times {factor:.3}, which brings ResNet-50 to {:.2} ms",
-        (low * high).sqrt()
-    );
-    table.about.notes =
-        "Batch 1 is bound by launches; nothing but one network's end-to-end time is public for it.".to_owned();
     Ok(table)
 }
 
@@ -180,8 +168,4 @@ fn scaled(
     };
     let predictor = predictor(&table)?;
     Ok((table, predictor))
-}
-
-fn sum_ms(predictor: &Predictor, keys: &[OperatorKey]) -> f64 {
-    keys.iter().map(|key| predictor.operator_ms(key)).sum()
 }

@@ -5,11 +5,10 @@
 
 mod curve;
 mod fitted;
+mod launches;
 mod networks;
 pub mod raw;
-mod reference;
 mod tensorrt;
-mod tflite;
 
 use std::path::{Path, PathBuf};
 
@@ -22,12 +21,14 @@ use self::networks::{ZenNetwork, check_networks, keys_of, target_operators, zen_
 use self::tensorrt::Source;
 use crate::evaluate::networks as measured;
 use crate::features::Features;
+use crate::fit::networks::Networks;
+use crate::fit::{Fitted, fit_all, sources};
 use crate::published::{self, PublishedNetwork, REGIMES};
 
 pub use curve::{Curve, to_text as curves_to_text};
 
 /// When the derivation was last changed.
-const DATE: &str = "2026-11-24";
+const DATE: &str = "2026-11-29";
 
 /// Precision and batch of the TensorRT tables of the V100.
 const TENSORRT: [(Precision, u32); 12] = [
@@ -58,6 +59,18 @@ pub struct Summary {
     pub files: Vec<PathBuf>,
     /// Settings with their rows, and one line about each.
     pub tables: Vec<(Setting, usize, String)>,
+    /// Settings that were fitted and are not shipped, with one line about each.
+    pub tried: Vec<(Setting, String)>,
+}
+
+/// What was fitted and is not shipped, and why.
+fn tried(fitted: &[Fitted]) -> Vec<(Setting, String)> {
+    let line = |fitted: &Fitted| {
+        let reason = fitted.tried.as_ref()?;
+        let (mape, networks) = (100.0 * fitted.error.mape, fitted.error.networks);
+        Some((fitted.setting.clone(), format!("error {mape:.1}% over {networks} networks; not shipped: {reason}")))
+    };
+    fitted.iter().filter_map(line).collect()
 }
 
 /// Derives every third-party table from the files under `raw` and writes it into the folder `out`,
@@ -79,27 +92,38 @@ pub fn derive_tables(raw: &Path, out: &Path, mut progress: impl FnMut(u64)) -> R
         let setting = Setting { batch_size, ..REGIMES[1].based_on() };
         tables.iter().find(|table| table.setting == setting).ok_or_else(|| no_base(&setting))
     };
-    let (single, batch) = (based_on(1)?, based_on(64)?);
+    let batch = based_on(64)?;
     let usable = int8_usable.ok_or_else(|| no_base(&batch.setting))?;
     let published = published_networks(raw, &zen, &usable)?;
     let of_shipped = published_networks(raw, &zen, &tensorrt::predictor(batch)?)?;
+    let rebuilt = Networks::read(raw)?;
+    let base = |setting: &Setting| {
+        tables.iter().find(|table| table.setting == *setting).cloned().ok_or_else(|| no_base(setting))
+    };
+    let fitted = fit_all(raw, &rebuilt, &base)?;
     let mut others = vec![
         fitted::published(&REGIMES[0], &published)?,
-        fitted::t4_batch64(batch, &published, &of_shipped)?,
-        fitted::t4_batch1(single)?,
+        fitted::t4_batch64(batch, &published, &of_shipped, &rebuilt)?,
         fitted::published(&REGIMES[2], &published)?,
     ];
-    others.extend(tflite::tables(raw)?);
+    let sources = sources()?;
+    let shipped = fitted.iter().filter(|fitted| fitted.tried.is_none());
+    others.extend(shipped.map(|fitted| crate::fit::table(fitted, &sources, DATE, rounded_model)));
+    for table in &mut tables {
+        launches::complete(table, &fitted)?;
+    }
     tables.extend(others);
 
     let failed = |source| LatencyError::Io { doing: "making the folder of the tables", path: out.to_owned(), source };
     std::fs::create_dir_all(out).map_err(failed)?;
-    let mut summary = Summary { files: Vec::new(), tables: Vec::new() };
+    let mut summary = Summary { files: Vec::new(), tables: Vec::new(), tried: tried(&fitted) };
     summary.write(out.join("published.csv"), &published::to_text(&published))?;
     for table in tables {
         summary.write(out.join(format!("{}.csv", table.setting.id().replace('/', "_"))), &table.to_text())?;
-        let error = table.error.as_ref().map_or(f64::NAN, |error| error.mape);
-        let line = format!("error {:.1}%; {}; {}", 100.0 * error, table.about.method, table.about.notes);
+        let error = table.error.as_ref().map_or("never checked on whole networks".to_owned(), |error| {
+            format!("error {:.1}% over {} networks", 100.0 * error.mape, error.networks.unwrap_or(0))
+        });
+        let line = format!("{error}; {}; {}", table.about.method, table.about.notes);
         summary.tables.push((table.setting, table.rows.len(), line));
     }
     Ok(summary)

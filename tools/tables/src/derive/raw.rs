@@ -1,11 +1,11 @@
 //! Reading the third-party files that the shipped tables are derived from.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use zen_nas::latency::{KeyKind, LatencyError, OperatorKey, Precision};
 use zen_nas::net::Activation;
+
+use crate::sheet::{Sheet, number};
 
 /// One operator time of the LightNAS tables.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,54 +14,6 @@ pub struct RawRow {
     pub batch_size: u32,
     pub key: OperatorKey,
     pub ms: f64,
-}
-
-/// A CSV file whose fields are asked for by column name.
-struct Sheet {
-    path: PathBuf,
-    header: csv::StringRecord,
-    records: csv::Reader<Box<dyn Read>>,
-}
-
-impl Sheet {
-    fn open(path: PathBuf) -> Result<Self, LatencyError> {
-        let file = File::open(&path).map_err(|source| LatencyError::Io {
-            doing: "opening the raw file",
-            path: path.clone(),
-            source,
-        })?;
-        let packed = path.extension().is_some_and(|extension| extension == "gz");
-        let reader: Box<dyn Read> = if packed { Box::new(flate2::read::GzDecoder::new(file)) } else { Box::new(file) };
-        let mut records = csv::Reader::from_reader(reader);
-        let header = records
-            .headers()
-            .map_err(|error| LatencyError::RawData { path: path.clone(), reason: error.to_string() })?
-            .clone();
-        Ok(Self { path, header, records })
-    }
-
-    /// Calls `each` with every record and a way to get a field by its column's name.
-    fn each(
-        mut self,
-        mut each: impl FnMut(&dyn Fn(&str) -> Result<String, String>) -> Result<(), String>,
-    ) -> Result<(), LatencyError> {
-        let bad = |reason: String| LatencyError::RawData { path: self.path.clone(), reason };
-        let mut record = csv::StringRecord::new();
-        while self.records.read_record(&mut record).map_err(|error| bad(error.to_string()))? {
-            let line = record.position().map_or(0, csv::Position::line);
-            let field = |name: &str| {
-                let column = self.header.iter().position(|column| column == name);
-                let field = column.and_then(|column| record.get(column));
-                field.map(str::to_owned).ok_or_else(|| format!("no column `{name}`"))
-            };
-            each(&field).map_err(|reason| bad(format!("line {line}: {reason}")))?;
-        }
-        Ok(())
-    }
-}
-
-fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("`{text}` is not a number"))
 }
 
 /// The usable rows of the LightNAS operator tables (V100, TensorRT): failures and rows flagged as
@@ -96,45 +48,6 @@ pub fn lightnas(raw: &Path) -> Result<Vec<RawRow>, LatencyError> {
             return Ok(());
         }
         rows.push(RawRow { precision: field("prec")?.parse()?, batch_size: number(&field("batch")?)?, key, ms });
-        Ok(())
-    })?;
-    Ok(rows)
-}
-
-/// A network timed through TFLite.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TfliteRow {
-    pub device: String,
-    /// Name with its variant, e.g. `mobilenet_v1_0.25_128`.
-    pub model: String,
-    pub precision: Precision,
-    pub threads: u32,
-    pub batch_size: u32,
-    pub ms: f64,
-    /// Page the row was copied from.
-    pub source: String,
-}
-
-/// Networks on Pixel phones through TFLite, as published.
-pub fn tflite(raw: &Path) -> Result<Vec<TfliteRow>, LatencyError> {
-    let mut rows = Vec::new();
-    Sheet::open(raw.join("tflite_pixel").join("pixel_tflite.csv"))?.each(|field| {
-        if field("runtime")? != "tflite" {
-            return Ok(());
-        }
-        let ms: f64 = number(&field("ms")?)?;
-        if ms.is_nan() || ms <= 0.0 {
-            return Err(format!("{ms} is no time"));
-        }
-        rows.push(TfliteRow {
-            device: field("device")?,
-            model: field("model")?,
-            precision: field("precision")?.parse()?,
-            threads: number(&field("threads")?)?,
-            batch_size: number(&field("batch")?)?,
-            ms,
-            source: field("source")?,
-        });
         Ok(())
     })?;
     Ok(rows)

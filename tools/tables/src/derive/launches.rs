@@ -1,0 +1,84 @@
+//! What the third party's operator times lack at batch 1, and what is known of them as whole networks.
+//!
+//! A time there holds what launching and timing one operator alone costs, which a network does not pay again for each.
+//! At batch 1 that constant is most of a network: it is taken off, and what a call and a kernel cost in the regime of
+//! the same device whose whole networks were published is put in.
+
+use zen_nas::latency::{Fitted as FittedModel, Formula, LatencyError, Precision, Prior, Setting, Table, TableShare};
+
+use super::{rounded, rounded_model};
+use crate::fit::Fitted;
+
+/// Share of the rows that are as fast as one that does nothing.
+const FASTEST: f64 = 0.01;
+
+/// The regime of the V100 whose constants stand in for those of a precision.
+fn regime(precision: Precision) -> Setting {
+    match precision {
+        Precision::Fp32 => Setting::new("v100", "paddle-tensorrt", Precision::Fp32, 1),
+        Precision::Fp16 | Precision::Int8 => Setting::new("v100", "onnxruntime-tensorrt", Precision::Fp16, 1),
+    }
+}
+
+/// Coefficients of a regime that replace what the table has no rows for.
+const TAKEN: [&str; 11] = [
+    "conv_ms",
+    "pixel_conv_ms",
+    "depthwise_ms",
+    "light_ms",
+    "activation_ms",
+    "group_ms_per_kilo",
+    "grouped_ms_per_gmac",
+    "matmul_ms_per_gmac",
+    "matmul_ms_per_mega",
+    "dense_ms_per_gmac",
+    "dense_ms_per_mega",
+];
+
+/// Completes a table of operators at batch 1.
+///
+/// # Errors
+/// When the regime was not fitted.
+pub fn complete(table: &mut Table, fitted: &[Fitted]) -> Result<(), LatencyError> {
+    if table.setting.batch_size != 1 {
+        table.about.notes.push_str(" Each operator's time holds what launching it alone costs.");
+        return Ok(());
+    }
+    let failed = |reason: &str| LatencyError::Fit { what: table.setting.id(), reason: reason.to_owned() };
+    let regime = regime(table.setting.precision);
+    let of_regime = fitted.iter().find(|fitted| fitted.setting == regime);
+    let of_regime = &of_regime.ok_or_else(|| failed("the regime of its constants was not fitted"))?.model;
+    let Some(model) = &mut table.model else { return Err(failed("it has no model")) };
+    let Prior::Roofline(roofline) = &model.prior else { return Err(failed("it has no roofline")) };
+    let coefficients: Vec<(&str, f64)> = match (&of_regime.fitted, &of_regime.prior) {
+        (Some(fitted), _) => fitted.formula.coefficients().collect(),
+        (None, Prior::Formula(formula)) => formula.coefficients().collect(),
+        _ => return Err(failed("the regime of its constants has no formula")),
+    };
+    let mut taken: Vec<(&str, f64)> =
+        coefficients.iter().filter(|(name, _)| TAKEN.contains(name)).copied().collect();
+    // Dense layers follow the reading of their weights; by the roofline they take several times as long.
+    let weights = coefficients.iter().find(|(name, _)| *name == "weight_ms_per_mega");
+    taken.extend(weights.map(|(_, ms)| ("dense_weight_ms_per_mega", *ms)));
+    let formula = Formula::new(taken).map_err(|reason| failed(&reason))?;
+    let mut times: Vec<f64> = table.rows.iter().map(|row| row.ms).collect();
+    times.sort_by(f64::total_cmp);
+    let launch_ms = times.get((FASTEST * times.len() as f64) as usize).copied().unwrap_or(roofline.launch_ms);
+    let share = TableShare {
+        conv: 1.0,
+        depthwise: 1.0,
+        other_compute: 0.0,
+        light: 1.0,
+        launch_ms: rounded(launch_ms),
+        light_launch_ms: roofline.traffic_launch_ms,
+    };
+    let call_ms = of_regime.composition.call_ms;
+    model.fitted = Some(FittedModel { formula, share });
+    model.composition.call_ms = call_ms;
+    *model = rounded_model(model);
+    table.about.notes.push_str(&format!(
+        " {launch_ms:.4} ms, what the fastest of them take, is taken off each operator's time; what a call ({call_ms:.3} \
+         ms) and a kernel cost, and dense, grouped and matrix products, are those fitted for {regime}."
+    ));
+    Ok(())
+}
