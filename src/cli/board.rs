@@ -10,7 +10,7 @@ use crate::score::compare::{Agreement, GroupComparison, LEAST_FOR_INTERVAL};
 /// Operators shown by `--explain`.
 const EXPLAINED: usize = 10;
 
-/// One network, a line for each figure; `explain` adds the dearest operators.
+/// One network, a line for each figure; `explain` adds the slowest operators.
 pub fn describe_scored(network: &ScoredNetwork, opened: Option<&OpenTable>, explain: bool) -> String {
     let mut lines = vec![("structure", network.structure.clone())];
     lines.extend(network.name.clone().map(|name| ("name", name)));

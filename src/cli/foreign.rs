@@ -1,5 +1,4 @@
-//! Networks that were read from ONNX files, for people; which argument is such a file, and the options that
-//! it is read with.
+//! ONNX files, for people: which argument is such a file, the options to read it with, and what is printed of it.
 
 use std::io::Read;
 use std::path::Path;
@@ -50,7 +49,7 @@ pub fn is_onnx(argument: &str) -> bool {
     read.is_ok() && first[0] == ONNX_FIRST_BYTE
 }
 
-/// One file's network, a line for each figure; `explain` adds the dearest operators.
+/// One file's network, a line for each figure; `explain` adds the slowest operators.
 pub fn describe_foreign(network: &ForeignNetwork, opened: Option<&OpenTable>, explain: bool) -> String {
     let ForeignNetwork { name, file, producer, opset, operators, cost, .. } = network;
     let writer = if producer.is_empty() { "an unnamed program".to_owned() } else { producer.clone() };
@@ -62,7 +61,7 @@ pub fn describe_foreign(network: &ForeignNetwork, opened: Option<&OpenTable>, ex
     for (proxy, scored) in &network.scores {
         let text = match scored {
             Some(scored) => format!("{} ({proxy})", with_error(&scored.evaluation)),
-            None => format!("none ({proxy} is defined for structures, not for networks of other people)"),
+            None => format!("none ({proxy} needs a structure string; ONNX files are only timed)"),
         };
         lines.push((label, text));
         label = "";
@@ -73,7 +72,7 @@ pub fn describe_foreign(network: &ForeignNetwork, opened: Option<&OpenTable>, ex
         lines.extend(describe_latency(prediction, &opened.quality));
         lines.extend(network.gaps.as_ref().map(gap_lines).unwrap_or_default());
         if explain {
-            lines.extend(dearest(prediction));
+            lines.extend(slowest(prediction));
         }
     }
     table(&lines)
@@ -93,12 +92,12 @@ pub fn gap_lines(gaps: &Gaps) -> Vec<(&'static str, String)> {
     let percent = |share: f64| format!("{:.1}%", share * 100.0);
     let mut lines = Vec::new();
     if gaps.without_evidence.is_empty() {
-        lines.push(("no evidence", "for 0% of the predicted time: the table speaks of every operator".to_owned()));
+        lines.push(("not measured", "0% of the predicted time: the table has data for every operator".to_owned()));
     } else {
         let share = percent(gaps.without_evidence_share);
         let kinds = list(&gaps.without_evidence);
-        let text = format!("for {share} of the predicted time, of which no row speaks: {kinds}");
-        lines.push(("NO EVIDENCE", format!("{text}; error and interval are those of the rest")));
+        let text = format!("{share} of the predicted time comes from operators the table has no data for: {kinds}");
+        lines.push(("NOT MEASURED", format!("{text}; error and interval are those of the rest")));
     }
     if gaps.approximated.is_empty() {
         lines.push(("approximated", "0% of the predicted time".to_owned()));
@@ -114,13 +113,14 @@ pub fn gap_lines(gaps: &Gaps) -> Vec<(&'static str, String)> {
     }
     if !gaps.without_time.is_empty() {
         let kinds = kinds(&gaps.without_time);
-        lines.push(("NO TIME", format!("in the formula for {kinds}: they count in its other terms, or not at all")));
+        lines
+            .push(("NO TIME", format!("the formula has no term for {kinds}: other terms cover them, or nothing does")));
     }
     if gaps.merged > 0 {
         let count = gaps.merged;
         lines.push((
             "merged",
-            format!("{count} operators had no node of their own when measured: their neighbours' times have theirs"),
+            format!("the runtime ran {count} operators inside their neighbours, whose times include them"),
         ));
     }
     lines
@@ -144,8 +144,8 @@ fn list(gaps: &[Gap]) -> String {
     texts.join(", ")
 }
 
-/// The dearest operators, in columns: time, share, node, operator, how it is known.
-fn dearest(prediction: &Prediction) -> Vec<(&'static str, String)> {
+/// The slowest operators, in columns: time, share, node, operator, how it is known.
+fn slowest(prediction: &Prediction) -> Vec<(&'static str, String)> {
     let whole_ms: f64 = prediction.operators.iter().map(|operator| operator.ms).sum();
     let mut operators: Vec<&OperatorPrediction> = prediction.operators.iter().collect();
     operators.sort_by(|a, b| b.ms.total_cmp(&a.ms));
@@ -161,7 +161,7 @@ fn dearest(prediction: &Prediction) -> Vec<(&'static str, String)> {
         let (node, what) = (node(operator), what(operator));
         format!("{:9.4} ms  {share:5.1}%  {node:nodes$}  {what:whats$}  {}", operator.ms, known(operator))
     };
-    let label = |i: usize| if i == 0 { "dearest" } else { "" };
+    let label = |i: usize| if i == 0 { "slowest" } else { "" };
     operators.iter().enumerate().map(|(i, operator)| (label(i), line(operator))).collect()
 }
 
@@ -169,7 +169,7 @@ fn dearest(prediction: &Prediction) -> Vec<(&'static str, String)> {
 fn known(operator: &OperatorPrediction) -> String {
     let mut text = format!("{}, by {}", operator.evidence, operator.basis.words());
     if operator.without_evidence {
-        text.push_str(", NO EVIDENCE");
+        text.push_str(", NOT MEASURED");
     } else if operator.extrapolated {
         text.push_str(", outside the table");
     }
@@ -188,7 +188,8 @@ pub fn foreign_table(networks: &[ForeignNetwork]) -> String {
     let mut header = ["parameters", "multiply-adds"].map(str::to_owned).to_vec();
     if let Some(prediction) = latency {
         header.push(format!("ms per call on {}", prediction.setting));
-        header.extend(["error", "no evidence", "approximated", "without time", "evidence, by time"].map(str::to_owned));
+        header
+            .extend(["error", "not measured", "approximated", "without time", "evidence, by time"].map(str::to_owned));
     }
     header.push("file".to_owned());
     let mut lines = vec![header];

@@ -3,6 +3,7 @@
 //! No decisions here: options become library types, results become text.
 
 mod board;
+mod compared;
 mod devices;
 mod exit;
 mod foreign;
@@ -21,7 +22,10 @@ mod tables;
 mod verification;
 
 pub use board::{describe_comparison, describe_scored, score_table};
-pub use devices::{DeviceSummary, DeviceTable, all_devices, describe_devices};
+pub use compared::{compared_json, describe_on_devices};
+pub use devices::{
+    DeviceSetting, DeviceSummary, DeviceTable, all_devices, describe_devices, devices_markdown, devices_with,
+};
 pub use exit::{Exit, exit_help, exit_of, finish};
 pub use foreign::{ImportArgs, describe_foreign, foreign_table, gap_lines, is_onnx};
 pub use interrupt::{interrupt_flag, interrupted};
@@ -29,10 +33,10 @@ pub use networks::{InputError, Networks, read_networks};
 pub use number::{count, count_or_none, large_number, positive, threads};
 pub use options::{
     CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, NamedStructure, OpenTable, OutputArgs, TableArgs,
-    open_store, open_table, open_table_of, read_store, read_structures,
+    open_store, open_table, open_table_of, read_store, read_structures, resolve_telling,
 };
 pub use passphrase::Passphrases;
-pub use print::{columns, cost_lines, describe_latency, human, print, table};
+pub use print::{aligned, columns, cost_lines, describe_latency, human, print, table};
 pub use profile::{SessionProgress, describe_given, describe_session, profile_exit};
 pub use progress::Progress;
 pub use report::{describe_report, describe_setting};

@@ -7,7 +7,8 @@ use clap::Args;
 use super::networks::{InputError, read_text};
 use super::number::count;
 use crate::latency::{
-    LatencyError, Precision, Predictor, Setting, SettingQuery, Store, Table, TableChoice, resolve, table_for,
+    LatencyError, Precision, Predictor, Resolved, Setting, SettingChoice, SettingQuery, Store, Table, TableChoice,
+    resolve, resolve_noting, table_for,
 };
 use crate::net::{Graph, LowerOptions, MAX_STRUCTURE_BYTES};
 use crate::report::Quality;
@@ -16,10 +17,10 @@ use crate::score::{Compute, ComputeError};
 /// Which latency table, where it is the subject of the command.
 #[derive(Args, Clone, Debug)]
 pub struct TableArgs {
-    /// A device, or a setting such as t4/tensorrt/int8/b1
+    /// A device, or a setting such as t4/tensorrt/int8/b1 (`zen-profile devices` lists them)
     #[arg(value_name = "DEVICE|SETTING")]
     pub table: String,
-    /// Runtime of the device's table, e.g. tensorrt, tract, published [default: the device's]
+    /// Runtime of the device's table, e.g. tensorrt, tflite (also litert), ncnn [default: the device's]
     #[arg(long, value_name = "NAME")]
     pub runtime: Option<String>,
     /// Precision of the device's table: fp32, fp16 or int8 [default: the device's]
@@ -196,6 +197,8 @@ pub fn read_store(args: &DatabaseArgs) -> Result<Store, LatencyError> {
 pub struct OpenTable {
     pub predictor: Predictor,
     pub quality: Quality,
+    /// Why this setting, where the device has others that fit.
+    pub choice: Option<SettingChoice>,
 }
 
 impl OpenTable {
@@ -208,19 +211,36 @@ impl OpenTable {
     }
 
     fn of(store: &Store, table: &Table) -> Result<Self, LatencyError> {
-        Ok(Self { predictor: Predictor::from_table(table)?, quality: Quality::of(store, table)? })
+        Ok(Self { predictor: Predictor::from_table(table)?, quality: Quality::of(store, table)?, choice: None })
     }
 }
 
-/// The table that was asked for, if a device was named.
+/// The setting that was asked for; says on stderr what was chosen for the user and why.
+///
+/// # Errors
+/// As [`resolve_noting`].
+pub fn resolve_telling(store: &Store, query: &SettingQuery, output: &OutputArgs) -> Result<Resolved, LatencyError> {
+    let found = resolve_noting(store, query)?;
+    found.notes.iter().for_each(|note| output.note(note));
+    if let Some(choice) = &found.choice {
+        output.note(format!("note: {choice}"));
+    }
+    Ok(found)
+}
+
+/// The table that was asked for, if a device was named; says on stderr what was chosen for the user and why.
 ///
 /// # Errors
 /// When the database cannot be opened, or no table fits.
-pub fn open_table(query: Option<&SettingQuery>, database: &DatabaseArgs) -> Result<Option<OpenTable>, LatencyError> {
+pub fn open_table(
+    query: Option<&SettingQuery>,
+    database: &DatabaseArgs,
+    output: &OutputArgs,
+) -> Result<Option<OpenTable>, LatencyError> {
     let Some(query) = query else { return Ok(None) };
     let store = read_store(database)?;
-    let setting = resolve(&store, query)?;
-    OpenTable::read(&store, &setting, &query.table).map(Some)
+    let Resolved { setting, choice, .. } = resolve_telling(&store, query, output)?;
+    Ok(Some(OpenTable { choice, ..OpenTable::read(&store, &setting, &query.table)? }))
 }
 
 /// The local table that was measured for this network, where the one that is used otherwise is another.

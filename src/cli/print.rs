@@ -39,6 +39,20 @@ pub fn columns(lines: &[Vec<String>]) -> String {
     lines.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// Cells in columns, those of the columns named `right` flush right, the others flush left.
+pub fn aligned(lines: &[Vec<String>], right: &[usize]) -> String {
+    let length = |cell: &String| cell.chars().count();
+    let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(length).max().unwrap_or(0);
+    let line = |cells: &Vec<String>| {
+        let cells = cells.iter().enumerate().map(|(i, cell)| match right.contains(&i) {
+            true => format!("{cell:>0$}", width(i)),
+            false => format!("{cell:0$}", width(i)),
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    lines.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// A large number with a suffix: `1.234 M`.
 pub fn human(value: f64) -> String {
     let (divisor, suffix) = match value.abs() {

@@ -8,10 +8,10 @@ use crate::latency::{Precision, SettingQuery, TableChoice};
 /// Which device's latency table, whatever its precision.
 #[derive(Args, Clone, Debug, Default)]
 pub struct DeviceArgs {
-    /// Device whose latency table is used (`zen-profile list` shows them)
+    /// Device whose latency table is used, in any spelling: `zen-profile devices` lists them
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
-    /// Runtime of the table, e.g. tensorrt, tract, published [default: the device's]
+    /// Runtime of the table, e.g. tensorrt, tflite (also litert), ncnn [default: the device's]
     #[arg(long, value_name = "NAME", requires = "device")]
     pub runtime: Option<String>,
     /// Images in one inference call [default: the device's, usually 1]
@@ -54,5 +54,12 @@ impl SettingArgs {
     /// What is asked for, if a device is named.
     pub fn query(&self) -> Option<SettingQuery> {
         self.table.query(self.precision)
+    }
+
+    /// What is asked for of each device that is named, separated by commas; none where none is.
+    pub fn queries(&self) -> Vec<SettingQuery> {
+        let Some(query) = self.query() else { return Vec::new() };
+        let devices = query.device.split(',').map(|device| device.trim().to_owned());
+        devices.map(|device| SettingQuery { device, ..query.clone() }).collect()
     }
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::print::table;
 use crate::latency::{
     Device, Evidence, Imported, LatencyError, Purpose, Setting, Store, Table, TableChoice, TableSource, UNIT,
+    runtime_name, same_device_name,
 };
 use crate::report::Quality;
 
@@ -61,21 +62,29 @@ pub fn all_tables(store: &Store) -> Result<Vec<TableSummary>, LatencyError> {
 /// When the database cannot be read, the device is unknown, or has no table.
 pub fn tables_of(store: &Store, what: &str) -> Result<Vec<TableSummary>, LatencyError> {
     let all = store.settings()?;
-    let name = if what.contains('/') {
-        what.parse::<Setting>()?.id()
-    } else if all.iter().any(|setting| setting.device == what) {
-        what.to_owned()
-    } else {
-        Device::find(what)?.table_name()
+    let device_of = |name: &str| -> Result<String, LatencyError> {
+        match all.iter().find(|setting| same_device_name(&setting.device, name)) {
+            Some(setting) => Ok(setting.device.clone()),
+            None => Ok(Device::find(name)?.table_name()),
+        }
+    };
+    let name = match what.contains('/') {
+        true => {
+            let setting: Setting = what.parse()?;
+            let device = device_of(&setting.device).unwrap_or(setting.device);
+            Setting { device, runtime: runtime_name(&setting.runtime), ..setting }.id()
+        }
+        false => device_of(what)?,
     };
     let found: Vec<_> = all.iter().filter(|setting| setting.device == name || setting.id() == name).collect();
     if found.is_empty() {
-        let known: Vec<_> = all.iter().map(Setting::id).collect();
-        return Err(LatencyError::NoTable {
-            kind: String::new(),
-            setting: name,
-            available: format!("there are {}; measure this machine with zen-profile --device cpu", known.join(", ")),
-        });
+        let device = name.split('/').next().unwrap_or(&name);
+        let known: Vec<_> = all.iter().filter(|setting| setting.device == device).map(Setting::id).collect();
+        let available = match known.is_empty() {
+            true => format!("`zen-profile devices` lists what there is, `zen-profile --device {what}` measures one"),
+            false => format!("there are {}", known.join(", ")),
+        };
+        return Err(LatencyError::NoTable { kind: String::new(), setting: name, available });
     }
     found.into_iter().map(|setting| summarise(store, setting)).collect()
 }

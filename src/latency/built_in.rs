@@ -3,11 +3,11 @@
 //! A table is a file in `latency_tables/`, named after its setting; the build script lists them. They never
 //! enter a database. Not here: the text form (`table`), which of a setting's tables is used (`store`).
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 
 use flate2::read::ZlibDecoder;
 
-use super::{LatencyError, Setting, Table, TableSource};
+use super::{Evidence, LatencyError, Setting, Stated, Table, TableSource};
 
 /// Names (settings with `_` for `/`) with the packed text of each.
 static PACKED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/built_in_tables.rs"));
@@ -30,6 +30,32 @@ pub fn built_in_table(setting: &Setting) -> Result<Option<Table>, LatencyError> 
     let mut table = Table::parse(name, &text)?;
     table.source = TableSource::BuiltIn { name: name.to_owned() };
     Ok(Some(table))
+}
+
+/// What the built-in table of a setting states about itself, if there is one: its first lines are read and no more.
+///
+/// # Errors
+/// When they do not read.
+pub fn built_in_stated(setting: &Setting) -> Result<Option<Stated>, LatencyError> {
+    let id = setting.id().replace('/', "_");
+    let Some((name, packed)) = PACKED.iter().find(|(known, _)| *known == id) else { return Ok(None) };
+    let bad = |line: usize, reason: String| LatencyError::Table { name: (*name).to_owned(), line: line + 1, reason };
+    let source = TableSource::BuiltIn { name: (*name).to_owned() };
+    let mut stated = Stated { source, evidence: Evidence::Fitted, date: String::new(), mape: None, networks: None };
+    for (number, line) in BufReader::new(ZlibDecoder::new(*packed)).lines().enumerate() {
+        let line = line.map_err(|error| bad(number, error.to_string()))?;
+        let Some((field, value)) = line.strip_prefix('#').and_then(|line| line.split_once(':')) else { break };
+        let value = value.trim();
+        let as_number = || value.parse::<f64>().map_err(|error| bad(number, format!("`{value}`: {error}")));
+        match field.trim() {
+            "evidence" => stated.evidence = value.parse().map_err(|reason| bad(number, reason))?,
+            "date" => value.clone_into(&mut stated.date),
+            "error_mape" => stated.mape = Some(as_number()?),
+            "error_networks" => stated.networks = Some(as_number()? as u32),
+            _ => {}
+        }
+    }
+    Ok(Some(stated))
 }
 
 /// Name and text of a built-in table.
@@ -56,6 +82,7 @@ mod tests {
             let table = built_in_table(&setting).unwrap().unwrap();
             assert_eq!(table.setting, setting);
             assert!(table.model.is_some() || !table.rows.is_empty(), "{setting}");
+            assert_eq!(built_in_stated(&setting).unwrap(), Some(Stated::of(&table)), "{setting}");
         }
         assert_eq!(built_in_table(&Setting::new("none", "x", crate::latency::Precision::Fp32, 1)).unwrap(), None);
     }

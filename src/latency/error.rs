@@ -5,8 +5,15 @@ use std::path::PathBuf;
 /// Errors of the latency room.
 #[derive(Debug, thiserror::Error)]
 pub enum LatencyError {
-    #[error("unknown device `{name}`{closest}; known devices: {known}", closest = hint(.closest))]
-    UnknownDevice { name: String, closest: Option<String>, known: String },
+    #[error("unknown device `{name}`{hint} `zen-profile devices` lists all", hint = hint(.suggestions))]
+    UnknownDevice {
+        name: String,
+        /// Names that may have been meant, the closest first.
+        suggestions: Vec<String>,
+    },
+
+    #[error("`{names}` names several devices, and this command takes one (`zen-score` compares several)")]
+    SeveralDevices { names: String },
 
     #[error("device file {file}: {reason}")]
     DeviceFile { file: String, reason: String },
@@ -58,6 +65,11 @@ pub enum LatencyError {
     Published { name: String, reason: String },
 }
 
-fn hint(closest: &Option<String>) -> String {
-    closest.as_ref().map_or_else(String::new, |name| format!(", did you mean `{name}`?"))
+fn hint(suggestions: &[String]) -> String {
+    let quoted: Vec<String> = suggestions.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.split_last() {
+        None => ";".to_owned(),
+        Some((only, [])) => format!(", did you mean {only}?"),
+        Some((last, others)) => format!(", did you mean {} or {last}?", others.join(", ")),
+    }
 }

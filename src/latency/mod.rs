@@ -35,8 +35,10 @@ pub use built_in::{built_in_settings, built_in_table};
 pub use checked::CheckedNetwork;
 pub use correction::{GroupKey, group_of, place_of};
 pub use covering::table_for;
-pub(crate) use device::is_address;
-pub use device::{CONFIGURATION_VARIABLE, DEVICES, Device, DeviceSource, Reach, ReachKind, Tools, user_directory};
+pub use device::{
+    CONFIGURATION_VARIABLE, DEVICES, Device, DeviceSource, Measure, Reach, ReachKind, Tools, user_directory,
+};
+pub(crate) use device::{is_address, same_device_name};
 pub use error::LatencyError;
 pub use error_report::{ErrorFigures, error_of, error_of_pairs, leave_out_error};
 pub use fit::{
@@ -50,12 +52,12 @@ pub use key::{KeyKind, OperatorKey};
 pub use model::{Composition, Fitted, LatencyModel, Prior, Processor, Roofline, TableShare};
 pub use predict::{PredictScratch, Predictor};
 pub use prediction::{EvidenceShares, Interval, OperatorPrediction, Prediction};
-pub use resolve::{SettingQuery, resolve};
+pub use resolve::{Resolved, SettingChoice, SettingQuery, resolve, resolve_noting};
 pub use scale::scaled_table;
-pub use setting::{Evidence, Precision, Setting};
+pub use setting::{Evidence, Precision, Setting, runtime_name};
 pub use spread::ClassSpread;
 pub use store::{
     CheckId, DATABASE_VARIABLE, DriftReading, Fingerprint, ImportedFrom, Mark, NetworkCheck, NewRun, PublishedNetwork,
-    Purpose, Row, Run, RunId, SettingTable, Store, TableChoice, TableError, TableSource, UNIT,
+    Purpose, Row, Run, RunId, SettingTable, Stated, Store, TableChoice, TableError, TableSource, UNIT,
 };
 pub use table::{Imported, Table, import_table_file, table_file_help};

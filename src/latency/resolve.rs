@@ -1,14 +1,27 @@
 //! From what a user names (a device, perhaps a runtime, precision or batch) to one setting that
 //! has a table.
+//!
+//! Not here: which of a setting's tables is used (`store`), why this setting and not another (`why`).
+
+mod why;
 
 use std::collections::BTreeSet;
 
-use super::{Device, LatencyError, Precision, ReachKind, Setting, Store, TableChoice, TableSource};
+use self::why::Reason;
+use super::device::{same_device_name, suggestions};
+use super::setting::part_of_runtime;
+use super::{
+    Device, LatencyError, Precision, ReachKind, Setting, Store, TableChoice, TableSource, runtime_name, user_directory,
+};
+use crate::names::closest;
+
+pub use why::SettingChoice;
 
 /// What a user says about the setting; everything but the device may be left open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SettingQuery {
     pub device: String,
+    /// However it is written: `LiteRT` is `tflite`.
     pub runtime: Option<String>,
     pub precision: Option<Precision>,
     pub batch_size: Option<u32>,
@@ -22,7 +35,7 @@ pub struct SettingQuery {
 impl SettingQuery {
     /// Whether a setting has everything that is said, its device aside.
     pub fn matches(&self, setting: &Setting) -> bool {
-        let runtime = self.runtime.as_ref().is_none_or(|runtime| *runtime == setting.runtime);
+        let runtime = self.runtime.as_ref().is_none_or(|runtime| runtime_name(runtime) == setting.runtime);
         runtime
             && self.precision.is_none_or(|precision| precision == setting.precision)
             && self.batch_size.is_none_or(|batch_size| batch_size == setting.batch_size)
@@ -30,40 +43,103 @@ impl SettingQuery {
     }
 }
 
+/// The setting that a query means, and what the user should know about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolved {
+    pub setting: Setting,
+    /// Why this one, where several fit the query.
+    pub choice: Option<SettingChoice>,
+    /// What the names in the query were taken for, a sentence each.
+    pub notes: Vec<String>,
+}
+
 /// The setting with a table that fits the query best; what is left open follows the device file.
 ///
 /// # Errors
-/// For an unknown device (lists those with tables), a device without any table, and a query that
+/// For an unknown device (with the names that are close to it), a device without any table, and a query that
 /// no table fits (lists the device's).
 pub fn resolve(store: &Store, query: &SettingQuery) -> Result<Setting, LatencyError> {
-    let all = store.settings()?;
-    let device = Device::find(&query.device);
-    let name = device.as_ref().map_or_else(|_| query.device.clone(), Device::table_name);
-    let local = device.as_ref().is_ok_and(|device| device.reach.kind == ReachKind::Local);
-    let mut of_device: Vec<_> = all.iter().filter(|setting| setting.device == name).collect();
-    if of_device.is_empty() {
-        let device = match device {
-            Ok(device) => device,
-            // Not in a device file and not measured: say which names would have worked.
-            Err(LatencyError::UnknownDevice { name, closest, known }) => {
-                let mut names: Vec<&str> = known.split(", ").collect();
-                names.extend(all.iter().map(|setting| setting.device.as_str()));
-                names.sort_unstable();
-                names.dedup();
-                return Err(LatencyError::UnknownDevice { name, closest, known: names.join(", ") });
+    found(store, query).map(|found| found.setting)
+}
+
+/// The same with what to tell the user about it.
+///
+/// # Errors
+/// As [`resolve`], and when a table of the device does not read.
+pub fn resolve_noting(store: &Store, query: &SettingQuery) -> Result<Resolved, LatencyError> {
+    let Found { setting, device, others, reason, notes } = found(store, query)?;
+    let choice = SettingChoice::of(store, query, &setting, device.as_ref(), others, reason)?;
+    Ok(Resolved { setting, choice, notes })
+}
+
+/// What a query means, before it is told.
+struct Found {
+    setting: Setting,
+    device: Option<Device>,
+    /// Other settings that fit the query, the next best first.
+    others: Vec<Setting>,
+    reason: Reason,
+    notes: Vec<String>,
+}
+
+/// A device as it was named.
+struct Named {
+    /// None for a device that has tables and no file.
+    device: Option<Device>,
+    /// Its name in the settings of its tables.
+    name: String,
+    note: Option<String>,
+}
+
+/// The device of a name: a file of that name, then tables under that name, then a file with that alias.
+fn named(all: &[Setting], name: &str) -> Result<Named, LatencyError> {
+    if name.contains(',') {
+        return Err(LatencyError::SeveralDevices { names: name.to_owned() });
+    }
+    if let Some(device) = Device::find_by_name(user_directory().as_deref(), name)? {
+        return Ok(Named { name: device.table_name(), device: Some(device), note: None });
+    }
+    if let Some(setting) = all.iter().find(|setting| same_device_name(&setting.device, name)) {
+        return Ok(Named { device: None, name: setting.device.clone(), note: None });
+    }
+    match Device::find(name) {
+        Ok(device) => {
+            let note = Some(format!("note: {name} is {} here: {}", device.name, device.about));
+            Ok(Named { name: device.table_name(), device: Some(device), note })
+        }
+        Err(LatencyError::UnknownDevice { name, suggestions: mut names }) => {
+            let tables = all.iter().map(|setting| (setting.device.as_str(), setting.device.as_str()));
+            for found in suggestions(&name, tables) {
+                if !names.contains(&found) {
+                    names.push(found);
+                }
             }
-            Err(error) => return Err(error),
-        };
+            Err(LatencyError::UnknownDevice { name, suggestions: names })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn found(store: &Store, query: &SettingQuery) -> Result<Found, LatencyError> {
+    let all = store.settings()?;
+    let Named { device, name, note } = named(&all, &query.device)?;
+    let mut notes: Vec<String> = note.into_iter().collect();
+    let local = device.as_ref().is_some_and(|device| device.reach.kind == ReachKind::Local);
+    let known: Vec<&Setting> = all.iter().filter(|setting| same_device_name(&setting.device, &name)).collect();
+    if known.is_empty() {
         return Err(LatencyError::NoTable {
             kind: String::new(),
-            setting: device.default_setting.id(),
+            setting: device.as_ref().map_or_else(|| name.clone(), |device| device.default_setting.id()),
             available: format!("nothing has been measured on {} yet: run `{}` first", query.device, measuring(query)),
         });
     }
+    let runtime = query.runtime.as_deref().map(runtime_name);
+    let (of_runtime, note) = with_runtime(&known, runtime.as_deref());
+    notes.extend(note);
     // Settings with a finished local table, and those with a table of the kind that is asked for.
     let mut local_tables = BTreeSet::new();
     let mut asked_for = BTreeSet::new();
-    for setting in &of_device {
+    for setting in &of_runtime {
         for table in store.tables(setting)? {
             let is_local = matches!(table.source, TableSource::Local { .. });
             let is_asked_for = match query.table {
@@ -73,56 +149,118 @@ pub fn resolve(store: &Store, query: &SettingQuery) -> Result<Setting, LatencyEr
                 TableChoice::BuiltIn => matches!(table.source, TableSource::BuiltIn { .. }),
             };
             if is_local && table.finished {
-                local_tables.insert(setting.id());
+                local_tables.insert((*setting).clone());
             }
             if is_asked_for {
-                asked_for.insert(setting.id());
+                asked_for.insert((*setting).clone());
             }
         }
     }
-    of_device.retain(|setting| query.matches(setting) && asked_for.contains(&setting.id()));
+    let rest = SettingQuery { runtime: None, ..query.clone() };
+    let mut fitting: Vec<Setting> = of_runtime
+        .into_iter()
+        .filter(|setting| rest.matches(setting) && asked_for.contains(*setting))
+        .cloned()
+        .collect();
     // Tables of other processors have the names of these, and the defaults of this one.
     let processor = || name.starts_with("cpu-").then(|| Device::find("cpu").ok()).flatten();
-    let default = device.ok().or_else(processor).map(|device| device.default_setting);
-    let batch_size = query.preferred_batch_size.or(default.as_ref().map(|default| default.batch_size)).unwrap_or(1);
-    // Closest to the defaults first; ids break ties, so the choice is the same everywhere.
-    let distance = |setting: &Setting| {
-        let off = |same: Option<bool>| u32::from(same == Some(false));
-        let default = default.as_ref();
-        let other_images = query.preferred_batch_size.is_some_and(|images| images != setting.batch_size);
-        (
-            u32::from(other_images) * 16
-                + u32::from(!local_tables.contains(&setting.id())) * 8
-                + off(default.map(|default| default.runtime == setting.runtime)) * 4
-                + u32::from(setting.batch_size != batch_size) * 2
-                + off(default.map(|default| default.precision == setting.precision)),
-            setting.id(),
-        )
+    let default = device.clone().or_else(processor).map(|device| device.default_setting);
+    fitting.sort_by_cached_key(|setting| Distance::of(setting, query, default.as_ref(), &local_tables));
+    if fitting.is_empty() {
+        return Err(none_fits(query, &known, local));
+    }
+    let setting = fitting.remove(0);
+    let is_default = default.as_ref().is_some_and(|default| Setting { device: name, ..default.clone() } == setting);
+    let reason = if local_tables.contains(&setting) {
+        Reason::Measured
+    } else if is_default {
+        Reason::Default
+    } else {
+        Reason::Closest
     };
-    match of_device.into_iter().min_by_key(|setting| distance(setting)) {
-        Some(setting) => Ok(setting.clone()),
-        None => {
-            let known: Vec<_> = all.iter().filter(|setting| setting.device == name).map(Setting::id).collect();
-            let mut wanted = vec![query.device.clone()];
-            wanted.extend(query.runtime.clone());
-            wanted.extend(query.precision.map(|precision| precision.to_string()));
-            wanted.extend(query.batch_size.map(|batch_size| format!("batch {batch_size}")));
-            wanted.extend(query.threads.map(|threads| format!("{threads} threads")));
-            // This machine can be measured with another runtime.
-            let hint = if local && query.runtime.is_some() {
-                format!("; `{}` measures one", measuring(query))
-            } else {
-                String::new()
-            };
-            let kind =
-                TableChoice::NAMED.iter().find(|(_, choice)| *choice == query.table).map_or("", |(name, _)| name);
-            let kind = if kind.is_empty() { String::new() } else { format!("{kind} ") };
-            Err(LatencyError::NoTable {
-                kind,
-                setting: wanted.join(", "),
-                available: format!("tables of this device: {}{hint}", known.join(", ")),
-            })
+    Ok(Found { setting, device, others: fitting, reason, notes })
+}
+
+/// Settings of a runtime; where there is none of that name, those of the same runtime on a part of the device, and
+/// a note on that.
+fn with_runtime<'s>(known: &[&'s Setting], runtime: Option<&str>) -> (Vec<&'s Setting>, Option<String>) {
+    let Some(runtime) = runtime else { return (known.to_vec(), None) };
+    let exact: Vec<_> = known.iter().filter(|setting| setting.runtime == runtime).copied().collect();
+    if !exact.is_empty() {
+        return (exact, None);
+    }
+    let part = |setting: &Setting| part_of_runtime(runtime, &setting.runtime);
+    let on_a_part: Vec<_> = known.iter().filter(|setting| part(setting).is_some()).copied().collect();
+    let note = on_a_part.first().and_then(|setting| {
+        let Setting { device, runtime: found, .. } = setting;
+        let part = part(setting)?;
+        Some(format!(
+            "note: {device} has no table of {runtime} on its processor; {found} is used, {runtime} on the {part}"
+        ))
+    });
+    (on_a_part, note)
+}
+
+/// How far a setting is from what is wanted, what matters most first; ids break ties, so the choice is the same
+/// everywhere.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Distance {
+    other_images: bool,
+    not_measured_here: bool,
+    /// A regime that nobody can run is used where it is named, not otherwise.
+    published: bool,
+    other_runtime: bool,
+    other_batch_size: bool,
+    other_precision: bool,
+    other_threads: bool,
+    batch_size: u32,
+    id: String,
+}
+
+impl Distance {
+    fn of(
+        setting: &Setting,
+        query: &SettingQuery,
+        default: Option<&Setting>,
+        local_tables: &BTreeSet<Setting>,
+    ) -> Self {
+        let other = |same: &dyn Fn(&Setting) -> bool| default.is_some_and(|default| !same(default));
+        let batch_size = query.preferred_batch_size.or(default.map(|default| default.batch_size)).unwrap_or(1);
+        Self {
+            other_images: query.preferred_batch_size.is_some_and(|images| images != setting.batch_size),
+            not_measured_here: !local_tables.contains(setting),
+            published: setting.runtime == "published",
+            other_runtime: other(&|default| default.runtime == setting.runtime),
+            other_batch_size: setting.batch_size != batch_size,
+            other_precision: other(&|default| default.precision == setting.precision),
+            other_threads: other(&|default| default.threads == setting.threads),
+            batch_size: setting.batch_size,
+            id: setting.id(),
         }
+    }
+}
+
+/// No setting of a device fits: which there are, and what may have been meant.
+fn none_fits(query: &SettingQuery, known: &[&Setting], local: bool) -> LatencyError {
+    let ids: Vec<_> = known.iter().map(|setting| setting.id()).collect();
+    let mut wanted = vec![query.device.clone()];
+    wanted.extend(query.runtime.clone());
+    wanted.extend(query.precision.map(|precision| precision.to_string()));
+    wanted.extend(query.batch_size.map(|batch_size| format!("batch {batch_size}")));
+    wanted.extend(query.threads.map(|threads| format!("{threads} threads")));
+    let runtime = query.runtime.as_deref().map(runtime_name).unwrap_or_default();
+    let meant = closest(&runtime, known.iter().map(|setting| setting.runtime.as_str()));
+    let hint = match meant.filter(|meant| *meant != runtime) {
+        Some(meant) => format!("; did you mean {meant}?"),
+        // This machine can be measured with another runtime.
+        None if local && query.runtime.is_some() => format!("; `{}` measures one", measuring(query)),
+        None => String::new(),
+    };
+    let kind = TableChoice::NAMED.iter().find(|(_, choice)| *choice == query.table);
+    LatencyError::NoTable {
+        kind: kind.map_or_else(String::new, |(name, _)| format!("{name} ")),
+        setting: wanted.join(", "),
+        available: format!("tables of this device: {}{hint}", ids.join(", ")),
     }
 }
 
@@ -133,31 +271,4 @@ fn measuring(query: &SettingQuery) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn defaults_and_overrides() {
-        let store = Store::in_memory().unwrap();
-        let query = |device: &str| SettingQuery { device: device.to_owned(), ..SettingQuery::default() };
-        let id = |query: &SettingQuery| resolve(&store, query).map(|setting| setting.id()).map_err(|e| e.to_string());
-        assert_eq!(id(&query("t4")).unwrap(), "t4/tensorrt/int8/b1");
-        assert_eq!(id(&query("cpu-amd-epyc")).unwrap(), "cpu-amd-epyc/tract/fp32/b1/t1");
-        let other_runtime = SettingQuery { runtime: Some("onnxruntime".to_owned()), ..query("cpu-amd-epyc") };
-        assert_eq!(id(&other_runtime).unwrap(), "cpu-amd-epyc/onnxruntime/fp32/b1/t1");
-        let per_image = SettingQuery { preferred_batch_size: Some(64), ..query("t4") };
-        assert_eq!(id(&per_image).unwrap(), "t4/tensorrt/int8/b64");
-        let published = SettingQuery { runtime: Some("published".to_owned()), ..query("v100") };
-        assert_eq!(id(&published).unwrap(), "v100/published/fp16/b64");
-        let int8 = SettingQuery { precision: Some(Precision::Int8), ..query("v100") };
-        assert_eq!(id(&int8).unwrap(), "v100/tensorrt/int8/b1");
-        assert_eq!(id(&query("pixel2")).unwrap(), "pixel2/published/fp32/b1");
-        let tflite = SettingQuery { runtime: Some("tflite".to_owned()), ..query("pixel2") };
-        assert_eq!(id(&tflite).unwrap(), "pixel2/tflite/fp32/b1/t1");
-        let int8 = SettingQuery { precision: Some(Precision::Int8), ..query("pixel2") };
-        assert_eq!(id(&int8).unwrap(), "pixel2/tflite/int8/b1/t1");
-        let batch = SettingQuery { batch_size: Some(7), ..query("v100") };
-        assert!(id(&batch).unwrap_err().contains("v100/tensorrt/fp16/b64"));
-        assert!(id(&query("t5")).unwrap_err().contains("pixel2"));
-    }
-}
+mod tests;

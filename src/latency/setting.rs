@@ -71,11 +71,49 @@ named!(Evidence, "evidence");
 serialized_by_name!(Precision);
 serialized_by_name!(Evidence);
 
+/// Other names of runtimes, with the one in settings.
+const RUNTIME_NAMES: [(&str, &str); 7] = [
+    ("litert", "tflite"),
+    ("tf-lite", "tflite"),
+    ("tensorflow-lite", "tflite"),
+    ("trt", "tensorrt"),
+    ("ort", "onnxruntime"),
+    ("onnx-runtime", "onnxruntime"),
+    ("paddlelite", "paddle-lite"),
+];
+
+/// Endings of a runtime's name for parts of a device other than its processor, with what to call them.
+const RUNTIME_PARTS: [(&str, &str); 2] = [("-npu", "NPU"), ("-vulkan", "GPU")];
+
+/// A runtime's name in settings, from the way a user writes it: `LiteRT` is `tflite`. Unknown names stay.
+pub fn runtime_name(text: &str) -> String {
+    let written: String =
+        text.trim().to_lowercase().chars().map(|c| if c == '_' || c.is_whitespace() { '-' } else { c }).collect();
+    let known = |name: &str| RUNTIME_NAMES.iter().find(|(other, _)| *other == name).map(|(_, name)| *name);
+    if let Some(name) = known(&written) {
+        return name.to_owned();
+    }
+    // `litert-npu` is `tflite-npu`.
+    for (ending, _) in RUNTIME_PARTS {
+        if let Some(name) = written.strip_suffix(ending).and_then(known) {
+            return format!("{name}{ending}");
+        }
+    }
+    written
+}
+
+/// The part of a device that a runtime runs on, where it is the named one on a part of its own: `tflite-npu` of
+/// `tflite` on the NPU.
+pub fn part_of_runtime(named: &str, runtime: &str) -> Option<&'static str> {
+    let ending = runtime.strip_prefix(named)?;
+    RUNTIME_PARTS.iter().find(|(known, _)| *known == ending).map(|(_, part)| *part)
+}
+
 /// What a latency belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Setting {
     pub device: String,
-    /// `tensorrt`, `tract`, `onnxruntime`, or `published` for a regime known from publications.
+    /// `tensorrt`, `tract`, `tflite-npu` and so on, or `published` for a regime known from publications.
     pub runtime: String,
     pub precision: Precision,
     /// Images in one inference call.
@@ -187,6 +225,24 @@ mod tests {
             let error = id.parse::<Setting>().unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
+    }
+
+    #[test]
+    fn runtimes_have_several_names() {
+        for (written, name) in [
+            ("LiteRT", "tflite"),
+            ("litert-npu", "tflite-npu"),
+            ("TensorFlow Lite", "tflite"),
+            ("paddle_lite", "paddle-lite"),
+            ("trt", "tensorrt"),
+            ("mine", "mine"),
+        ] {
+            assert_eq!(runtime_name(written), name);
+        }
+        assert_eq!(part_of_runtime("tflite", "tflite-npu"), Some("NPU"));
+        assert_eq!(part_of_runtime("ncnn", "ncnn-vulkan"), Some("GPU"));
+        assert_eq!(part_of_runtime("tflite", "tflite"), None);
+        assert_eq!(part_of_runtime("onnxruntime", "onnxruntime-tensorrt"), None);
     }
 
     #[test]

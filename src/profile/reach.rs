@@ -8,12 +8,14 @@ use std::sync::atomic::AtomicBool;
 use super::farm::Farm;
 use super::station::{Opened, Station, Surroundings, Tell, clear_folder, fit_phone};
 use super::transport::{self, AskPassphrase, OpenOptions, TransportError, TransportKind};
-use super::{ProfileError, RemoteEntry, RemoteOptions, Runner, RunnerAbout, RunnerEntry, RunnerError, RunnerOptions};
-use crate::latency::{Device, Precision, ReachKind, Store, Tools, is_address};
+use super::{
+    ProfileError, REMOTE_RUNNERS, RUNNERS, RemoteEntry, RemoteOptions, Runner, RunnerAbout, RunnerEntry, RunnerError,
+    RunnerOptions,
+};
+use crate::latency::{Device, DeviceSource, Precision, ReachKind, Store, Tools, is_address, runtime_name};
+use crate::names::closest;
 
-/// Regimes that are known from publications and that no runner here is.
-const NOT_MEASURABLE: [&str; 2] = ["published", "tflite"];
-/// What measures where the device's own runtime cannot be.
+/// What measures where no runner here is the device's own runtime and its file names no other.
 const FALLBACK: &str = "tract";
 
 /// What a user says about the way to a device and about what runs there; the device's file says
@@ -63,7 +65,8 @@ pub fn open_runner(store: &Store, name: &str, options: &mut ReachOptions<'_>) ->
     let mut notes: Vec<String> = device.note().into_iter().collect();
     let given = addresses(&device, options)?;
     if device.reach.kind == ReachKind::Local {
-        let entry = RunnerEntry::find(options.runtime.as_deref().unwrap_or(&device.default_setting.runtime))?;
+        let known: Vec<_> = RUNNERS.iter().map(|entry| entry.name).collect();
+        let entry = RunnerEntry::find(&measured_runtime(&device, options, &known, &mut notes))?;
         let local = RunnerOptions { library: options.library.clone(), stop: options.stop };
         let runner = (entry.open)(&local)
             .map_err(|reason| ProfileError::NoRuntime { runtime: entry.name.to_owned(), reason })?;
@@ -80,7 +83,8 @@ pub fn open_runner(store: &Store, name: &str, options: &mut ReachOptions<'_>) ->
         Ok(kind) => kind,
         Err(error) => return Err(not_reachable(store, &device, &error.to_string())?),
     };
-    let entry = RemoteEntry::find(&remote_runtime(&device, options, &mut notes))?;
+    let known: Vec<_> = REMOTE_RUNNERS.iter().map(|entry| entry.name).collect();
+    let entry = RemoteEntry::find(&measured_runtime(&device, options, &known, &mut notes))?;
     let runner = open_members(store, &device, kind, entry, &given, options, &mut notes)?;
     Ok(Reached { runner, notes })
 }
@@ -108,32 +112,43 @@ fn addresses(device: &Device, options: &ReachOptions<'_>) -> Result<Vec<String>,
     Ok(all)
 }
 
-/// The runtime that was asked for, else the device's; where nobody can measure that one, another.
-fn remote_runtime(device: &Device, options: &ReachOptions<'_>, notes: &mut Vec<String>) -> String {
-    let usual = &device.default_setting.runtime;
+/// The runtime that was asked for, else what the device's file says to measure with, else its default one; where
+/// there is no runner for that, another, with a note.
+fn measured_runtime(device: &Device, options: &ReachOptions<'_>, known: &[&str], notes: &mut Vec<String>) -> String {
     if let Some(runtime) = &options.runtime {
-        return runtime.clone();
+        return runtime_name(runtime);
     }
-    if NOT_MEASURABLE.contains(&usual.as_str()) {
+    let usual = &device.default_setting.runtime;
+    let named = device.measure.as_ref().map(|measure| &measure.runtime);
+    // In a file of the user's own, a name that is close to a runner's is a typing error and no other runtime.
+    let is_own = matches!(device.source, DeviceSource::User { .. });
+    let is_typo = is_own && closest(usual, known.iter().copied()).is_some();
+    let runtime = match named {
+        Some(named) => named.as_str(),
+        None if known.contains(&usual.as_str()) || is_typo => return usual.clone(),
+        None => FALLBACK,
+    };
+    if runtime != usual {
         notes.push(format!(
-            "note: the {usual} regime of {} cannot be measured from here; measuring with {FALLBACK}, whose table is \
-             one of its own (--runtime names another)",
+            "note: {usual}, the default runtime of {}, is not measured from here; measuring with {runtime}, which makes \
+             a table of its own (--runtime names another)",
             device.name
         ));
-        return FALLBACK.to_owned();
     }
-    usual.clone()
+    runtime.to_owned()
 }
 
 fn remote_options(device: &Device, runtime: &str, options: &ReachOptions<'_>) -> RemoteOptions {
     let usual = &device.default_setting;
-    // What the file says about precision and threads is said about its own runtime.
-    let own = usual.runtime == runtime;
-    let precision = options.precision.unwrap_or(if own { usual.precision } else { Precision::Fp32 });
+    // What the file says about precision and threads is said about its own runtimes.
+    let usual = (usual.runtime == runtime).then_some((usual.precision, usual.threads));
+    let named = device.measure.as_ref().filter(|measure| measure.runtime == runtime);
+    let named = named.map(|measure| (measure.precision, measure.threads)).or(usual);
+    let precision = options.precision.or(named.map(|(precision, _)| precision)).unwrap_or(Precision::Fp32);
     let plain = RemoteOptions::new(&device.name, precision);
     let (asked, file) = (&options.tools, &device.tools);
     RemoteOptions {
-        threads: options.threads.unwrap_or(if own { usual.threads } else { plain.threads }),
+        threads: options.threads.or(named.map(|(_, threads)| threads)).unwrap_or(plain.threads),
         cores: asked.cores.clone().or_else(|| file.cores.clone()),
         gpu: device.reach.gpu.clone(),
         provider: asked.provider.clone().or_else(|| file.provider.clone()),

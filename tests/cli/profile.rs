@@ -24,7 +24,7 @@ fn devices_out_of_reach_have_their_own_code() {
 fn bad_input_is_refused_with_a_hint() {
     let place = Place::new();
     for (arguments, code, expected) in [
-        ("--device t5", 3, "did you mean `t4`"),
+        ("--device t5", 3, "did you mean `t4`? `zen-profile devices` lists all"),
         ("show t5", 3, "did you mean `t4`"),
         ("show t4/tensorrt", 3, "device/runtime/precision/bBATCH"),
         ("export v100", 3, "name one"),
@@ -47,7 +47,7 @@ fn bad_input_is_refused_with_a_hint() {
         ("--device cpu --target-within10 101", 2, "from 0 to 100"),
         ("--device cpu --adapt-from v200", 3, "did you mean"),
         ("--device cpu --adapt-from v100/tensorrt/fp32/b64", 3, "batch sizes differ"),
-        ("--device cpu --adapt-from a100/tensorrt/fp32/b1", 3, "there is none for the device"),
+        ("--device cpu --adapt-from a100/tensorrt/fp32/b1", 3, "no latency table for a100/tensorrt/fp32/b1"),
         ("", 2, "--device cpu"),
     ] {
         place.fails("zen-profile", arguments, code, &[expected]);

@@ -11,9 +11,72 @@ const SMALL: &str = "SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(8,16,2,8,1)";
 fn one_structure_with_its_latency() {
     let place = Place::new();
     let ended = place.done("zen-score", &format!("{SMALL} --device v100 --explain"));
-    for part in ["(zen-closed)", "fp16, batch 1", "evidence", "conv 3x3", "dense 16->1000"] {
+    for part in ["(zen-closed)", "device v100, runtime ", ", batch 1", "evidence", "conv 3x3", "dense 16->1000"] {
         assert!(ended.stdout.contains(part), "no `{part}` in {}", ended.stdout);
     }
+}
+
+#[test]
+fn several_devices_have_a_line_each_as_if_alone() {
+    let place = Place::new();
+    place.write("two.txt", format!("{SMALL}\n{OTHER}\n"));
+    place.done("zen-export", &format!("{SMALL} --resolution 32 --classes 10 -o net.onnx"));
+    let devices = ["v100", "t4", "pixel2", "cpu-amd-epyc"];
+    let arguments = "two.txt net.onnx --resolution 32 --classes 10";
+    let ended = place.done("zen-score", &format!("{arguments} --device V100,T4,Pixel2,cpu-amd-epyc --json"));
+    let compared = ended.json();
+    let compared = compared.as_array().unwrap();
+    assert_eq!(compared.len(), 3);
+    for (i, device) in devices.iter().enumerate() {
+        let alone = place.done("zen-score", &format!("{arguments} --device {device} --json"));
+        for note in alone.stderr.lines() {
+            assert!(ended.stderr.contains(note), "no `{note}` in {}", ended.stderr);
+        }
+        for (network, alone) in compared.iter().zip(alone.json().as_array().unwrap()) {
+            let found = &network["latencies"][i];
+            assert!(network["latency"].is_null() && network["latencies"].as_array().unwrap().len() == devices.len());
+            assert_eq!((&found["device"], &found["setting_choice"]), (&(*device).into(), &alone["setting_choice"]));
+            for field in ["ms", "ms_per_image", "error", "interval", "evidence", "extrapolated_share", "operators"] {
+                assert_eq!(found[field], alone["latency"][field], "{device} {field}");
+            }
+            assert_eq!((&network["scores"], &network["flops"]), (&alone["scores"], &alone["flops"]));
+            if !alone["gaps"].is_null() {
+                assert_eq!(found["gaps"], alone["gaps"], "{device}");
+            }
+        }
+    }
+    // Text has the same figures, a line each in the order given, under each network.
+    let text = place.done("zen-score", &format!("{arguments} --device v100,t4,pixel2,cpu-amd-epyc")).stdout;
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3 * (2 + devices.len()) + 2, "{text}");
+    for (network, lines) in compared.iter().zip(lines.split(|line| line.is_empty())) {
+        let name = network["structure"].as_str().or(network["file"].as_str()).unwrap();
+        assert!(lines[0].starts_with(name) && lines[1].starts_with("device "), "{text}");
+        for (line, found) in lines[2..].iter().zip(network["latencies"].as_array().unwrap()) {
+            let (device, ms) = (found["device"].as_str().unwrap(), found["ms"].as_f64().unwrap());
+            let percent = |share: &serde_json::Value| format!("  {:.1}%", share.as_f64().unwrap() * 100.0);
+            assert!(line.starts_with(device) && line.contains(&format!("  {ms:.3}  ")), "{line}");
+            assert!(line.contains(&percent(&found["extrapolated_share"])), "{line}");
+            assert!(line.contains(&percent(&found["gaps"]["without_evidence_share"])), "{line}");
+        }
+    }
+    let one = place.done("zen-score", &format!("{SMALL} --device t4,v100")).stdout;
+    assert!(one.contains("(zen-closed)") && one.contains("multiply-adds per image"), "{one}");
+    let csv = place.done("zen-score", &format!("{arguments} --device t4,v100 --csv")).stdout;
+    assert_eq!(csv.lines().count(), 1 + 3 * 2, "{csv}");
+    assert!(csv.contains(",t4/tensorrt/") && csv.contains(",v100/tensorrt/"), "{csv}");
+}
+
+#[test]
+fn what_takes_one_device_says_so() {
+    let place = Place::new();
+    for option in ["--explain", "--compare"] {
+        let arguments = format!("{SMALL} --device t4,v100 {option}");
+        place.fails("zen-score", &arguments, 2, &[&format!("{option} works with one --device")]);
+    }
+    place.fails("zen-score", &format!("{SMALL} --device t4,v101"), 3, &["did you mean `v100`?"]);
+    place.fails("zen-score", &format!("{SMALL} --device t4,"), 3, &["unknown device ``"]);
+    place.fails("zen-search", "--device t4,v100 --latency-ms 5", 3, &["takes one (`zen-score` compares several)"]);
 }
 
 #[test]

@@ -229,7 +229,7 @@ fn searches_scores_and_exports() {
         "predicted_latency_unit",
         UNIT,
         "predicted_latency_setting",
-        "pixel2/published/fp32/b1",
+        "pixel2/tflite/fp32/b1/t1",
         "predicted_latency_evidence",
         "100% fitted",
         "predicted_latency_error",

@@ -206,7 +206,7 @@ fn a_phone_that_is_emulated() {
         SMALL.replace("32", "16")
     );
     let (outcome, notes) = user.json("zen-profile", &arguments);
-    assert!(notes.contains("published regime of pixel2"), "{notes}");
+    assert!(notes.contains("default runtime of pixel2"), "{notes}");
     assert_checked(&outcome, "pixel2-emulated/tract/fp32/b1/t1", 20, 2);
     let (table, notes) = user.search("pixel2-emulated");
     assert_eq!(table["kind"], "local", "{table}");

@@ -63,7 +63,7 @@ fn write(args: &Args) -> anyhow::Result<Exit> {
         None => Weights::seeded(args.seed),
     };
     let mut metadata = vec![("squeeze_excite".to_owned(), args.lowering.squeeze_excite.to_string())];
-    let table = cli::open_table(args.query().as_ref(), &args.database)
+    let table = cli::open_table(args.query().as_ref(), &args.database, &args.output)
         .context("the latency table (--table-precision chooses its precision)")?;
     let prediction = table.as_ref().map(|table| table.predictor.predict(&graph));
     metadata.extend(prediction.iter().flat_map(latency_metadata));

@@ -36,14 +36,18 @@ pub enum Command {
     /// Measure given networks as a whole, beside what the table predicts: the winner of a search,
     /// before it is trained, or an ONNX file, before it is chosen
     Verify(Box<VerifyArgs>),
-    /// List every device that can be named: shipped ones and your own, with their tables
+    /// List every device that can be named, built-in ones and your own, with each setting that has a table: evidence,
+    /// networks it was checked on, error
     Devices {
+        /// Only devices or settings that these words are about, e.g. galaxy, litert, int8
+        #[arg(value_name = "WORD")]
+        words: Vec<String>,
         #[command(flatten)]
         database: DatabaseArgs,
         #[command(flatten)]
         output: OutputArgs,
     },
-    /// List every latency table with its evidence and error
+    /// List every latency table with its evidence, operators and error in full
     List {
         #[command(flatten)]
         database: DatabaseArgs,
@@ -188,6 +192,7 @@ fn examples() -> &'static str {
   zen-profile --device cpu --adapt-from cpu-amd-epyc
   zen-profile --device ssh-host --host me@board.local --agent zen-agent-aarch64
   zen-profile devices
+  zen-profile devices galaxy
   zen-profile --device cpu --space idw --squeeze-excite --resolution 192
   zen-profile --device cpu --for mobilenet.onnx
   zen-profile verify best.txt mobilenet.onnx

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     }
     cli::finish(match &args.command {
         Some(Command::Verify(args)) => given::verify_networks(args),
-        Some(Command::Devices { database, output }) => tables::devices(database, output),
+        Some(Command::Devices { words, database, output }) => tables::devices(words, database, output),
         Some(Command::List { database, output }) => tables::list(database, output),
         Some(Command::Show { device, database, output }) => tables::show(device, database, output),
         Some(Command::Report { table, space, worst, svg, database, output }) => {

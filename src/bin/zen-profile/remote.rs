@@ -10,7 +10,8 @@ use zen_nas::profile::{ProfileError, ReachOptions, Reached, Runner, open_runner}
 /// What runs the models, and how the device is reached.
 #[derive(clap::Args)]
 pub struct RuntimeArgs {
-    /// Runtime to measure with, e.g. tract or onnxruntime [default: the device's]
+    /// Runtime to measure with, e.g. tract or onnxruntime [default: the device's, or tract where that one cannot be
+    /// measured]
     #[arg(long, value_name = "NAME")]
     pub runtime: Option<String>,
     /// Shared library of onnxruntime [default: $ORT_DYLIB_PATH, or that of the installed Python

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use zen_nas::cli::{self, DatabaseArgs, Exit, OutputArgs, TableArgs, TableSummary};
 use zen_nas::files;
-use zen_nas::latency::{LatencyError, TableChoice, import_table_file, resolve, user_directory};
+use zen_nas::latency::{LatencyError, TableChoice, import_table_file, user_directory};
 use zen_nas::report::{ReportOptions, report as report_of, to_svg};
 
-pub fn devices(database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
-    let devices = cli::all_devices(&cli::read_store(database)?)?;
+pub fn devices(words: &[String], database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
+    let devices = cli::devices_with(cli::all_devices(&cli::read_store(database)?)?, words)?;
     if output.json {
         cli::print(&serde_json::to_string_pretty(&devices)?);
     } else {
-        cli::print(&cli::describe_devices(&devices, user_directory().as_deref()));
+        cli::print(&cli::describe_devices(&devices, user_directory().as_deref(), !words.is_empty()));
     }
     Ok(Exit::Done)
 }
@@ -35,7 +35,7 @@ pub fn report(
 ) -> anyhow::Result<Exit> {
     let store = cli::read_store(database)?;
     let query = table.query()?;
-    let setting = resolve(&store, &query)?;
+    let setting = cli::resolve_telling(&store, &query, output)?.setting;
     let report = report_of(&store, &setting, &query.table, options)?;
     match (svg, to_svg(&report)) {
         (Some(path), Some(svg)) => {

@@ -16,6 +16,8 @@ use zen_nas::score::{ComputeError, Sampling, Until};
 /// options --resolution, --classes and --squeeze-excite for that network. One bad structure does not
 /// stop the others.
 ///
+/// With several devices, separated by commas, there is one line for each: `--device t4,v100,pixel2`.
+///
 /// An ONNX file is read as it was written by whatever program: its parameters, its multiply-adds and its
 /// predicted latency are printed, and which share of that nothing is known about. Scores are defined for
 /// structures alone. Files come behind the structures in what is printed.
@@ -64,7 +66,7 @@ pub struct Args {
     /// Leave the residual links out (the network that the Zen-score looks at)
     #[arg(long)]
     pub no_residual: bool,
-    /// With one network and a device: the most expensive operators and how each time is known
+    /// With one network and one device: the slowest operators and how each time is known
     #[arg(long, requires = "device")]
     pub explain: bool,
     #[command(flatten)]
@@ -81,6 +83,7 @@ pub struct Args {
 const EXAMPLES: &str = "Examples:
   zen-score zen-runs/t4-5ms-1795519895/best.txt --device t4
   zen-score mobilenet.onnx --device pixel2 --explain
+  zen-score mobilenet.onnx --device t4,v100,pixel2,galaxy-s24
   zen-score networks.txt --proxy zen,params,flops --resolution 32 --classes 10 --csv
   zen-score networks.csv --compare --accuracy-column top1
   zen-search --max-flops 400M --json | jq -r .structure | zen-score - --device pixel2";

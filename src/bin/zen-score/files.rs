@@ -1,7 +1,7 @@
 //! The ONNX files among the arguments.
 
 use zen_nas::cli::{self, OpenTable};
-use zen_nas::latency::Precision;
+use zen_nas::latency::{Precision, Predictor, SettingQuery};
 use zen_nas::onnx::import::{Imported, import_with};
 use zen_nas::report::scores::{ForeignNetwork, Work};
 
@@ -19,8 +19,15 @@ pub struct Files {
 /// A file's network.
 pub struct File {
     pub network: ForeignNetwork,
-    /// The table it was predicted from, where that is its own and not the one for all.
-    pub table: Option<OpenTable>,
+    /// For each device the table it was predicted from, where that is its own and not the one for all.
+    tables: Vec<Option<OpenTable>>,
+}
+
+impl File {
+    /// The tables that it was predicted from, given those for all.
+    pub fn tables<'t>(&'t self, for_all: &'t [OpenTable]) -> Vec<&'t OpenTable> {
+        for_all.iter().zip(&self.tables).map(|(for_all, own)| own.as_ref().unwrap_or(for_all)).collect()
+    }
 }
 
 impl Files {
@@ -29,10 +36,15 @@ impl Files {
     }
 }
 
-/// Reads and looks at every file; one that cannot be read does not stop the others.
-pub fn look_at(args: &Args, paths: &[&String], work: &Work<'_>) -> anyhow::Result<Files> {
+/// Reads and looks at every file; one that cannot be read does not stop the others. There is a table for each query.
+pub fn look_at(
+    args: &Args,
+    paths: &[&String],
+    queries: &[SettingQuery],
+    for_all: &[OpenTable],
+    work: &Work<'_>,
+) -> anyhow::Result<Files> {
     let mut files = Files::default();
-    let query = args.setting.query();
     for path in paths {
         let imported = match import_with(path.as_ref(), &args.import.options(&args.lowering)) {
             Ok(imported) => imported,
@@ -42,12 +54,14 @@ pub fn look_at(args: &Args, paths: &[&String], work: &Work<'_>) -> anyhow::Resul
                 continue;
             }
         };
-        warn(args, path, &imported, work);
-        let table = match &query {
-            Some(query) => cli::open_table_of(query, &args.database, &imported.graph)?,
-            None => None,
-        };
-        let work = Work { predictor: table.as_ref().map(|table| &table.predictor).or(work.predictor), ..*work };
+        warn(args, path, &imported, for_all);
+        let mut tables = Vec::with_capacity(queries.len());
+        for query in queries {
+            tables.push(cli::open_table_of(query, &args.database, &imported.graph)?);
+        }
+        let own = for_all.iter().zip(&tables).map(|(for_all, own)| &own.as_ref().unwrap_or(for_all).predictor);
+        let predictors: Vec<&Predictor> = own.collect();
+        let work = work.with(&predictors);
         let mut missing = 0;
         let network = work.foreign(path, &imported, &mut |error| {
             // Nobody asked for the score that is printed without being named.
@@ -57,7 +71,7 @@ pub fn look_at(args: &Args, paths: &[&String], work: &Work<'_>) -> anyhow::Resul
             }
         });
         files.missing += missing;
-        files.networks.push(File { network, table });
+        files.networks.push(File { network, tables });
     }
     if args.compare && !files.networks.is_empty() {
         args.output.note("note: ONNX files are not compared: scores are defined for structures");
@@ -66,22 +80,24 @@ pub fn look_at(args: &Args, paths: &[&String], work: &Work<'_>) -> anyhow::Resul
 }
 
 /// Says what a file's figures leave out.
-fn warn(args: &Args, path: &str, imported: &Imported, work: &Work<'_>) {
+fn warn(args: &Args, path: &str, imported: &Imported, tables: &[OpenTable]) {
     for note in &imported.notes {
         args.output.note(format!("warning: {path}: {note}"));
     }
-    let Some(setting) = work.predictor.map(|predictor| predictor.setting()) else { return };
-    if let Some(fixed) = imported.batch_size.filter(|fixed| *fixed != u64::from(setting.batch_size)) {
-        args.output.note(format!(
-            "warning: {path}: the file runs on {fixed} images at a time, the prediction is for {} (--batch-size)",
-            setting.batch_size
-        ));
-    }
-    if imported.is_quantised && setting.precision != Precision::Int8 {
-        args.output.note(format!(
-            "warning: {path}: the file computes in int8, the prediction is for {} (--precision int8, where the device \
-             has such a table)",
-            setting.precision
-        ));
+    for setting in tables.iter().map(|table| table.predictor.setting()) {
+        if let Some(fixed) = imported.batch_size.filter(|fixed| *fixed != u64::from(setting.batch_size)) {
+            args.output.note(format!(
+                "warning: {path}: the file runs on {fixed} images at a time, the prediction for {} is for {} \
+                 (--batch-size)",
+                setting.device, setting.batch_size
+            ));
+        }
+        if imported.is_quantised && setting.precision != Precision::Int8 {
+            args.output.note(format!(
+                "warning: {path}: the file computes in int8, the prediction for {} is for {} (--precision int8, where \
+                 the device has such a table)",
+                setting.device, setting.precision
+            ));
+        }
     }
 }

@@ -5,9 +5,10 @@ mod files;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use serde_json::json;
+use clap::{CommandFactory, Parser};
+use serde_json::{Value, json};
 use zen_nas::cli::{self, Exit, OpenTable, Progress};
+use zen_nas::latency::{Prediction, Predictor};
 use zen_nas::report::scores::{Board, Step, Subject, Work, compared, compared_names};
 use zen_nas::report::scores::{comparison_to_csv, networks_to_csv};
 use zen_nas::score::{Proxy, compare, find};
@@ -38,14 +39,21 @@ fn score(args: &Args) -> anyhow::Result<Exit> {
             true
         }
     });
-    let opened = cli::open_table(args.setting.query().as_ref(), &args.database)?;
+    let queries = args.setting.queries();
+    if let ([_, _, ..], Some(option)) =
+        (&queries[..], [(args.explain, "--explain"), (args.compare, "--compare")].iter().find(|(given, _)| *given))
+    {
+        let message = format!("{} works with one --device, not with several", option.1);
+        Args::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit();
+    }
+    let mut opened = Vec::with_capacity(queries.len());
+    for query in &queries {
+        opened.extend(cli::open_table(Some(query), &args.database, &args.output)?);
+    }
+    let predictors: Vec<&Predictor> = opened.iter().map(|table| &table.predictor).collect();
     let (files, structures): (Vec<_>, Vec<_>) = args.structures.iter().partition(|argument| cli::is_onnx(argument));
     let subjects = read(args, &structures)?;
-    let work = Work {
-        proxies: &proxies,
-        sampling: args.sampling()?,
-        predictor: opened.as_ref().map(|table| &table.predictor),
-    };
+    let work = Work { proxies: &proxies, sampling: args.sampling()?, predictor: None, compared: &[] }.with(&predictors);
     let mut progress = Progress::shares("score", args.output.quiet);
     let board = work.run(&subjects, &cli::interrupted, &mut |step| match step {
         Step::Missing(subject, missing) => eprintln!("error: {}{missing}", subject.prefix()),
@@ -55,8 +63,8 @@ fn score(args: &Args) -> anyhow::Result<Exit> {
         }),
     });
     progress.finish();
-    let files = files::look_at(args, &files, &work)?;
-    print(args, &board, &files, &proxies, opened.as_ref())?;
+    let files = files::look_at(args, &files, &queries, &opened, &work)?;
+    print(args, &board, &files, &proxies, &opened)?;
     if board.interrupted {
         let done = board.networks.len();
         args.output.note(format!("interrupted: {done} of {} networks are done", subjects.len()));
@@ -94,7 +102,7 @@ fn print(
     board: &Board,
     files: &Files,
     proxies: &[&dyn Proxy],
-    opened: Option<&OpenTable>,
+    opened: &[OpenTable],
 ) -> anyhow::Result<()> {
     let (networks, foreign) = (&board.networks, files.networks());
     let names: Vec<_> = proxies.iter().map(|proxy| proxy.name()).collect();
@@ -105,10 +113,12 @@ fn print(
     if args.output.json {
         let mut all = Vec::with_capacity(networks.len() + foreign.len());
         for network in networks {
-            all.push(serde_json::to_value(network)?);
+            let tables: Vec<_> = opened.iter().collect();
+            all.push(with_choice(serde_json::to_value(network)?, &network.latencies, &tables)?);
         }
-        for network in &foreign {
-            all.push(serde_json::to_value(network)?);
+        for file in &files.networks {
+            let network = &file.network;
+            all.push(with_choice(serde_json::to_value(network)?, &network.latencies, &file.tables(opened))?);
         }
         let value = match &comparison {
             Some((groups, _)) => json!({ "networks": all, "comparison": groups }),
@@ -125,6 +135,11 @@ fn print(
         }
         return Ok(());
     }
+    if opened.len() > 1 {
+        cli::print(&cli::describe_on_devices(networks, &foreign));
+        return Ok(());
+    }
+    let opened = opened.first();
     let mut parts = match (comparison, &networks[..]) {
         (_, []) => Vec::new(),
         (Some((groups, names)), _) => {
@@ -135,11 +150,26 @@ fn print(
     };
     match &files.networks[..] {
         [] => {}
-        [file] => parts.push(cli::describe_foreign(&file.network, file.table.as_ref().or(opened), args.explain)),
+        [file] => {
+            let table = opened.and_then(|opened| file.tables(std::slice::from_ref(opened)).pop());
+            parts.push(cli::describe_foreign(&file.network, table, args.explain));
+        }
         _ => parts.push(cli::foreign_table(&foreign)),
     }
     if !parts.is_empty() {
         cli::print(&parts.join("\n\n"));
     }
     Ok(())
+}
+
+/// A network's JSON with why its setting was chosen; with several devices, a list of latencies instead of one.
+fn with_choice(mut network: Value, latencies: &[Prediction], tables: &[&OpenTable]) -> serde_json::Result<Value> {
+    if let (Value::Object(fields), [_, _, ..]) = (&mut network, tables) {
+        fields.remove("latency");
+        fields.remove("gaps");
+        fields.insert("latencies".to_owned(), cli::compared_json(latencies, tables)?);
+    } else if let [table] = tables {
+        network["setting_choice"] = serde_json::to_value(&table.choice)?;
+    }
+    Ok(network)
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use zen_nas::cli::{self, Exit, Progress};
-use zen_nas::latency::{Device, Predictor, Store, resolve};
+use zen_nas::latency::{Device, Predictor, SettingChoice, Store};
 use zen_nas::report::Quality;
 use zen_nas::search::run::{Step, run, write_onnx, write_results};
 use zen_nas::search::{Evolution, Finalist, Lead, Limits, RUN_FORMAT, RunDirectory, RunSpec, StopReason, Winner};
@@ -36,12 +36,15 @@ fn main() -> ExitCode {
 fn search(args: &Args) -> anyhow::Result<Exit> {
     cli::interrupted();
     let store = cli::read_store(&args.database)?;
-    let (spec, resumed) = match &args.resume {
+    let (spec, choice, resumed) = match &args.resume {
         Some(path) => {
             let (directory, spec, checkpoint) = RunDirectory::open(path)?;
-            (spec, Some((directory, checkpoint)))
+            (spec, None, Some((directory, checkpoint)))
         }
-        None => (spec(args, &store)?, None),
+        None => {
+            let (spec, choice) = spec(args, &store)?;
+            (spec, choice, None)
+        }
     };
     let threads = cli::threads(args.threads);
     let table = spec.latency_table(&store)?;
@@ -114,6 +117,7 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
     if args.output.json {
         let mut value = serde_json::to_value(&winner)?;
         value["table"] = serde_json::to_value(quality.as_ref().map(|quality| &quality.table))?;
+        value["setting_choice"] = serde_json::to_value(&choice)?;
         value["directory"] = directory.path().display().to_string().into();
         cli::print(&serde_json::to_string_pretty(&value)?);
     } else {
@@ -161,22 +165,23 @@ fn is_this_machine(winner: &Winner) -> bool {
     device.is_some_and(|device| Device::find("cpu").is_ok_and(|here| here.table_name() == device))
 }
 
-/// The search that the options ask for.
-fn spec(args: &Args, store: &Store) -> anyhow::Result<RunSpec> {
+/// The search that the options ask for, and why its setting was chosen.
+fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Option<SettingChoice>)> {
     let space = Space::find(&args.space)?;
-    let setting = match args.setting.query() {
+    let found = match args.setting.query() {
         Some(mut query) => {
             query.preferred_batch_size = args.ms_per_image.map(|_| 64);
-            Some(resolve(store, &query)?)
+            Some(cli::resolve_telling(store, &query, &args.output)?)
         }
         None => None,
     };
+    let (setting, choice) = found.map_or((None, None), |found| (Some(found.setting), found.choice));
     let per_call = |ms: f64| setting.as_ref().map(|setting| ms * setting.batch_size as f64);
     let initial = match &args.initial {
         Some(argument) => cli::read_structures(argument)?.remove(0).text.trim().to_owned(),
         None => space.initial_structure(args.lowering.resolution()).to_owned(),
     };
-    Ok(RunSpec {
+    let spec = RunSpec {
         format: RUN_FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         space: space.name.to_owned(),
@@ -203,11 +208,14 @@ fn spec(args: &Args, store: &Store) -> anyhow::Result<RunSpec> {
         setting: setting.map(|setting| setting.id()),
         table: args.setting.table.choice.as_ref().map(ToString::to_string),
         shipped_table: false,
-    })
+    };
+    Ok((spec, choice))
 }
 
 fn default_directory(args: &Args, spec: &RunSpec) -> PathBuf {
-    let what = args.setting.table.device.clone().unwrap_or_else(|| spec.space.clone());
+    // However the device was written, its folder has its name.
+    let named = |device: &String| Device::find(device).map_or_else(|_| device.clone(), |device| device.name);
+    let what = args.setting.table.device.as_ref().map_or_else(|| spec.space.clone(), named);
     let budget = match (args.latency_ms, args.ms_per_image) {
         (Some(ms), _) => format!("-{ms}ms"),
         (_, Some(ms)) => format!("-{ms}ms-per-image"),

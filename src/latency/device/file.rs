@@ -1,4 +1,4 @@
-//! The text of a device file: TOML with a setting, a way to the device, and what runs there.
+//! The text of a device file: TOML with a setting, how the device is reached, and what runs there.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::super::{LatencyError, Precision, Setting};
-use super::{Device, DeviceSource, Reach, ReachKind, Tools};
+use super::{Device, DeviceSource, Measure, Reach, ReachKind, Tools};
 
 /// Most machines of one device.
 const MAX_ADDRESSES: usize = 64;
@@ -15,7 +15,10 @@ const MAX_ADDRESSES: usize = 64;
 #[serde(deny_unknown_fields)]
 struct File {
     about: String,
+    #[serde(default)]
+    aliases: Vec<Spanned<String>>,
     setting: FileSetting,
+    measure: Option<FileMeasure>,
     reach: FileReach,
     #[serde(default)]
     tools: Tools,
@@ -29,6 +32,15 @@ struct FileSetting {
     batch_size: Spanned<u32>,
     #[serde(default)]
     threads: u32,
+    why: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileMeasure {
+    runtime: Spanned<String>,
+    precision: Option<Spanned<String>>,
+    threads: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -52,16 +64,33 @@ pub fn parse(name: &str, text: &str, source: DeviceSource) -> Result<Device, Lat
         LatencyError::DeviceFile { file: format!("{shown}{line}"), reason }
     };
     let file: File = toml::from_str(text).map_err(|error| bad(error.span(), error.message().to_owned()))?;
-    let FileSetting { runtime, precision, batch_size, threads } = &file.setting;
+    let FileSetting { runtime, precision, batch_size, threads, why } = &file.setting;
     if *batch_size.get_ref() == 0 {
         return Err(bad(Some(batch_size.span()), "batch_size is 0".to_owned()));
     }
-    let parsed: Precision = precision.get_ref().parse().map_err(|reason| bad(Some(precision.span()), reason))?;
-    let setting = Setting::new(name, runtime.get_ref(), parsed, *batch_size.get_ref()).with_threads(*threads);
+    let read = |precision: &Spanned<String>| -> Result<Precision, LatencyError> {
+        precision.get_ref().parse().map_err(|reason| bad(Some(precision.span()), reason))
+    };
     // Names in settings keep to a form, and this is where they come from.
-    if setting.id().parse().ok().as_ref() != Some(&setting) {
+    let of_runtime = |runtime: &Spanned<String>, precision| {
+        let setting = Setting::new(name, runtime.get_ref(), precision, *batch_size.get_ref());
+        if setting.id().parse().ok().as_ref() == Some(&setting) {
+            return Ok(setting);
+        }
         let reason = format!("`{}` is not a name of letters, digits, `-`, `_` and `.`", runtime.get_ref());
-        return Err(bad(Some(runtime.span()), reason));
+        Err(bad(Some(runtime.span()), reason))
+    };
+    let setting = of_runtime(runtime, read(precision)?)?.with_threads(*threads);
+    let measure = match &file.measure {
+        None => None,
+        Some(FileMeasure { runtime, precision, threads }) => {
+            let precision = precision.as_ref().map(read).transpose()?.unwrap_or(Precision::Fp32);
+            let Setting { runtime, precision, .. } = of_runtime(runtime, precision)?;
+            Some(Measure { runtime, precision, threads: threads.unwrap_or(1) })
+        }
+    };
+    if let Some(alias) = file.aliases.iter().find(|alias| alias.get_ref().trim().is_empty()) {
+        return Err(bad(Some(alias.span()), "an alias is empty".to_owned()));
     }
     let kind = *file.reach.kind.get_ref();
     if name == "cpu" && kind != ReachKind::Local {
@@ -90,7 +119,10 @@ pub fn parse(name: &str, text: &str, source: DeviceSource) -> Result<Device, Lat
     Ok(Device {
         name: name.to_owned(),
         about: file.about,
+        aliases: file.aliases.into_iter().map(Spanned::into_inner).collect(),
         default_setting: setting,
+        why: why.clone(),
+        measure,
         reach: Reach { kind, connect, hosts, serials, gpu: file.reach.gpu },
         tools: file.tools,
         source,

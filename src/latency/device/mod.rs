@@ -5,6 +5,7 @@
 //! a device (the profile room), the tables of a device (`store`).
 
 mod file;
+mod names;
 #[cfg(test)]
 mod tests;
 mod user;
@@ -13,10 +14,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{LatencyError, Setting};
-use crate::names::closest;
+use self::names::same_name;
+use super::{LatencyError, Precision, Setting};
 
 pub(crate) use file::is_address;
+pub(crate) use names::same_name as same_device_name;
+pub(super) use names::suggestions;
 pub use user::{CONFIGURATION_VARIABLE, user_directory};
 
 /// Built-in device files by name.
@@ -28,8 +31,14 @@ pub struct Device {
     pub name: String,
     /// One line for lists.
     pub about: String,
+    /// Other names that it is found by.
+    pub aliases: Vec<String>,
     /// Used where the user names nothing else.
     pub default_setting: Setting,
+    /// Why it is the default, in a few words, where figures do not say so.
+    pub why: Option<String>,
+    /// What measures it where its default runtime is not what to measure with.
+    pub measure: Option<Measure>,
     pub reach: Reach,
     pub tools: Tools,
     pub source: DeviceSource,
@@ -46,6 +55,14 @@ pub enum DeviceSource {
         /// Whether a built-in device of this name steps back.
         replaces_built_in: bool,
     },
+}
+
+/// What a device is measured with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measure {
+    pub runtime: String,
+    pub precision: Precision,
+    pub threads: u32,
 }
 
 /// How a device is reached.
@@ -100,11 +117,11 @@ pub struct Tools {
 }
 
 impl Device {
-    /// Finds a device by its exact name: the user's own file, else the built-in one.
+    /// Finds a device by its name, however it is written (case, `_`, `-` and blanks do not matter), or by one of its
+    /// aliases. The user's own files come before the built-in ones, names before aliases.
     ///
     /// # Errors
-    /// For an unknown name, with the known names and the closest of them; for the user's file of
-    /// that name when it does not read.
+    /// For an unknown name, with the names that are close to it; for the user's file of that name when it does not read.
     pub fn find(name: &str) -> Result<Self, LatencyError> {
         Self::find_in(user_directory().as_deref(), name)
     }
@@ -114,19 +131,35 @@ impl Device {
     /// # Errors
     /// As [`Device::find`].
     pub fn find_in(directory: Option<&Path>, name: &str) -> Result<Self, LatencyError> {
-        if let Some(device) = user::find(directory, name)? {
+        if let Some(device) = Self::find_by_name(directory, name)? {
             return Ok(device);
         }
-        match DEVICES.iter().find(|(known, _)| *known == name) {
-            Some((known, text)) => Self::parse(known, text),
-            None => {
-                let mut known: Vec<String> = DEVICES.iter().map(|(known, _)| (*known).to_owned()).collect();
-                known.extend(user::names(directory)?);
-                known.dedup();
-                let closest = closest(name, known.iter().map(String::as_str)).map(str::to_owned);
-                Err(LatencyError::UnknownDevice { name: name.to_owned(), closest, known: known.join(", ") })
-            }
+        // A file that does not read is in nobody's way until it is named.
+        let own = user::names(directory)?;
+        let own: Vec<Self> = own.iter().filter_map(|own| user::find(directory, own).ok().flatten()).collect();
+        let built_in = DEVICES.iter().map(|(known, text)| Self::parse(known, text)).collect::<Result<Vec<_>, _>>()?;
+        let all = || own.iter().chain(&built_in);
+        if let Some(device) = all().find(|device| device.aliases.iter().any(|alias| same_name(alias, name))) {
+            return Ok(device.clone());
         }
+        let known = all().flat_map(|device| {
+            let aliases = device.aliases.iter().map(|alias| (alias.as_str(), device.name.as_str()));
+            std::iter::once((device.name.as_str(), device.name.as_str())).chain(aliases)
+        });
+        Err(LatencyError::UnknownDevice { name: name.to_owned(), suggestions: suggestions(name, known) })
+    }
+
+    /// Finds a device by its name alone, not by an alias; none where there is none.
+    pub(super) fn find_by_name(directory: Option<&Path>, name: &str) -> Result<Option<Self>, LatencyError> {
+        if let Some(device) = user::find(directory, name)? {
+            return Ok(Some(device));
+        }
+        let exact = DEVICES.iter().find(|(known, _)| *known == name);
+        if let (None, Some(own)) = (exact, user::names(directory)?.iter().find(|own| same_name(own, name))) {
+            return user::find(directory, own);
+        }
+        let built_in = exact.or_else(|| DEVICES.iter().find(|(known, _)| same_name(known, name)));
+        built_in.map(|(known, text)| Self::parse(known, text)).transpose()
     }
 
     /// Name of the device in the settings of its tables: this machine's tables are named after its

@@ -27,7 +27,7 @@ use super::LatencyError;
 pub use drift::{DriftReading, Mark};
 pub use row::{CheckId, NetworkCheck, PublishedNetwork, Row, TableError};
 pub use run::{Fingerprint, ImportedFrom, NewRun, Purpose, Run, RunId};
-pub use tables::{SettingTable, TableChoice, TableSource};
+pub use tables::{SettingTable, Stated, TableChoice, TableSource};
 pub(super) use write::{activation_from_name, activation_name};
 
 /// Environment variable that names the database instead of the default place.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::super::built_in::{built_in_settings, built_in_table};
+use super::super::built_in::{built_in_settings, built_in_stated, built_in_table};
 use super::super::checked::checked_networks;
 use super::super::{Evidence, LatencyError, OperatorKey, Setting, Table};
 use super::{NewRun, Purpose, Row, Run, Store};
@@ -93,6 +93,33 @@ pub struct SettingTable {
     filled: bool,
 }
 
+/// What a table states about itself, for lists and comparisons.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Stated {
+    pub source: TableSource,
+    /// Of its operators, or of its formula when it has none.
+    pub evidence: Evidence,
+    /// When it was measured or derived.
+    pub date: String,
+    /// Mean absolute relative error on whole networks, as a share; none where it was never checked on any.
+    pub mape: Option<f64>,
+    /// Whole networks behind that error.
+    pub networks: Option<u32>,
+}
+
+impl Stated {
+    /// Of a table that was read.
+    pub fn of(table: &Table) -> Self {
+        Self {
+            source: table.source.clone(),
+            evidence: table.evidence,
+            date: table.date.clone(),
+            mape: table.error.as_ref().map(|error| error.mape),
+            networks: table.error.as_ref().and_then(|error| error.networks),
+        }
+    }
+}
+
 impl Store {
     /// Every setting that has a run or a built-in table, sorted.
     ///
@@ -147,7 +174,21 @@ impl Store {
         }
     }
 
-    /// The same where there must be one.
+    /// What the table of a setting states about itself; none where there is nothing of what was chosen. Of a built-in
+    /// table no more than its first lines are read.
+    ///
+    /// # Errors
+    /// As [`Store::table`].
+    pub fn stated(&self, setting: &Setting, choice: &TableChoice) -> Result<Option<Stated>, LatencyError> {
+        let tables = self.tables(setting)?;
+        match chosen(&tables, choice) {
+            Some(index) if matches!(tables[index].source, TableSource::BuiltIn { .. }) => built_in_stated(setting),
+            Some(index) => Ok(Some(Stated::of(&self.read_table(setting, &tables, index)?))),
+            None => Ok(None),
+        }
+    }
+
+    /// The same as [`Store::table`] where there must be one.
     ///
     /// # Errors
     /// As [`Store::table`]; without a table names those of the device, since another batch size is never
@@ -208,7 +249,7 @@ impl Store {
             let sources: Vec<String> = self.tables(setting)?.iter().map(|table| table.source.to_string()).collect();
             format!("there is {}", sources.join(" and "))
         } else if same.is_empty() {
-            "the device has none; `zen-profile devices` lists those that have, `zen-profile --device NAME` measures one"
+            "the device has none; `zen-profile devices` lists those that do, `zen-profile --device NAME` measures one"
                 .to_owned()
         } else {
             format!("the device has {}; other batch sizes are not extrapolated", same.join(", "))

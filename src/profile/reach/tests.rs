@@ -101,17 +101,38 @@ fn options_come_from_the_user_then_the_file() {
 }
 
 #[test]
-fn a_regime_that_nobody_can_measure_is_measured_with_tract_and_a_note() {
+fn a_runtime_without_a_runner_is_measured_with_another_and_a_note() {
+    let known: Vec<_> = REMOTE_RUNNERS.iter().map(|entry| entry.name).collect();
     let mut notes = Vec::new();
-    let runtime = |name: &str, notes: &mut Vec<String>| {
-        remote_runtime(&Device::find_in(None, name).unwrap(), &ReachOptions::default(), notes)
-    };
-    assert_eq!(runtime("pixel2", &mut notes), "tract");
-    assert!(notes[0].contains("published regime of pixel2"), "{notes:?}");
-    assert_eq!(runtime("t4", &mut notes), "tensorrt");
-    assert_eq!(notes.len(), 1);
-    let t4 = Device::find_in(None, "t4").unwrap();
-    assert_eq!(remote_options(&t4, "tensorrt", &ReachOptions::default()).precision, Precision::Int8);
+    let runtime =
+        |device: &Device, notes: &mut Vec<String>| measured_runtime(device, &ReachOptions::default(), &known, notes);
+    let built_in = |name: &str| Device::find_in(None, name).unwrap();
+    for name in ["galaxy-s24", "pixel2", "snapdragon-x-elite", "raspberry-pi-5"] {
+        assert_eq!(runtime(&built_in(name), &mut notes), "tract", "{name}");
+        let note = notes.pop().unwrap();
+        assert!(note.contains(&format!("default runtime of {name}")) && note.contains("with tract"), "{note}");
+        let options = remote_options(&built_in(name), "tract", &ReachOptions::default());
+        assert_eq!((options.precision, options.threads), (Precision::Fp32, 1));
+    }
+    for name in ["t4", "jetson-nano"] {
+        assert_eq!((runtime(&built_in(name), &mut notes).as_str(), notes.len()), ("tensorrt", 0), "{name}");
+    }
+    let v100 = built_in("v100");
+    assert_eq!(runtime(&v100, &mut notes), "tensorrt");
+    assert!(notes[0].contains("paddle-tensorrt, the default runtime of v100"), "{notes:?}");
+    assert_eq!(remote_options(&v100, "tensorrt", &ReachOptions::default()).precision, Precision::Fp16);
+    // Every built-in device can be measured with what its file says.
+    for device in Device::all_in(None).unwrap() {
+        assert!(known.contains(&runtime(&device, &mut notes).as_str()), "{}", device.name);
+    }
+    let mut own = built_in("ssh-host");
+    own.source = DeviceSource::User { path: PathBuf::new(), replaces_built_in: false };
+    own.default_setting.runtime = "trakt".to_owned();
+    assert_eq!(runtime(&own, &mut notes), "trakt", "a typing error is for the registry to refuse");
+    let asked = ReachOptions { runtime: Some("ORT".to_owned()), ..ReachOptions::default() };
+    assert_eq!(measured_runtime(&own, &asked, &known, &mut notes), "onnxruntime");
+    let t4 = built_in("t4");
+    assert_eq!(remote_options(&t4, "tensorrt", &ReachOptions::default()).precision, Precision::Fp16);
     let tract = remote_options(&t4, "tract", &ReachOptions::default());
     assert_eq!((tract.precision, tract.threads), (Precision::Fp32, 1));
 }

@@ -43,10 +43,10 @@ const COMPARISON: [&str; 10] =
 
 /// One line for each network: what it is and costs, then for each proxy its score, `<proxy>_standard_error`
 /// and `<proxy>_draws`, then the latency where one was predicted, then what only files have. What a file
-/// does not say of its network is empty.
+/// does not say of its network is empty. Where latencies on several devices were predicted, one line for each device.
 pub fn networks_to_csv(networks: &[ScoredNetwork], files: &[ForeignNetwork], proxies: &[&str]) -> String {
-    let latency = networks.iter().any(|network| network.latency.is_some())
-        || files.iter().any(|network| network.latency.is_some());
+    let latency = networks.iter().any(|network| network.latency.is_some() || !network.latencies.is_empty())
+        || files.iter().any(|network| network.latency.is_some() || !network.latencies.is_empty());
     let mut header: Vec<String> = NETWORK.map(str::to_owned).to_vec();
     for proxy in proxies {
         header.extend([(*proxy).to_owned(), format!("{proxy}_standard_error"), format!("{proxy}_draws")]);
@@ -58,7 +58,11 @@ pub fn networks_to_csv(networks: &[ScoredNetwork], files: &[ForeignNetwork], pro
         header.extend(FILES.map(str::to_owned));
     }
     let columns = header.len();
-    let lines = networks.iter().map(|network| {
+    let lines = networks.iter().flat_map(|network| {
+        let latencies = each(network.latency.as_ref(), &network.latencies);
+        latencies.into_iter().map(move |latency| (network, latency))
+    });
+    let lines = lines.map(|(network, latency)| {
         let mut fields = vec![
             text(network.name.as_ref()),
             network.structure.clone(),
@@ -71,24 +75,33 @@ pub fn networks_to_csv(networks: &[ScoredNetwork], files: &[ForeignNetwork], pro
         ];
         fields.extend(cost_fields(&network.cost));
         fields.extend(score_fields(&network.scores, proxies));
-        fields.extend(network.latency.iter().flat_map(latency_fields));
+        fields.extend(latency.iter().flat_map(|latency| latency_fields(latency)));
         fields.resize(columns, String::new());
         fields
     });
-    let files = files.iter().map(|network| {
+    let files = files.iter().flat_map(|network| {
+        let latencies = each(network.latency.as_ref(), &network.latencies);
+        latencies.into_iter().map(move |latency| (network, latency))
+    });
+    let files = files.map(|(network, latency)| {
         let side = (network.input.height == network.input.width).then_some(network.input.height);
         let mut fields = vec![network.name.clone(), String::new(), text(side)];
         fields.resize(NETWORK.len() - 3, String::new());
         fields.extend(cost_fields(&network.cost));
         fields.extend(score_fields(&network.scores, proxies));
-        fields.extend(network.latency.iter().flat_map(latency_fields));
+        fields.extend(latency.iter().flat_map(|latency| latency_fields(latency)));
         fields.push(network.file.clone());
-        let gaps = network.gaps.as_ref();
-        fields.push(text(gaps.map(|gaps| gaps.without_evidence_share)));
-        fields.push(text(gaps.map(|gaps| gaps.approximated_share)));
+        let gaps = latency.map(Prediction::gaps);
+        fields.push(text(gaps.as_ref().map(|gaps| gaps.without_evidence_share)));
+        fields.push(text(gaps.as_ref().map(|gaps| gaps.approximated_share)));
         fields
     });
     to_text(header, lines.chain(files))
+}
+
+/// The lines of one network: one without a latency, one with its latency, or one for each of several devices.
+fn each<'p>(latency: Option<&'p Prediction>, latencies: &'p [Prediction]) -> Vec<Option<&'p Prediction>> {
+    if latencies.is_empty() { vec![latency] } else { latencies.iter().map(Some).collect() }
 }
 
 fn cost_fields(cost: &Cost) -> [String; 3] {

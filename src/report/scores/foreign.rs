@@ -42,6 +42,9 @@ pub struct ForeignNetwork {
     pub latency: Option<Prediction>,
     /// What the prediction does not know.
     pub gaps: Option<Gaps>,
+    /// On several devices, in the order they were asked for, where that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub latencies: Vec<Prediction>,
 }
 
 fn as_text<S: Serializer>(shape: &Shape, serializer: S) -> Result<S::Ok, S::Error> {
@@ -74,6 +77,7 @@ impl Work<'_> {
             scores,
             gaps: latency.as_ref().map(Prediction::gaps),
             latency,
+            latencies: self.compared.iter().map(|predictor| predictor.predict(graph)).collect(),
         }
     }
 }

@@ -59,6 +59,9 @@ pub struct ScoredNetwork {
     #[serde(serialize_with = "as_map")]
     pub scores: Vec<(&'static str, Option<Scored>)>,
     pub latency: Option<Prediction>,
+    /// On several devices, in the order they were asked for, where that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub latencies: Vec<Prediction>,
 }
 
 impl ScoredNetwork {

@@ -12,6 +12,8 @@ pub struct Work<'w> {
     pub sampling: Sampling,
     /// For the latency, if it is wanted.
     pub predictor: Option<&'w Predictor>,
+    /// For latencies on several devices, if those are wanted.
+    pub compared: &'w [&'w Predictor],
 }
 
 /// What happens on the way.
@@ -39,7 +41,16 @@ pub struct Board {
     pub interrupted: bool,
 }
 
-impl Work<'_> {
+impl<'w> Work<'w> {
+    /// The same with other predictors: one for the latency, several for latencies.
+    pub fn with(self, predictors: &'w [&'w Predictor]) -> Self {
+        match predictors {
+            [] => Self { predictor: None, compared: &[], ..self },
+            [one] => Self { predictor: Some(one), compared: &[], ..self },
+            several => Self { predictor: None, compared: several, ..self },
+        }
+    }
+
     /// Looks at every network in turn.
     pub fn run(&self, subjects: &[Subject], stop: &dyn Fn() -> bool, observe: &mut dyn FnMut(Step<'_>)) -> Board {
         let mut evaluator = Evaluator::new(self.sampling);
@@ -97,6 +108,7 @@ impl Work<'_> {
                 cost: graph.cost(),
                 scores,
                 latency: self.predictor.map(|predictor| predictor.predict(&graph)),
+                latencies: self.compared.iter().map(|predictor| predictor.predict(&graph)).collect(),
             });
         }
         board
