@@ -19,6 +19,7 @@ mod report;
 mod scores;
 mod setting;
 mod tables;
+mod trial;
 mod verification;
 
 pub use board::{describe_comparison, describe_scored, score_table};
@@ -36,11 +37,12 @@ pub use options::{
     open_store, open_table, open_table_of, read_store, read_structures, resolve_telling,
 };
 pub use passphrase::Passphrases;
-pub use print::{aligned, columns, cost_lines, describe_latency, human, print, table};
+pub use print::{aligned, columns, cost_lines, describe_latency, human, print, table, table_lines};
 pub use profile::{SessionProgress, describe_given, describe_session, profile_exit};
 pub use progress::Progress;
 pub use report::{describe_report, describe_setting};
 pub use scores::{SCORE_ADVICE, proxies_help, with_error};
 pub use setting::{DeviceArgs, SettingArgs};
 pub use tables::{RunSummary, TableSummary, all_tables, describe_import, tables_of};
+pub use trial::{CheckArgs, Trial, describe_trial, keep, try_table};
 pub use verification::{describe_verification, verification_exit};

@@ -6,11 +6,13 @@ use clap::Args;
 
 use super::networks::{InputError, read_text};
 use super::number::count;
+use super::trial::Trial;
 use crate::latency::{
-    LatencyError, Precision, Predictor, Resolved, Setting, SettingChoice, SettingQuery, Store, Table, TableChoice,
-    resolve, resolve_noting, table_for,
+    ChosenTable, LatencyError, Precision, Predictor, Resolved, Setting, SettingChoice, SettingQuery, Store,
+    TableChoice, resolve, resolve_noting,
 };
 use crate::net::{Graph, LowerOptions, MAX_STRUCTURE_BYTES};
+use crate::profile::ProfileError;
 use crate::report::Quality;
 use crate::score::{Compute, ComputeError};
 
@@ -202,16 +204,12 @@ pub struct OpenTable {
 }
 
 impl OpenTable {
-    /// Reads the table of a setting.
+    /// Of a table that was chosen.
     ///
     /// # Errors
-    /// When the database cannot be read, or there is no such table.
-    pub fn read(store: &Store, setting: &Setting, choice: &TableChoice) -> Result<Self, LatencyError> {
-        Self::of(store, &store.require_table(setting, choice)?)
-    }
-
-    fn of(store: &Store, table: &Table) -> Result<Self, LatencyError> {
-        Ok(Self { predictor: Predictor::from_table(table)?, quality: Quality::of(store, table)?, choice: None })
+    /// When nothing can be predicted from it.
+    pub fn of(chosen: &ChosenTable) -> Result<Self, LatencyError> {
+        Ok(Self { predictor: Predictor::from_table(&chosen.table)?, quality: Quality::of(chosen), choice: None })
     }
 }
 
@@ -228,38 +226,32 @@ pub fn resolve_telling(store: &Store, query: &SettingQuery, output: &OutputArgs)
     Ok(found)
 }
 
-/// The table that was asked for, if a device was named; says on stderr what was chosen for the user and why.
+/// The table that these networks are predicted from, if a device was named; says on stderr which setting was chosen for
+/// the user and why.
 ///
 /// # Errors
-/// When the database cannot be opened, or no table fits.
+/// When the database cannot be opened, no table fits, or the one that fits was refused on this machine.
 pub fn open_table(
     query: Option<&SettingQuery>,
-    database: &DatabaseArgs,
-    output: &OutputArgs,
-) -> Result<Option<OpenTable>, LatencyError> {
+    networks: &[&Graph],
+    trial: &Trial<'_>,
+) -> Result<Option<OpenTable>, ProfileError> {
     let Some(query) = query else { return Ok(None) };
-    let store = read_store(database)?;
-    let Resolved { setting, choice, .. } = resolve_telling(&store, query, output)?;
-    Ok(Some(OpenTable { choice, ..OpenTable::read(&store, &setting, &query.table)? }))
+    let store = read_store(trial.database)?;
+    let Resolved { setting, choice, .. } = resolve_telling(&store, query, trial.output)?;
+    let chosen = trial.choose(&store, &setting, &query.table, networks)?;
+    Ok(Some(OpenTable { choice, ..OpenTable::of(&chosen)? }))
 }
 
-/// The local table that was measured for this network, where the one that is used otherwise is another.
+/// The table that one network is predicted from, without a word about the setting.
 ///
 /// # Errors
 /// As [`open_table`].
-pub fn open_table_of(
-    query: &SettingQuery,
-    database: &DatabaseArgs,
-    graph: &Graph,
-) -> Result<Option<OpenTable>, LatencyError> {
-    if query.table != TableChoice::Best {
-        return Ok(None);
-    }
-    let store = read_store(database)?;
+pub fn open_table_of(query: &SettingQuery, graph: &Graph, trial: &Trial<'_>) -> Result<OpenTable, ProfileError> {
+    let store = read_store(trial.database)?;
     let setting = resolve(&store, query)?;
-    let usual = store.table(&setting, &query.table)?.map(|table| table.source);
-    let table = table_for(&store, &setting, graph, usual.as_ref())?;
-    table.map(|table| OpenTable::of(&store, &table)).transpose()
+    let chosen = trial.choose(&store, &setting, &query.table, &[graph])?;
+    Ok(OpenTable::of(&chosen)?)
 }
 
 /// A structure with where it stands.

@@ -77,6 +77,12 @@ pub fn cost_lines(layers: u32, cost: &Cost) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Lines that say which table is used, why, and which is not.
+pub fn table_lines(quality: &Quality) -> Vec<(&'static str, String)> {
+    let lines = quality.lines().into_iter().enumerate();
+    lines.map(|(i, line)| (if i == 0 { "table" } else { "" }, line)).collect()
+}
+
 /// Lines that say what a predicted latency is, on what, how it is known, and how good the table is.
 pub fn describe_latency(prediction: &Prediction, quality: &Quality) -> Vec<(&'static str, String)> {
     let setting = &prediction.setting;
@@ -90,7 +96,7 @@ pub fn describe_latency(prediction: &Prediction, quality: &Quality) -> Vec<(&'st
         latency.push_str(&format!(" ({:.4} ms per image)", prediction.ms_per_image));
     }
     let mut lines = vec![("latency", latency), ("", describe_setting(setting))];
-    lines.extend(quality.source().map(|source| ("table", source)));
+    lines.extend(table_lines(quality));
     // The error is the mean over networks; the interval says how far off single ones are.
     if let Some(Interval { low_ms, high_ms, coverage }) = prediction.interval {
         let percent = coverage * 100.0;

@@ -2,7 +2,7 @@
 
 use super::{columns, table};
 use crate::latency::{ErrorFigures, Setting};
-use crate::report::{Breakdown, ComparedNetwork, Comparison, Group, Report, WorstCase, stated_error};
+use crate::report::{Breakdown, ComparedNetwork, Comparison, Group, Report, WorstCase, decision_lines, stated_error};
 
 /// A setting in words: `device t4, runtime tensorrt, int8, batch 1`.
 pub fn describe_setting(setting: &Setting) -> String {
@@ -21,7 +21,10 @@ pub fn describe_report(report: &Report) -> String {
     if !report.runtime_version.is_empty() {
         lines.push(("", format!("{} version: {}", report.setting.runtime, report.runtime_version)));
     }
-    lines.push(("table", report.table.to_string()));
+    match decision_lines(&report.decision) {
+        said if said.is_empty() => lines.push(("table", report.table.to_string())),
+        said => lines.extend(said.into_iter().enumerate().map(|(i, line)| (if i == 0 { "table" } else { "" }, line))),
+    }
     lines.push(("unit", report.unit.to_owned()));
     let measured = match report.comparison {
         Comparison::LeaveOneOut => "published",

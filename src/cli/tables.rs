@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::print::table;
+use super::print::{table, table_lines};
 use crate::latency::{
-    Device, Evidence, Imported, LatencyError, Purpose, Setting, Store, Table, TableChoice, TableSource, UNIT,
-    runtime_name, same_device_name,
+    Device, Evidence, Imported, LatencyError, Purpose, Setting, SpotChecks, Store, Table, TableChoice, TableSource,
+    UNIT, require_choice, runtime_name, same_device_name,
 };
 use crate::report::Quality;
 
@@ -90,7 +90,8 @@ pub fn tables_of(store: &Store, what: &str) -> Result<Vec<TableSummary>, Latency
 }
 
 fn summarise(store: &Store, setting: &Setting) -> Result<TableSummary, LatencyError> {
-    let table = store.require_table(setting, &TableChoice::Best)?;
+    let chosen = require_choice(store, setting, &TableChoice::Best, &[], SpotChecks::Stored)?;
+    let table = &chosen.table;
     let count = |evidence| table.rows.iter().filter(|row| row.evidence == evidence).count();
     let [measured, fitted, interpolated] = Evidence::ALL.map(count);
     // A table without operators is a fitted formula.
@@ -128,7 +129,7 @@ fn summarise(store: &Store, setting: &Setting) -> Result<TableSummary, LatencyEr
         fitted,
         interpolated,
         failed: store.failures(setting)?.len(),
-        quality: Quality::of(store, &table)?,
+        quality: Quality::of(&chosen),
         runs,
     })
 }
@@ -154,12 +155,26 @@ impl RunSummary {
 
 /// An import in one line: setting, rows, and what the file does not say.
 pub fn describe_import(imported: &Imported) -> String {
-    let Imported { setting, evidence, rows, missing, changed } = imported;
+    let Imported { setting, evidence, rows, repeated, missing, changed, warning, used, unused } = imported;
     let rows = if *rows == 0 { "a formula".to_owned() } else { format!("{rows} operators") };
     let known = if *changed { "" } else { ", known already: nothing changed" };
     let lacks =
         if missing.is_empty() { String::new() } else { format!("; the file does not say: {}", missing.join(", ")) };
-    format!("{setting}: {rows}, {evidence}, {UNIT}{known}{lacks}")
+    let mut text = format!("{setting}: {rows}, {evidence}, {UNIT}{known}{lacks}");
+    if *repeated > 0 {
+        text.push_str(&format!("\n{repeated} operators are there more than once: the median of their times counts"));
+    }
+    if !unused.is_empty() {
+        let unused: Vec<String> = unused.iter().map(ToString::to_string).collect();
+        text.push_str(&format!(
+            "\nused for this setting: {used}, unless a network asks for another; {} stays in the database",
+            unused.join(", ")
+        ));
+    }
+    if !warning.is_empty() {
+        text.push_str(&format!("\nWARNING: {warning}; this is said wherever the table is used"));
+    }
+    text
 }
 
 impl TableSummary {
@@ -174,9 +189,12 @@ impl TableSummary {
             TableSource::Local { host } if !host.is_empty() => format!("local, on {host}"),
             TableSource::Local { .. } => "local".to_owned(),
         };
-        match self.quality.other_tables.len() {
+        match self.quality.decision.others.len() {
             0 => {}
             others => source.push_str(&format!(" ({others} more, not used)")),
+        }
+        if !self.quality.decision.used.warning.is_empty() {
+            source.push_str(", WARNING: imported with --force");
         }
         format!("{:40} {:12} {what:16} {error:68} {source}", self.setting.id(), self.evidence)
     }
@@ -195,7 +213,7 @@ impl TableSummary {
                 ),
             ),
         ];
-        lines.extend(self.quality.source().map(|source| ("table", source)));
+        lines.extend(table_lines(&self.quality));
         lines.push(("table error", self.quality.to_string()));
         for run in &self.runs {
             let state = match (&run.table, run.finished) {

@@ -8,6 +8,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use flate2::read::ZlibDecoder;
 
 use super::{Evidence, LatencyError, Setting, Stated, Table, TableSource};
+use crate::hash::fnv1a;
 
 /// Names (settings with `_` for `/`) with the packed text of each.
 static PACKED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/built_in_tables.rs"));
@@ -56,6 +57,12 @@ pub fn built_in_stated(setting: &Setting) -> Result<Option<Stated>, LatencyError
         }
     }
     Ok(Some(stated))
+}
+
+/// Hash of a built-in table; empty where there is none.
+pub(super) fn built_in_content(name: &str) -> String {
+    let packed = PACKED.iter().find(|(known, _)| *known == name);
+    packed.map_or_else(String::new, |(_, packed)| format!("{:016x}", fnv1a(packed.iter().copied())))
 }
 
 /// Name and text of a built-in table.

@@ -19,6 +19,12 @@ use super::{Evidence, KeyKind, OperatorKey};
 
 /// Octaves of channels or side outside the covered shapes that still count as covered.
 const TOLERANCE: f64 = 0.5;
+/// Octaves of channels and side from the nearest row within which an operator is between rows, inside the box of
+/// all of them too: a box around few rows is mostly empty.
+const FAR: f64 = 1.0;
+/// Rows below which a group has no inside: only what is within [`CLOSE`] octaves of one is covered.
+const FEW_ROWS: usize = 4;
+const CLOSE: f64 = 0.5;
 /// Octaves that rows with a fused sum count as away from operators without, and the other way round.
 const OTHER_GROUP: f64 = 1.0;
 /// Octaves that convolutions with groups count as away from rows of those without.
@@ -96,7 +102,7 @@ impl Correction {
         Some(Found {
             factor: log_ratio.exp(),
             evidence,
-            extrapolated: is_ungrouped || group.outside(&here) > TOLERANCE,
+            extrapolated: is_ungrouped || !covers(group, &here),
             is_ungrouped,
             uncertainty: self.growth_of(kind).at(distance + away),
         })
@@ -106,6 +112,12 @@ impl Correction {
     pub fn growth_of(&self, kind: KeyKind) -> Growth {
         self.growth.get(&kind).copied().unwrap_or_default()
     }
+}
+
+/// Whether a place lies among the rows of a group.
+fn covers(group: &Group, here: &group::Place) -> bool {
+    let reach = if group.points().len() < FEW_ROWS { CLOSE } else { FAR };
+    group.outside(here) <= TOLERANCE && group.distance(here) <= reach
 }
 
 /// The group whose rows correct an operator.
@@ -122,6 +134,23 @@ pub fn place_of(key: &OperatorKey) -> [f64; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn few_rows_cover_what_is_close_to_them_and_many_what_lies_between() {
+        let row = |key| Row::new(key, 1.0, Evidence::Measured);
+        let conv = |channels, side| OperatorKey::conv(3, 1, channels, channels, side);
+        let outside = |rows: &[Row], key: OperatorKey| Correction::new(rows, |_| 1.0).find(&key).unwrap().extrapolated;
+        let three = [row(conv(16, 112)), row(conv(64, 56)), row(conv(256, 14))];
+        // Inside the box of the three, two octaves from each.
+        assert!(outside(&three, conv(32, 28)) && outside(&three, conv(128, 28)));
+        assert!(!outside(&three, conv(64, 48)) && !outside(&three, conv(72, 56)) && outside(&three, conv(128, 56)));
+        let mut many = three.to_vec();
+        many.extend([8, 32, 128, 512].map(|channels| row(conv(channels, 28))));
+        assert!(!outside(&many, conv(48, 28)) && !outside(&many, conv(128, 56)));
+        assert!(outside(&many, conv(64, 7)), "far from all, inside the box along every axis but one");
+        assert!(outside(&many, conv(512, 112)), "in an empty corner of the box");
+        assert!(outside(&many, conv(1024, 28)));
+    }
 
     #[test]
     fn grouped_convolutions_have_rows_of_their_own() {

@@ -31,6 +31,20 @@ pub enum LatencyError {
         available: String,
     },
 
+    #[error(
+        "{table} of {setting} does not hold on this machine ({reason}); measure this machine: zen-profile --device cpu \
+         --runtime {runtime}, about 8 minutes, or use the table all the same with --no-check"
+    )]
+    Refused { table: String, setting: String, reason: String, runtime: String },
+
+    #[error("no imported table has the setting, the file name or the hash `{what}`; {known}")]
+    NoImported { what: String, known: String },
+
+    #[error(
+        "several imported tables are called `{what}`; name one by its hash, or remove all of them with --all:\n  {found}"
+    )]
+    SeveralImported { what: String, found: String },
+
     #[error("database {path}: {reason}; move the file away or choose another with --db PATH (nothing was changed)")]
     UnusableDatabase { path: PathBuf, reason: String },
 
@@ -51,6 +65,18 @@ pub enum LatencyError {
 
     #[error("table {name}, line {line}: {reason}")]
     Table { name: String, line: usize, reason: String },
+
+    #[error(
+        "table {name}, line {line}: {reason}{others}; correct the file, or import it as it is with --force, which marks the \
+         table"
+    )]
+    Implausible {
+        name: String,
+        line: usize,
+        reason: String,
+        /// How many more lines; empty for none.
+        others: String,
+    },
 
     #[error("{doing} {path}: {source}")]
     Io { doing: &'static str, path: PathBuf, source: std::io::Error },

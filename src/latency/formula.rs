@@ -159,7 +159,10 @@ mod tests {
         const ONE: [(&str, f64); 2] = [("operator_ms", 1.0), ("kernel_ms", 1.0)];
         let elements = 50.0 * 400.0;
         for (kind, expected) in [
-            (KeyKind::Add, vec![ONE[0], ONE[1], ("light_ms", 1.0), ("light_ms_per_mega", 3e-6), ("eager_ms_per_giga", 3e-9)]),
+            (
+                KeyKind::Add,
+                vec![ONE[0], ONE[1], ("light_ms", 1.0), ("light_ms_per_mega", 3e-6), ("eager_ms_per_giga", 3e-9)],
+            ),
             (
                 KeyKind::Gate,
                 vec![

@@ -308,7 +308,8 @@ impl FromStr for OperatorKey {
             key.groups = key.in_channels;
         }
         let part = parts.next().unwrap_or_default();
-        let (height, width) = part.strip_prefix('@').and_then(|sides| sides.split_once('x')).ok_or_else(|| bad(part))?;
+        let (height, width) =
+            part.strip_prefix('@').and_then(|sides| sides.split_once('x')).ok_or_else(|| bad(part))?;
         (key.in_height, key.in_width) = (number(part, height)?, number(part, width)?);
         key.residual_add = parts.next_if(|part| *part == "+add").is_some();
         if let Some(part) = parts.next() {

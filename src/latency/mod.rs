@@ -6,8 +6,8 @@
 
 mod built_in;
 mod checked;
+mod choice;
 mod correction;
-mod covering;
 mod device;
 mod error;
 mod error_report;
@@ -26,6 +26,7 @@ mod scale;
 pub mod select;
 mod setting;
 mod shares;
+mod spot_check;
 mod spread;
 mod store;
 mod table;
@@ -33,8 +34,11 @@ mod thin;
 
 pub use built_in::{built_in_settings, built_in_table};
 pub use checked::CheckedNetwork;
+pub use choice::{
+    Candidate, ChosenTable, Decision, ENOUGH_COVERED, ENOUGH_NETWORKS, Reason, SpotChecks, TableMachine, choose_table,
+    require_choice,
+};
 pub use correction::{GroupKey, group_of, place_of};
-pub use covering::table_for;
 pub use device::{
     CONFIGURATION_VARIABLE, DEVICES, Device, DeviceSource, Measure, Reach, ReachKind, Tools, user_directory,
 };
@@ -55,9 +59,11 @@ pub use prediction::{EvidenceShares, Interval, OperatorPrediction, Prediction};
 pub use resolve::{Resolved, SettingChoice, SettingQuery, resolve, resolve_noting};
 pub use scale::scaled_table;
 pub use setting::{Evidence, Precision, Setting, runtime_name};
+pub use spot_check::{Agreement, SpotCheck, Verdict};
 pub use spread::ClassSpread;
 pub use store::{
-    CheckId, DATABASE_VARIABLE, DriftReading, Fingerprint, ImportedFrom, Mark, NetworkCheck, NewRun, PublishedNetwork,
-    Purpose, Row, Run, RunId, SettingTable, Stated, Store, TableChoice, TableError, TableSource, UNIT,
+    CheckId, DATABASE_VARIABLE, DriftReading, Fingerprint, ImportedFrom, ImportedTable, Mark, NetworkCheck, NewRun,
+    PublishedNetwork, Purpose, Row, Run, RunId, SettingTable, Stated, Store, TableChoice, TableError, TableSource,
+    UNIT,
 };
 pub use table::{Imported, Table, import_table_file, table_file_help};

@@ -153,7 +153,8 @@ impl Predictor {
         // What caches save belongs to no operator: each has its share.
         let warmed_ms = self.model.composition.warmed(device_ms, 1.0);
         operators.iter_mut().for_each(|operator| operator.ms *= warmed_ms / device_ms.max(f64::MIN_POSITIVE));
-        let (evidence, extrapolated_share) = EvidenceShares::of(&operators, warmed_ms);
+        let evidence = EvidenceShares::of(&operators, warmed_ms);
+        let extrapolated_share = evidence.extrapolated_time;
         let (error, error_method) = self.stated_error(extrapolated_share);
         let composition = &self.model.composition;
         let interval = match extrapolated_share > MOSTLY {
@@ -296,7 +297,7 @@ impl Predictor {
                 ms: prior,
                 evidence: self.prior_evidence,
                 basis: Basis::Formula,
-                extrapolated: self.prior_evidence == Evidence::Interpolated,
+                extrapolated: !self.rows.is_empty() && !self.model.kinds.contains(key.fitted_kind()),
                 uncertainty: if self.rows.is_empty() { 0.0 } else { PRIOR_UNCERTAINTY },
             },
         }

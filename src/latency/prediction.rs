@@ -46,30 +46,33 @@ pub struct Interval {
 pub struct EvidenceShares {
     pub measured_time: f64,
     pub fitted_time: f64,
+    /// Between rows.
     pub interpolated_time: f64,
+    /// Outside the shapes that the table's rows cover, whatever the rows are.
+    pub extrapolated_time: f64,
     pub measured_count: f64,
     pub fitted_count: f64,
     pub interpolated_count: f64,
+    pub extrapolated_count: f64,
 }
 
 impl EvidenceShares {
-    /// Of operators that take `device_ms` together; also the share of extrapolated time.
-    pub(super) fn of(operators: &[OperatorPrediction], device_ms: f64) -> (Self, f64) {
+    /// Of operators that take `device_ms` together.
+    pub(super) fn of(operators: &[OperatorPrediction], device_ms: f64) -> Self {
         let mut shares = Self::default();
-        let mut extrapolated = 0.0;
         let count_share = 1.0 / operators.len().max(1) as f64;
         for operator in operators {
             let time_share = if device_ms > 0.0 { operator.ms / device_ms } else { count_share };
             let (time, count) = match operator.evidence {
+                _ if operator.extrapolated => (&mut shares.extrapolated_time, &mut shares.extrapolated_count),
                 Evidence::Measured => (&mut shares.measured_time, &mut shares.measured_count),
                 Evidence::Fitted => (&mut shares.fitted_time, &mut shares.fitted_count),
                 Evidence::Interpolated => (&mut shares.interpolated_time, &mut shares.interpolated_count),
             };
             *time += time_share;
             *count += count_share;
-            extrapolated += if operator.extrapolated { time_share } else { 0.0 };
         }
-        (shares, extrapolated)
+        shares
     }
 }
 

@@ -5,7 +5,8 @@
 
 use super::key::KeyClass;
 use super::store::Row;
-use super::{Composition, Evidence, LatencyModel, Prior, Processor, Roofline};
+use super::store::TableError;
+use super::{Composition, Evidence, LatencyError, LatencyModel, Predictor, Prior, Processor, Roofline, Table};
 
 /// A class that was drawn to nothing still costs this share: a search must not get operators for free.
 const LEAST_FACTOR: f64 = 1e-3;
@@ -31,6 +32,51 @@ pub fn scaled_table(rows: &[Row], model: &LatencyModel, composition: &Compositio
     }
     let model = LatencyModel { prior: model.prior.scaled(factors), composition, ..model.clone() };
     (rows.iter().map(scaled).collect(), model)
+}
+
+impl Table {
+    /// The table of a machine on which everything takes `factor` times as long; nothing in it is measured then, and its
+    /// error is the given one. Intervals reach at least `spread` either way, in logarithms.
+    ///
+    /// # Errors
+    /// When it has no model and none can be fitted to its rows.
+    pub fn scaled(&self, factor: f64, error: TableError, spread: f64) -> Result<Self, LatencyError> {
+        let model = Predictor::from_table(self)?.model().clone();
+        let Composition { call_ms, host_ms, kernel_ms, warm_ms, cold_weight_ms_per_giga, cold_map_ms_per_giga, .. } =
+            model.composition;
+        let composition = Composition {
+            call_ms: call_ms * factor,
+            host_ms: host_ms * factor,
+            kernel_ms: kernel_ms * factor,
+            warm_ms: warm_ms * factor,
+            cold_weight_ms_per_giga: cold_weight_ms_per_giga * factor,
+            cold_map_ms_per_giga: cold_map_ms_per_giga * factor,
+            ..model.composition
+        };
+        let spread_floor = match composition.spread_factor {
+            factor if factor > 0.0 => composition.spread_floor.max(spread / factor),
+            _ => composition.spread_floor,
+        };
+        let composition = Composition { spread_floor, ..composition };
+        // Where a fit makes an operator's time of its row, the fit is scaled and the row is not.
+        let (prior, fitted, of_row) = match &model.fitted {
+            Some(fitted) => (model.prior.clone(), Some(fitted.scaled([factor; 3])), 1.0),
+            None => (model.prior.scaled([factor; 3]), None, factor),
+        };
+        let scaled = |row: &Row| Row {
+            ms: row.ms * of_row,
+            stderr_ms: row.stderr_ms.map(|ms| ms * of_row),
+            evidence: row.evidence.min(Evidence::Fitted),
+            ..row.clone()
+        };
+        Ok(Self {
+            rows: self.rows.iter().map(scaled).collect(),
+            model: Some(LatencyModel { prior, composition, fitted, ..model }),
+            evidence: self.evidence.min(Evidence::Fitted),
+            error: Some(error),
+            ..self.clone()
+        })
+    }
 }
 
 impl Prior {
@@ -105,6 +151,26 @@ mod tests {
         let ratio =
             prior.scaled([2.0, 5.0, 3.0]).ms(&depthwise, Precision::Fp32, 4) / prior.ms(&depthwise, Precision::Fp32, 4);
         assert!((ratio - 5.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_scaled_table_predicts_every_network_by_the_factor_and_says_so() {
+        let network = crate::net::Network::parse(
+            "SuperConvK3BNRELU(3,16,2,1)SuperResIDWE4K5(16,24,2,16,2)SuperResK3K3(24,64,2,32,1)SuperConvK1BNRELU(64,512,1,1)",
+        )
+        .unwrap();
+        let graph = network.lower(&crate::net::LowerOptions::new(160, 100)).unwrap();
+        for setting in crate::latency::built_in_settings().unwrap() {
+            let table = crate::latency::built_in_table(&setting).unwrap().unwrap();
+            let error = TableError { mape: 0.04, method: "by hand".to_owned(), ..TableError::default() };
+            let scaled = table.scaled(1.7, error, 0.2).unwrap();
+            let [before, after] = [&table, &scaled].map(|table| Predictor::from_table(table).unwrap().predict(&graph));
+            assert!((after.ms - 1.7 * before.ms).abs() < 1e-9 * after.ms, "{setting}: {} {}", before.ms, after.ms);
+            assert_eq!((after.evidence.measured_time, scaled.error.unwrap().mape), (0.0, 0.04));
+            if let Some(interval) = after.interval {
+                assert!(interval.high_ms >= after.ms * 0.2_f64.exp() * (1.0 - 1e-9), "{setting}");
+            }
+        }
     }
 
     #[test]

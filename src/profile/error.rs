@@ -46,6 +46,8 @@ pub enum ProfileError {
     Unfit { target: String, reasons: String },
     #[error(transparent)]
     UnknownRuntime(#[from] UnknownName),
+    #[error("the table of {setting} cannot be tried on this machine: {reason}")]
+    NotTried { setting: String, reason: String },
     #[error("{runtime} cannot be used: {reason}")]
     NoRuntime { runtime: String, reason: String },
     #[error("the device is lost: {0}; what was measured is stored, run the same command again to go on")]

@@ -24,6 +24,7 @@ mod plan;
 mod reach;
 mod runner;
 mod session;
+mod spot_check;
 mod station;
 pub mod transport;
 mod verify;
@@ -44,5 +45,6 @@ pub use runner::{
     RunnerAbout, RunnerEntry, RunnerError, RunnerOptions, Subject, Without,
 };
 pub use session::{Ending, Event, Failure, Outcome, SessionOptions, profile, setting_of};
+pub use spot_check::{SPOT_NETWORKS, TriedNetwork, TriedTable, spot_check};
 pub use station::Tell;
 pub use verify::{Verification, Verified, verify};

@@ -229,11 +229,13 @@ fn new_run(about: &RunnerAbout, options: &SessionOptions, inside: bool, form: Op
         licence: "MIT OR Apache-2.0".to_owned(),
         runtime_version: about.runtime_version.clone(),
         host: about.host.clone(),
+        processor: about.processor.clone(),
         method: format!("{what}; {}", about.clock),
         notes: match &options.adapt_from {
             Some(from) => format!("adapted from {from} on networks of {}, seed {seed}", sources.join(", ")),
             None => format!("networks of {}, seed {seed}", sources.join(", ")),
         },
+        warning: String::new(),
     }
 }
 

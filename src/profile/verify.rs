@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{Estimate, GivenNetwork, ProfileError, Runner, RunnerError, Target, measure, setting_of};
 use crate::latency::{
     EvidenceShares, Fingerprint, Gaps, Interval, LatencyError, NetworkCheck, NewRun, Prediction, Predictor, Purpose,
-    Setting, Store, Table, TableChoice, table_for,
+    Setting, SpotChecks, Store, TableChoice, choose_table,
 };
 
 /// One network, predicted and measured.
@@ -68,8 +68,7 @@ pub fn verify(
     let about = runner.about();
     let setting = setting_of(&about, batch_size);
     // Without a table there is still a time to measure.
-    let table = store.table(&setting, &TableChoice::Best)?;
-    let predictor = table.as_ref().and_then(|table| Predictor::from_table(table).ok());
+    let has_table = !store.tables(&setting)?.is_empty();
     let new_run = NewRun {
         purpose: Purpose::Verification,
         fingerprint: Fingerprint::default(),
@@ -77,13 +76,15 @@ pub fn verify(
         licence: "MIT OR Apache-2.0".to_owned(),
         runtime_version: about.runtime_version.clone(),
         host: about.host.clone(),
+        processor: about.processor.clone(),
         method: format!("given whole networks; {}", about.clock),
         notes: format!("{} given networks", networks.len()),
+        warning: String::new(),
     };
     let structures = networks.iter().any(|network| matches!(network, GivenNetwork::Structure { .. }));
-    let run = match &predictor {
-        Some(_) if structures => Some(store.begin_run(&setting, &new_run)?),
-        _ => None,
+    let run = match has_table && structures {
+        true => Some(store.begin_run(&setting, &new_run)?),
+        false => None,
     };
     let mut found = Verification {
         setting: setting.clone(),
@@ -110,7 +111,7 @@ pub fn verify(
             }
             Err(error) => return Err(ProfileError::of_runner(error)),
         };
-        let prediction = predict(store, network, table.as_ref(), predictor.as_ref(), &setting)?;
+        let prediction = predict(store, network, &setting)?;
         let predicted_ms = prediction.as_ref().map(|prediction| prediction.ms);
         let Estimate { median_ms, stderr_ms, .. } = estimate;
         let (mut structure, mut file) = (None, None);
@@ -144,21 +145,12 @@ pub fn verify(
     Ok(found)
 }
 
-/// A network's prediction: by the table that was measured for it where there is one, else by the setting's.
-fn predict(
-    store: &Store,
-    network: &GivenNetwork,
-    usual: Option<&Table>,
-    predictor: Option<&Predictor>,
-    setting: &Setting,
-) -> Result<Option<Prediction>, LatencyError> {
+/// A network's prediction by the table that is chosen for it, as it was before anything of it was measured now.
+fn predict(store: &Store, network: &GivenNetwork, setting: &Setting) -> Result<Option<Prediction>, LatencyError> {
     let graph = network.graph();
-    let own = match network {
-        GivenNetwork::Structure { .. } => None,
-        GivenNetwork::File { .. } => table_for(store, setting, graph, usual.map(|table| &table.source))?,
-    };
-    let own = own.and_then(|table| Predictor::from_table(&table).ok());
-    Ok(own.as_ref().or(predictor).map(|predictor| predictor.predict(graph)))
+    let chosen = choose_table(store, setting, &TableChoice::Best, &[graph], SpotChecks::Stored)?;
+    let predictor = chosen.and_then(|chosen| Predictor::from_table(&chosen.table).ok());
+    Ok(predictor.map(|predictor| predictor.predict(graph)))
 }
 
 #[cfg(test)]

@@ -54,9 +54,11 @@ fn mean_evidence(networks: &[ComparedNetwork]) -> Option<EvidenceShares> {
         measured_time: mean(|shares| shares.measured_time),
         fitted_time: mean(|shares| shares.fitted_time),
         interpolated_time: mean(|shares| shares.interpolated_time),
+        extrapolated_time: mean(|shares| shares.extrapolated_time),
         measured_count: mean(|shares| shares.measured_count),
         fitted_count: mean(|shares| shares.fitted_count),
         interpolated_count: mean(|shares| shares.interpolated_count),
+        extrapolated_count: mean(|shares| shares.extrapolated_count),
     })
 }
 

@@ -20,13 +20,13 @@ mod svg;
 use serde::Serialize;
 
 use crate::latency::{
-    ErrorFigures, EvidenceShares, Interval, Predictor, Setting, Store, Table, TableChoice, TableError, TableSource,
-    UNIT,
+    ChosenTable, Decision, ErrorFigures, EvidenceShares, Interval, Predictor, Setting, SpotChecks, Store, Table,
+    TableChoice, TableError, TableSource, UNIT, require_choice,
 };
 
 pub use breakdown::{Breakdown, KindTime, OperatorTime};
 pub use error::ReportError;
-pub use quality::{Quality, stated_error};
+pub use quality::{Quality, decision_lines, stated_error};
 pub use svg::to_svg;
 
 /// What is wanted.
@@ -71,6 +71,8 @@ pub struct Report {
     pub runtime_version: String,
     /// Which of the setting's tables is reported on.
     pub table: TableSource,
+    /// Why that one, and which others there are.
+    pub decision: Decision,
     pub comparison: Comparison,
     /// The comparison for people.
     pub method: String,
@@ -170,10 +172,10 @@ pub fn report(
     options: &ReportOptions,
 ) -> Result<Report, ReportError> {
     let space = options.space.as_deref().map(crate::space::Space::find).transpose()?.map(|space| space.name);
-    let table = store.require_table(setting, choice)?;
+    let ChosenTable { table, decision } = require_choice(store, setting, choice, &[], SpotChecks::Ignore)?;
     let predictor = Predictor::from_table(&table)?;
     let found = published::find(&table).unwrap_or_else(|| networks::find(&table, &predictor));
-    let mut report = found.into_report(table);
+    let mut report = found.into_report(table, decision);
     if let Some(space) = space {
         let before = report.compared.len();
         report.compared.retain(|network| network.space == space);
@@ -194,12 +196,13 @@ struct Found {
 }
 
 impl Found {
-    fn into_report(self, table: Table) -> Report {
+    fn into_report(self, table: Table, decision: Decision) -> Report {
         Report {
             setting: table.setting,
             unit: UNIT,
             runtime_version: table.about.runtime_version,
             table: table.source,
+            decision,
             comparison: self.comparison,
             method: self.method,
             evidence: None,

@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::latency::{ErrorFigures, LatencyError, Store, Table, TableError, TableSource};
+use crate::latency::{Candidate, ChosenTable, Decision, ErrorFigures, Reason, TableError, TableMachine, TableSource};
 
-/// How good a table is, as it states it.
+/// How good a table is, as it states it, and why it is the one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Quality {
     /// None where the table was never checked.
@@ -15,46 +15,78 @@ pub struct Quality {
     pub noise_floor: Option<ErrorFigures>,
     /// Which table it is.
     pub table: TableSource,
-    /// Tables of the same setting that are not used.
-    pub other_tables: Vec<TableSource>,
+    /// Why, and which tables of the same setting are not used.
+    pub decision: Decision,
 }
 
 impl Quality {
-    /// Of a table beside the others of its setting.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn of(store: &Store, table: &Table) -> Result<Self, LatencyError> {
+    /// Of a table that was chosen.
+    pub fn of(chosen: &ChosenTable) -> Self {
+        let ChosenTable { table, decision } = chosen;
         let checks = table.networks.iter().map(|network| &network.check).filter(|check| !check.calibration);
         let repeated: Vec<_> = checks.filter_map(|check| Some((check.repeat_ms?, check.measured_ms))).collect();
-        let others = store.tables(&table.setting)?.into_iter().map(|other| other.source);
-        Ok(Self {
+        Self {
             error: table.error.clone(),
             noise_floor: ErrorFigures::of(&repeated),
             table: table.source.clone(),
-            other_tables: others.filter(|other| *other != table.source).collect(),
-        })
+            decision: decision.clone(),
+        }
     }
 
-    /// Which table it is and which others there are, for people; none where there is no choice: a built-in
-    /// table alone.
-    pub fn source(&self) -> Option<String> {
-        let table = &self.table;
-        if matches!(table, TableSource::BuiltIn { .. }) && self.other_tables.is_empty() {
-            return None;
-        }
-        let others: Vec<String> = self.other_tables.iter().map(ToString::to_string).collect();
-        let hint = if others.is_empty() { "" } else { " (--table local, built-in or imported chooses)" };
-        Some(match others.as_slice() {
-            [] => table.to_string(),
-            others => format!("{table}; not {}{hint}", others.join(", nor ")),
-        })
+    /// Which table it is and why, and which others there are with their errors, for people, a line each; nothing where
+    /// there is nothing to say: a built-in table alone, of the device itself.
+    pub fn lines(&self) -> Vec<String> {
+        decision_lines(&self.decision)
     }
 
     /// Without method and noise floor, for lists.
     pub fn brief(&self) -> String {
         self.error.as_ref().map_or_else(|| "never checked on whole networks".to_owned(), figures_of)
     }
+}
+
+/// As [`Quality::lines`].
+pub fn decision_lines(decision: &Decision) -> Vec<String> {
+    let Decision { used, reason, others, not_tried } = decision;
+    let mut lines = Vec::new();
+    let plain = matches!(used.source, TableSource::BuiltIn { .. }) && used.machine == TableMachine::Device;
+    if !(plain && others.is_empty() && used.warning.is_empty()) {
+        let mut line = used.source.to_string();
+        if *reason != Reason::OnlyTable {
+            line.push_str(&format!(": {}", reason.words()));
+        }
+        // What was asked for, and what was measured for the network, is used whatever it lacks.
+        let lacks: Vec<&str> =
+            used.lacks.iter().filter(|lack| !lack.starts_with("is marked")).map(String::as_str).collect();
+        if *reason == Reason::BetterSupported && !lacks.is_empty() {
+            line.push_str(&format!(", but it {}", lacks.join(" and ")));
+        }
+        lines.push(line);
+    }
+    if !others.is_empty() {
+        let named = |other: &Candidate| {
+            let error = other.error.as_ref().map_or_else(|| "never checked on whole networks".to_owned(), figures_of);
+            let mut facts = vec![error];
+            facts.extend(other.lacks.iter().filter(|lack| !lack.starts_with("was checked on 0")).cloned());
+            format!("{} ({})", other.source, facts.join("; "))
+        };
+        let others: Vec<String> = others.iter().map(named).collect();
+        lines.push(format!("not used: {}; --table local, built-in or imported decides", others.join(", ")));
+    }
+    match (&used.spot_check, not_tried) {
+        (Some(check), _) => lines.push(format!("{check}, {}", check.at.get(..10).unwrap_or(&check.at))),
+        (None, Some(reason)) => lines.push(format!("NOT CHECKED on this machine: {reason}")),
+        (None, None) if used.machine == TableMachine::AnotherMachine => lines.push(
+            "ANOTHER MACHINE'S: it was measured on a processor of this name that may be another; `zen-profile check` \
+                 tries it here"
+                .to_owned(),
+        ),
+        (None, None) => {}
+    }
+    if !used.warning.is_empty() {
+        lines.push(format!("WARNING: {}", used.warning));
+    }
+    lines
 }
 
 /// `MAPE 4.4%, 68% within 5%, 90% within 10%, Kendall tau 0.897: 40 random networks held out; noise

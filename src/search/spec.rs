@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::budget::{ActivationMemory, Budget, Flops, Latency, Layers, Parameters};
 use super::{FinalRound, SearchConfig, SearchError};
-use crate::latency::{LatencyError, Predictor, Setting, Store, Table, TableChoice};
-use crate::net::{LowerOptions, Network};
+use crate::latency::{LatencyError, Predictor, Setting, SpotCheck, TableChoice};
+use crate::net::{Graph, LowerOptions, Network};
 use crate::score::{self, Sampling, Until};
 use crate::space::{Draw, Space};
 
@@ -52,6 +52,9 @@ pub struct RunSpec {
     #[serde(default, skip_serializing)]
     pub shipped_table: bool,
     pub budgets: Limits,
+    /// What trying the table on the machine of the search showed, where it was tried: a resumed run predicts as before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spot_check: Option<SpotCheck>,
 }
 
 fn one_draw() -> u32 {
@@ -76,11 +79,11 @@ impl RunSpec {
     /// Networks in the final round unless the user says otherwise.
     pub const DEFAULT_FINALISTS: usize = 16;
 
-    /// The latency table of the setting, if the search names one.
+    /// Setting and kind of the latency table, if the search names one.
     ///
     /// # Errors
-    /// When a text is no setting or no kind of table, or the setting has no such table.
-    pub fn latency_table(&self, store: &Store) -> Result<Option<Table>, SearchError> {
+    /// When a text is no setting or no kind of table.
+    pub fn table_choice(&self) -> Result<Option<(Setting, TableChoice)>, SearchError> {
         let Some(setting) = &self.setting else { return Ok(None) };
         let setting: Setting = setting.parse()?;
         let choice = match &self.table {
@@ -88,10 +91,18 @@ impl RunSpec {
             None if self.shipped_table => TableChoice::BuiltIn,
             None => TableChoice::Best,
         };
-        Ok(Some(store.require_table(&setting, &choice)?))
+        Ok(Some((setting, choice)))
     }
 
-    /// Resolves names to what the search runs on; `predictor` is made from [`RunSpec::latency_table`].
+    /// The network that the search starts from: what it asks of a table.
+    ///
+    /// # Errors
+    /// For a malformed initial structure, and one that does not fit the image.
+    pub fn initial_graph(&self) -> Result<Graph, SearchError> {
+        Ok(Network::parse(&self.initial)?.lower(&self.lower_options())?)
+    }
+
+    /// Resolves names to what the search runs on; `predictor` is made from the table of [`RunSpec::table_choice`].
     ///
     /// # Errors
     /// For unknown names, a malformed initial structure, or a latency budget without a setting.

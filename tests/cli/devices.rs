@@ -198,6 +198,7 @@ impl Runner for Scripted {
             device: "t4".to_owned(),
             host: "Tesla T4 of the test, driver 1".to_owned(),
             threads: 0,
+            processor: None,
             precision: Precision::Int8,
             clock: "scripted".to_owned(),
             conditions: "cool".to_owned(),

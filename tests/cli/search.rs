@@ -19,8 +19,8 @@ fn a_latency_budget_on_a_shipped_table() {
     assert_eq!(latency["setting"]["id"], "t4/tensorrt/int8/b1");
     assert!(latency["ms"].as_f64().unwrap() <= 5.0);
     assert!(latency["error"].as_f64().unwrap() > 0.0 && latency["error_method"].as_str().unwrap().len() > 10);
-    let shares =
-        ["measured_time", "fitted_time", "interpolated_time"].map(|s| latency["evidence"][s].as_f64().unwrap());
+    let shares = ["measured_time", "fitted_time", "interpolated_time", "extrapolated_time"]
+        .map(|s| latency["evidence"][s].as_f64().unwrap());
     assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9);
     assert_eq!(shares[0], 0.0, "nothing was measured on a T4");
     // The figures are those of the structure.

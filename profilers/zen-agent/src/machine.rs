@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Processor;
+
 /// What a measurement's machine is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
@@ -13,6 +15,9 @@ pub struct Machine {
     pub architecture: String,
     /// As Rust names it: `linux`, `android`, `macos`.
     pub system: String,
+    /// What kind of processor it is; none where the system does not tell, and from agents that did not ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processor: Option<Processor>,
 }
 
 impl Machine {
@@ -24,7 +29,13 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32),
             architecture,
             system: std::env::consts::OS.to_owned(),
+            processor: Processor::here(),
         }
+    }
+
+    /// The machine in words, as tables name where they were measured.
+    pub fn words(&self) -> String {
+        format!("{}, {} cores, {}", self.cpu, self.cores, self.system)
     }
 
     /// Name of the device this machine's tables belong to: `cpu-` and the processor's name in

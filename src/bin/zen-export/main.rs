@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 use serde_json::json;
-use zen_nas::cli::{self, Exit};
+use zen_nas::cli::{self, Exit, Trial};
 use zen_nas::latency::Precision;
 use zen_nas::net::Network;
 use zen_nas::onnx::{Batch, ExportOptions, Weights, export_with_progress};
@@ -63,7 +63,7 @@ fn write(args: &Args) -> anyhow::Result<Exit> {
         None => Weights::seeded(args.seed),
     };
     let mut metadata = vec![("squeeze_excite".to_owned(), args.lowering.squeeze_excite.to_string())];
-    let table = cli::open_table(args.query().as_ref(), &args.database, &args.output)
+    let table = cli::open_table(args.query().as_ref(), &[&graph], &Trial::of_earlier(&args.database, &args.output))
         .context("the latency table (--table-precision chooses its precision)")?;
     let prediction = table.as_ref().map(|table| table.predictor.predict(&graph));
     metadata.extend(prediction.iter().flat_map(latency_metadata));

@@ -1,7 +1,7 @@
 //! The files to train with: a PyTorch module, initial weights.
 
 use serde_json::json;
-use zen_nas::cli::{self, Exit};
+use zen_nas::cli::{self, Exit, Trial};
 use zen_nas::net::{Graph, LowerOptions, Network};
 use zen_nas::onnx::Weights;
 use zen_nas::onnx::weights::SavedWeights;
@@ -11,7 +11,7 @@ use crate::args::Args;
 
 /// Writes the module, the initial weights, or both.
 pub fn write(args: &Args, network: &Network, options: &LowerOptions, graph: &Graph) -> anyhow::Result<Exit> {
-    let table = cli::open_table(args.query().as_ref(), &args.database, &args.output)?;
+    let table = cli::open_table(args.query().as_ref(), &[graph], &Trial::of_earlier(&args.database, &args.output))?;
     let prediction = table.as_ref().map(|table| table.predictor.predict(graph));
     let module = args.path.as_ref().map(|path| write_module(network, options, path)).transpose()?;
     let initial = initial_weights(args, network, graph)?;

@@ -36,6 +36,23 @@ pub enum Command {
     /// Measure given networks as a whole, beside what the table predicts: the winner of a search,
     /// before it is trained, or an ONNX file, before it is chosen
     Verify(Box<VerifyArgs>),
+    /// Try a built-in or imported table of a processor on this machine: five of its networks are measured, and it is
+    /// confirmed, scaled or refused
+    Check {
+        /// Device whose table is tried; `cpu` is this machine
+        #[arg(long, value_name = "NAME", default_value = "cpu")]
+        device: String,
+        /// Runtime of the table: tract or onnxruntime [default: the device's]
+        #[arg(long, value_name = "NAME")]
+        runtime: Option<String>,
+        /// Shared library of onnxruntime [default: $ORT_DYLIB_PATH, or that of the installed Python package]
+        #[arg(long, value_name = "FILE", requires = "runtime")]
+        runtime_library: Option<PathBuf>,
+        #[command(flatten)]
+        database: DatabaseArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
     /// List every device that can be named, built-in ones and your own, with each setting that has a table: evidence,
     /// networks it was checked on, error
     Devices {
@@ -100,6 +117,22 @@ pub enum Command {
     Import {
         #[arg(value_name = "FILE", required = true)]
         paths: Vec<PathBuf>,
+        /// Take lines that cannot be true, too, and mark the table
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        database: DatabaseArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Remove an imported table from the database; tables that were measured here stay
+    Remove {
+        /// Its setting, the name of the file that it was read from, or its hash
+        #[arg(value_name = "SETTING|FILE")]
+        what: String,
+        /// Remove every imported table that is meant, where there are several
+        #[arg(long)]
+        all: bool,
         #[command(flatten)]
         database: DatabaseArgs,
         #[command(flatten)]
@@ -200,7 +233,9 @@ fn examples() -> &'static str {
   zen-profile show t4
   zen-profile report cpu --svg report.svg
   zen-profile export v100/tensorrt/fp16/b1 -o v100.csv
-  zen-profile import from-a-colleague.csv"
+  zen-profile import from-a-colleague.csv
+  zen-profile remove from-a-colleague.csv
+  zen-profile check --device cpu"
 }
 
 fn names() -> String {

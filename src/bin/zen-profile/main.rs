@@ -57,7 +57,11 @@ fn main() -> ExitCode {
         Some(Command::Export { setting, out, max_rows, database }) => {
             tables::export(setting, out.as_deref(), *max_rows, database)
         }
-        Some(Command::Import { paths, database, output }) => tables::import(paths, database, output),
+        Some(Command::Import { paths, force, database, output }) => tables::import(paths, *force, database, output),
+        Some(Command::Remove { what, all, database, output }) => tables::remove(what, *all, database, output),
+        Some(Command::Check { device, runtime, runtime_library, database, output }) => {
+            tables::check(device, runtime.as_deref(), runtime_library.clone(), database, output)
+        }
         None => match &args.measure.device {
             Some(device) if args.measure.files.is_empty() => measure(device, &args.measure),
             Some(device) => given::measure_for(device, &args.measure),

@@ -1,11 +1,14 @@
-//! The sub-commands about tables that exist: list, show, report, export, import.
+//! The sub-commands about tables that exist: list, show, report, export, import, remove, check.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use zen_nas::cli::{self, DatabaseArgs, Exit, OutputArgs, TableArgs, TableSummary};
 use zen_nas::files;
-use zen_nas::latency::{LatencyError, TableChoice, import_table_file, user_directory};
+use zen_nas::latency::{
+    Device, ImportedTable, LatencyError, Setting, Store, Table, TableChoice, import_table_file, resolve, user_directory,
+};
+use zen_nas::profile::RunnerEntry;
 use zen_nas::report::{ReportOptions, report as report_of, to_svg};
 
 pub fn devices(words: &[String], database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
@@ -88,11 +91,11 @@ pub fn export(what: &str, out: Option<&Path>, max_rows: Option<u32>, database: &
     Ok(Exit::Done)
 }
 
-pub fn import(paths: &[PathBuf], database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
+pub fn import(paths: &[PathBuf], force: bool, database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
     let mut store = cli::open_store(database)?;
     let mut imported = Vec::new();
     for path in paths {
-        imported.push(import_table_file(&mut store, path)?);
+        imported.push(import_table_file(&mut store, path, force)?);
     }
     if output.json {
         cli::print(&serde_json::to_string_pretty(&imported)?);
@@ -100,4 +103,76 @@ pub fn import(paths: &[PathBuf], database: &DatabaseArgs, output: &OutputArgs) -
         cli::print(&imported.iter().map(cli::describe_import).collect::<Vec<_>>().join("\n"));
     }
     Ok(Exit::Done)
+}
+
+pub fn remove(what: &str, all: bool, database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
+    let mut store = cli::open_store(database)?;
+    let known = store.imported_tables()?;
+    let meant: Vec<ImportedTable> = known.iter().filter(|table| table.is_called(what)).cloned().collect();
+    let names = |tables: &[ImportedTable]| tables.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ");
+    if meant.is_empty() {
+        let known =
+            if known.is_empty() { "there is none".to_owned() } else { format!("there are\n  {}", names(&known)) };
+        return Err(LatencyError::NoImported { what: what.to_owned(), known }.into());
+    }
+    if meant.len() > 1 && !all {
+        return Err(LatencyError::SeveralImported { what: what.to_owned(), found: names(&meant) }.into());
+    }
+    for table in &meant {
+        store.remove_imported(&table.setting, &table.from)?;
+    }
+    if output.json {
+        cli::print(&serde_json::to_string_pretty(&meant)?);
+    } else {
+        cli::print(&meant.iter().map(|table| format!("removed {table}")).collect::<Vec<_>>().join("\n"));
+    }
+    Ok(Exit::Done)
+}
+
+pub fn check(
+    device: &str,
+    runtime: Option<&str>,
+    library: Option<PathBuf>,
+    database: &DatabaseArgs,
+    output: &OutputArgs,
+) -> anyhow::Result<Exit> {
+    cli::interrupted();
+    let store = cli::read_store(database)?;
+    let here = Device::find("cpu")?;
+    let name = if device == here.name { here.table_name() } else { device.to_owned() };
+    let runtime = RunnerEntry::find(runtime.unwrap_or(&here.default_setting.runtime))?.name;
+    let setting = Setting { device: name, runtime: runtime.to_owned(), ..here.default_setting };
+    let table = table_to_try(&store, &setting)?;
+    let found = cli::try_table(&store, &table, library, output)?;
+    drop(store);
+    let kept = cli::keep(database, &found.check, output);
+    if output.json {
+        let mut value = serde_json::to_value(&found)?;
+        value["stored"] = kept.into();
+        cli::print(&serde_json::to_string_pretty(&value)?);
+    } else {
+        cli::print(&cli::describe_trial(&table, &found));
+    }
+    Ok(Exit::Done)
+}
+
+/// The table of a setting that was not measured here: the built-in one, else the newest imported one.
+fn table_to_try(store: &Store, setting: &Setting) -> Result<Table, LatencyError> {
+    for choice in [TableChoice::BuiltIn, TableChoice::Imported] {
+        if let Some(table) = store.table(setting, &choice)? {
+            return Ok(table);
+        }
+    }
+    let on_device = |device: &str| Setting { device: device.to_owned(), ..setting.clone() };
+    let others: Vec<String> = store
+        .settings()?
+        .into_iter()
+        .filter(|other| other.device.starts_with("cpu-") && *other == on_device(&other.device) && other != setting)
+        .map(|other| other.device)
+        .collect();
+    let mut available = "measure this machine: zen-profile --device cpu".to_owned();
+    if !others.is_empty() {
+        available.push_str(&format!("; --device tries another processor's table on it: {}", others.join(", ")));
+    }
+    Err(LatencyError::NoTable { kind: "built-in or imported ".to_owned(), setting: setting.id(), available })
 }

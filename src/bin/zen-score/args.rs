@@ -2,8 +2,8 @@
 
 use clap::Parser;
 use zen_nas::cli::{
-    self, CompletionArgs, ComputeArgs, DatabaseArgs, ImportArgs, LoweringArgs, OutputArgs, SettingArgs, count,
-    positive, proxies_help,
+    self, CheckArgs, CompletionArgs, ComputeArgs, DatabaseArgs, ImportArgs, LoweringArgs, OutputArgs, SettingArgs,
+    count, positive, proxies_help,
 };
 use zen_nas::score::{ComputeError, Sampling, Until};
 
@@ -69,6 +69,8 @@ pub struct Args {
     /// With one network and one device: the slowest operators and how each time is known
     #[arg(long, requires = "device")]
     pub explain: bool,
+    #[command(flatten)]
+    pub check: CheckArgs,
     #[command(flatten)]
     pub database: DatabaseArgs,
     #[command(flatten)]

@@ -1,6 +1,6 @@
 //! The ONNX files among the arguments.
 
-use zen_nas::cli::{self, OpenTable};
+use zen_nas::cli::{self, OpenTable, Trial};
 use zen_nas::latency::{Precision, Predictor, SettingQuery};
 use zen_nas::onnx::import::{Imported, import_with};
 use zen_nas::report::scores::{ForeignNetwork, Work};
@@ -40,8 +40,8 @@ impl Files {
 pub fn look_at(
     args: &Args,
     paths: &[&String],
-    queries: &[SettingQuery],
-    for_all: &[OpenTable],
+    (queries, for_all): (&[SettingQuery], &[OpenTable]),
+    trial: &Trial<'_>,
     work: &Work<'_>,
 ) -> anyhow::Result<Files> {
     let mut files = Files::default();
@@ -56,8 +56,10 @@ pub fn look_at(
         };
         warn(args, path, &imported, for_all);
         let mut tables = Vec::with_capacity(queries.len());
-        for query in queries {
-            tables.push(cli::open_table_of(query, &args.database, &imported.graph)?);
+        for (query, for_all) in queries.iter().zip(for_all) {
+            // Another table than that of the structures may be the better one for it.
+            let own = cli::open_table_of(query, &imported.graph, trial)?;
+            tables.push(Some(own).filter(|own| own.quality.decision != for_all.quality.decision));
         }
         let own = for_all.iter().zip(&tables).map(|(for_all, own)| &own.as_ref().unwrap_or(for_all).predictor);
         let predictors: Vec<&Predictor> = own.collect();

@@ -7,14 +7,18 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use serde_json::{Value, json};
-use zen_nas::cli::{self, Exit, OpenTable, Progress};
+use zen_nas::cli::{self, Exit, OpenTable, Progress, Trial};
 use zen_nas::latency::{Prediction, Predictor};
+use zen_nas::net::Graph;
 use zen_nas::report::scores::{Board, Step, Subject, Work, compared, compared_names};
 use zen_nas::report::scores::{comparison_to_csv, networks_to_csv};
 use zen_nas::score::{Proxy, compare, find};
 
 use self::args::Args;
 use self::files::Files;
+
+/// Structures that the choice of a table asks about.
+const ASKED: usize = 50;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -46,13 +50,16 @@ fn score(args: &Args) -> anyhow::Result<Exit> {
         let message = format!("{} works with one --device, not with several", option.1);
         Args::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit();
     }
-    let mut opened = Vec::with_capacity(queries.len());
-    for query in &queries {
-        opened.extend(cli::open_table(Some(query), &args.database, &args.output)?);
-    }
-    let predictors: Vec<&Predictor> = opened.iter().map(|table| &table.predictor).collect();
     let (files, structures): (Vec<_>, Vec<_>) = args.structures.iter().partition(|argument| cli::is_onnx(argument));
     let subjects = read(args, &structures)?;
+    let trial = Trial::new(&args.database, &args.output, args.check);
+    let asked: Vec<Graph> = subjects.iter().filter_map(|subject| subject.graph().ok()).take(ASKED).collect();
+    let asked: Vec<&Graph> = asked.iter().collect();
+    let mut opened = Vec::with_capacity(queries.len());
+    for query in &queries {
+        opened.extend(cli::open_table(Some(query), &asked, &trial)?);
+    }
+    let predictors: Vec<&Predictor> = opened.iter().map(|table| &table.predictor).collect();
     let work = Work { proxies: &proxies, sampling: args.sampling()?, predictor: None, compared: &[] }.with(&predictors);
     let mut progress = Progress::shares("score", args.output.quiet);
     let board = work.run(&subjects, &cli::interrupted, &mut |step| match step {
@@ -63,7 +70,7 @@ fn score(args: &Args) -> anyhow::Result<Exit> {
         }),
     });
     progress.finish();
-    let files = files::look_at(args, &files, &queries, &opened, &work)?;
+    let files = files::look_at(args, &files, (&queries, &opened), &trial, &work)?;
     print(args, &board, &files, &proxies, &opened)?;
     if board.interrupted {
         let done = board.networks.len();
@@ -162,7 +169,7 @@ fn print(
     Ok(())
 }
 
-/// A network's JSON with why its setting was chosen; with several devices, a list of latencies instead of one.
+/// A network's JSON with the table that its latency is predicted from, and why that setting and that table; with several devices, a list of latencies instead of one.
 fn with_choice(mut network: Value, latencies: &[Prediction], tables: &[&OpenTable]) -> serde_json::Result<Value> {
     if let (Value::Object(fields), [_, _, ..]) = (&mut network, tables) {
         fields.remove("latency");
@@ -170,6 +177,8 @@ fn with_choice(mut network: Value, latencies: &[Prediction], tables: &[&OpenTabl
         fields.insert("latencies".to_owned(), cli::compared_json(latencies, tables)?);
     } else if let [table] = tables {
         network["setting_choice"] = serde_json::to_value(&table.choice)?;
+        network["table"] = serde_json::to_value(&table.quality.table)?;
+        network["table_choice"] = serde_json::to_value(&table.quality.decision)?;
     }
     Ok(network)
 }

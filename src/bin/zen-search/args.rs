@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use zen_nas::cli::{
-    self, CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, OutputArgs, SettingArgs, count, count_or_none,
-    large_number, positive,
+    self, CheckArgs, CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, OutputArgs, SettingArgs, count,
+    count_or_none, large_number, positive,
 };
 use zen_nas::search::{RunSpec, SearchConfig};
 use zen_nas::space::SPACES;
@@ -91,6 +91,8 @@ pub struct Args {
     /// Write no ONNX file
     #[arg(long)]
     pub no_onnx: bool,
+    #[command(flatten)]
+    pub check: CheckArgs,
     #[command(flatten)]
     pub database: DatabaseArgs,
     #[command(flatten)]

@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
-use zen_nas::cli::{self, Exit, Progress};
-use zen_nas::latency::{Device, Predictor, SettingChoice, Store};
+use zen_nas::cli::{self, Exit, Progress, Trial};
+use zen_nas::latency::{ChosenTable, Device, Predictor, SettingChoice, SpotChecks, Store, require_choice};
 use zen_nas::report::Quality;
 use zen_nas::search::run::{Step, run, write_onnx, write_results};
 use zen_nas::search::{Evolution, Finalist, Lead, Limits, RUN_FORMAT, RunDirectory, RunSpec, StopReason, Winner};
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 fn search(args: &Args) -> anyhow::Result<Exit> {
     cli::interrupted();
     let store = cli::read_store(&args.database)?;
-    let (spec, choice, resumed) = match &args.resume {
+    let (mut spec, choice, resumed) = match &args.resume {
         Some(path) => {
             let (directory, spec, checkpoint) = RunDirectory::open(path)?;
             (spec, None, Some((directory, checkpoint)))
@@ -47,14 +47,14 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
         }
     };
     let threads = cli::threads(args.threads);
-    let table = spec.latency_table(&store)?;
-    let predictor = table.as_ref().map(Predictor::from_table).transpose()?.map(Arc::new);
-    let quality = table.as_ref().map(|table| Quality::of(&store, table)).transpose()?;
+    let chosen = choose(args, &store, &mut spec, resumed.is_some())?;
+    let predictor = chosen.as_ref().map(|chosen| Predictor::from_table(&chosen.table)).transpose()?.map(Arc::new);
+    let quality = chosen.as_ref().map(Quality::of);
     if let (Some(predictor), Some(quality)) = (&predictor, &quality) {
         args.output
             .note(format!("latencies are predicted, ms per call on {}; table error {quality}", predictor.setting()));
-        if let Some(source) = quality.source() {
-            args.output.note(format!("note: {} is predicted by {source}", predictor.setting()));
+        for line in quality.lines() {
+            args.output.note(format!("note: {}: {line}", predictor.setting()));
         }
     }
     let mut config = spec.to_config(predictor.as_ref(), threads)?;
@@ -118,6 +118,7 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
         let mut value = serde_json::to_value(&winner)?;
         value["table"] = serde_json::to_value(quality.as_ref().map(|quality| &quality.table))?;
         value["setting_choice"] = serde_json::to_value(&choice)?;
+        value["table_choice"] = serde_json::to_value(quality.as_ref().map(|quality| &quality.decision))?;
         value["directory"] = directory.path().display().to_string().into();
         cli::print(&serde_json::to_string_pretty(&value)?);
     } else {
@@ -157,6 +158,22 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Interrupted);
     }
     Ok(Exit::Done)
+}
+
+/// The latency table, if the search names a device. A resumed run predicts as it did: what was found then on this
+/// machine counts, and nothing is tried again.
+fn choose(args: &Args, store: &Store, spec: &mut RunSpec, resumed: bool) -> anyhow::Result<Option<ChosenTable>> {
+    let Some((setting, choice)) = spec.table_choice()? else { return Ok(None) };
+    let initial = spec.initial_graph()?;
+    let networks = [&initial];
+    if resumed {
+        let checks = spec.spot_check.as_ref().map_or(SpotChecks::Ignore, SpotChecks::With);
+        return Ok(Some(require_choice(store, &setting, &choice, &networks, checks)?));
+    }
+    let trial = Trial::new(&args.database, &args.output, args.check);
+    let chosen = trial.choose(store, &setting, &choice, &networks)?;
+    spec.spot_check = chosen.decision.used.spot_check.clone();
+    Ok(Some(chosen))
 }
 
 /// Whether the latency was predicted for the machine that this runs on.
@@ -208,6 +225,7 @@ fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Option<SettingCh
         setting: setting.map(|setting| setting.id()),
         table: args.setting.table.choice.as_ref().map(ToString::to_string),
         shipped_table: false,
+        spot_check: None,
     };
     Ok((spec, choice))
 }

@@ -113,6 +113,26 @@ impl Group {
         along(0).max(along(1)).max(0.5 * along(2)).max(0.0)
     }
 
+    /// Octaves of channels and side to the nearest row.
+    pub fn distance(&self, here: &Place) -> f64 {
+        let squared = |point: &Point| {
+            let [x, y, z] = std::array::from_fn(|axis| here[axis] - point.place[axis]);
+            x * x + y * y + 0.25 * z * z
+        };
+        // Sorted along the first axis: what is further along it alone need not be looked at.
+        let (below, above) = self.points.split_at(self.points.partition_point(|point| point.place[0] < here[0]));
+        let mut nearest = f64::INFINITY;
+        for side in [&mut below.iter().rev() as &mut dyn Iterator<Item = &Point>, &mut above.iter()] {
+            for point in side {
+                if (here[0] - point.place[0]).powi(2) >= nearest {
+                    break;
+                }
+                nearest = nearest.min(squared(point));
+            }
+        }
+        nearest.sqrt()
+    }
+
     /// log(time / prior) at a place from the nearest rows, and the distance to the nearest.
     pub fn interpolate(&self, here: &Place) -> Option<(f64, f64)> {
         self.read(Nearest::of(&self.points, here, None), here)

@@ -76,9 +76,12 @@ pub static FEATURES: &[Feature] = &[
     conv("wide_group_ms_per_kilo", |work| groups(work, 16)),
     // Reading weights, and reductions that few threads share.
     conv("weight_ms_per_mega", |work| 1e-6 * work.key.weights() as f64),
-    conv("dense_weight_ms_per_mega", |work| {
-        if work.class == Class::Dense { 1e-6 * work.key.weights() as f64 } else { 0.0 }
-    }),
+    conv(
+        "dense_weight_ms_per_mega",
+        |work| {
+            if work.class == Class::Dense { 1e-6 * work.key.weights() as f64 } else { 0.0 }
+        },
+    ),
     conv("reduction_ms_per_kilo", reduction_kilo),
     // Maps read and written.
     conv("image_ms_per_mega", image_mega),
@@ -101,9 +104,7 @@ pub static FEATURES: &[Feature] = &[
     }),
     // The regimes of the Zen-NAS publication.
     conv("pointwise_ms_per_gmac", |work| unpadded_gmac_if(is_pointwise(work.key), work)),
-    conv("spatial_ms_per_gmac", |work| {
-        unpadded_gmac_if(work.key.kind == KeyKind::Conv && work.key.kernel > 1, work)
-    }),
+    conv("spatial_ms_per_gmac", |work| unpadded_gmac_if(work.key.kind == KeyKind::Conv && work.key.kernel > 1, work)),
     traffic("eager_ms_per_giga", |work| 1e-9 * work.batch * eager_elements(work.key)),
     traffic("gate_ms_per_giga", |work| 1e-9 * work.batch * gate_elements(work.key)),
     traffic("activation_ms_per_giga", |work| 1e-9 * work.batch * fused_elements(work.key)),
@@ -177,7 +178,8 @@ impl<'k> Work<'k> {
 
     /// Elements read for one image; a strided 1x1 convolution reads only the pixels it uses.
     fn read(&self) -> f64 {
-        let skipped = if is_conv(self.class) && self.key.kernel == 1 { f64::from(self.key.stride).powi(2) } else { 1.0 };
+        let skipped =
+            if is_conv(self.class) && self.key.kernel == 1 { f64::from(self.key.stride).powi(2) } else { 1.0 };
         self.in_channels * f64::from(self.key.in_height) * f64::from(self.key.in_width) / skipped
     }
 

@@ -1,10 +1,39 @@
 //! Imported tables in the store: brought in once each, and removed.
 
 use rusqlite::TransactionBehavior;
+use serde::Serialize;
 
 use super::super::{LatencyError, Setting, Table};
 use super::{ImportedFrom, Purpose, RunId, Store, write};
 use crate::hash::fnv1a;
+
+/// An imported table, as a user names it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ImportedTable {
+    pub setting: Setting,
+    #[serde(flatten)]
+    pub from: ImportedFrom,
+    /// Operators with a time.
+    pub operators: usize,
+    /// As the file states it.
+    pub date: String,
+}
+
+impl ImportedTable {
+    /// Whether a user means it: by setting, file name or hash.
+    pub fn is_called(&self, what: &str) -> bool {
+        self.setting.id() == what || self.from.file == what || self.from.content == what
+    }
+}
+
+/// `my-gpu/tensorrt/fp16/b1 from mine.csv (hash 0123456789abcdef, 12 operators, 2026-01-01)`.
+impl std::fmt::Display for ImportedTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { setting, from, operators, date } = self;
+        let day = date.split('T').next().unwrap_or(date);
+        write!(f, "{setting} from {} (hash {}, {operators} operators, date {day})", from.file, from.content)
+    }
+}
 
 impl Store {
     /// Stores a table from the text of a file of this name, unless the same setting has the very same content
@@ -13,7 +42,11 @@ impl Store {
     /// # Errors
     /// When the text does not read or the database cannot be written.
     pub fn import_table(&mut self, file: &str, text: &str) -> Result<bool, LatencyError> {
-        let table = Table::parse(file, text)?;
+        self.import(file, text, &Table::parse(file, text)?)
+    }
+
+    /// The same for a table that was read from that text.
+    pub(in crate::latency) fn import(&mut self, file: &str, text: &str, table: &Table) -> Result<bool, LatencyError> {
         let from = ImportedFrom { file: file.to_owned(), content: format!("{:016x}", fnv1a(text.bytes())) };
         let known = self.runs(&table.setting)?;
         if known.iter().any(|run| run.imported.as_ref().is_some_and(|known| known.content == from.content)) {
@@ -43,6 +76,24 @@ impl Store {
         };
         import().map_err(|source| self.failed("storing an imported table", source))?;
         Ok(true)
+    }
+
+    /// Every imported table, by setting, the newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn imported_tables(&self) -> Result<Vec<ImportedTable>, LatencyError> {
+        let mut tables = Vec::new();
+        let mut settings = self.stored_settings()?;
+        settings.sort();
+        for setting in settings {
+            for run in self.runs(&setting)? {
+                let Some(from) = run.imported else { continue };
+                let operators = self.operators_of(run.id)?;
+                tables.push(ImportedTable { setting: setting.clone(), from, operators, date: run.started_at });
+            }
+        }
+        Ok(tables)
     }
 
     /// Removes an imported table: all of its rows and networks, nothing else.

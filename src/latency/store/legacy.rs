@@ -8,9 +8,10 @@ use rusqlite::{Transaction, params};
 use super::run::{Fingerprint, Purpose};
 
 /// Purpose by the beginning of a run's method.
-const PURPOSES: [(&str, Purpose); 4] = [
+const PURPOSES: [(&str, Purpose); 5] = [
     ("operators of given networks", Purpose::OneModel),
     ("given whole networks", Purpose::Verification),
+    ("whole networks, processor time", Purpose::Verification),
     ("fresh whole networks", Purpose::Check),
     ("whole networks only; operators scaled from another setting's table", Purpose::Adapted),
 ];
@@ -35,6 +36,8 @@ const COLUMNS: &str = "
     ALTER TABLE run ADD COLUMN fingerprint TEXT NOT NULL DEFAULT '';  -- with purpose, host and runtime_version: what continues what
     ALTER TABLE run ADD COLUMN imported_file TEXT;              -- NULL for what was measured here
     ALTER TABLE run ADD COLUMN imported_content TEXT;           -- hash; with the setting it tells imported tables apart
+    ALTER TABLE run ADD COLUMN processor TEXT;                  -- its kind; NULL where it is not known
+    ALTER TABLE run ADD COLUMN warning TEXT;                    -- why the numbers are to be doubted
     ALTER TABLE run ADD COLUMN error_median REAL;
     ALTER TABLE run ADD COLUMN error_bias REAL;
     ALTER TABLE run ADD COLUMN error_within20 REAL;
@@ -69,6 +72,20 @@ const COLUMNS: &str = "
         published_ms REAL NOT NULL
     ) STRICT;
     CREATE INDEX published_network_run ON published_network (run_id);
+    CREATE TABLE spot_check (               -- a table of another machine, tried on this one with a few networks
+        id INTEGER PRIMARY KEY,
+        setting TEXT NOT NULL,
+        content TEXT NOT NULL,              -- hash of the table
+        processor TEXT NOT NULL,            -- of this machine, '' where it is not known
+        host TEXT NOT NULL,
+        runtime_version TEXT NOT NULL,
+        at TEXT NOT NULL,                   -- UTC, ISO 8601
+        factor REAL NOT NULL,               -- measured over predicted, geometric mean
+        scatter REAL NOT NULL,              -- standard deviation of the logarithm of that
+        mape REAL NOT NULL,                 -- each network predicted with the factor of the others
+        networks INTEGER NOT NULL,
+        verdict TEXT NOT NULL
+    ) STRICT;
 ";
 
 /// What is no longer needed once every run has its purpose; `ON DELETE CASCADE` takes what belongs to a run.
@@ -169,6 +186,7 @@ mod tests {
                 "inside for:a.onnx,b.onnx again seed:0",
             ),
             ("given whole networks; wall time", "1 given networks", Purpose::Verification, ""),
+            ("whole networks, processor time of the thread", "1 given networks", Purpose::Verification, ""),
             (
                 "fresh whole networks; wall time",
                 "networks of idw at 192x192, seed 3",

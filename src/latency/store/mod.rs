@@ -13,6 +13,7 @@ mod open;
 mod read;
 mod row;
 mod run;
+mod spot_checks;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use rusqlite::Connection;
 use super::LatencyError;
 
 pub use drift::{DriftReading, Mark};
+pub use import::ImportedTable;
 pub use row::{CheckId, NetworkCheck, PublishedNetwork, Row, TableError};
 pub use run::{Fingerprint, ImportedFrom, NewRun, Purpose, Run, RunId};
 pub use tables::{SettingTable, Stated, TableChoice, TableSource};

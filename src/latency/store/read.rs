@@ -99,6 +99,13 @@ impl Store {
         read.map_err(|source| self.failed("reading what a run holds", source))
     }
 
+    /// Number of a run's measurements with a time.
+    pub(super) fn operators_of(&self, run: RunId) -> Result<usize, LatencyError> {
+        let sql = "SELECT count(*) FROM measurement WHERE run_id = ?1 AND median_ms IS NOT NULL";
+        let count: rusqlite::Result<i64> = self.connection.query_row(sql, [run.0], |row| row.get(0));
+        count.map(|count| count as usize).map_err(|source| self.failed("counting a run's operators", source))
+    }
+
     /// The latency model that was fitted on a run.
     pub(super) fn model_of(&self, run: RunId) -> Result<Option<LatencyModel>, LatencyError> {
         const DOING: &str = "reading the latency model";
@@ -205,6 +212,10 @@ fn read_run(row: &rusqlite::Row<'_>, setting: &Setting) -> rusqlite::Result<Resu
         Ok(purpose) => purpose,
         Err(reason) => return Ok(Err(reason)),
     };
+    let processor = match row.get::<_, Option<String>>("processor")?.map(|text| text.parse()).transpose() {
+        Ok(processor) => processor,
+        Err(reason) => return Ok(Err(reason)),
+    };
     Ok(Ok(Run {
         id: RunId(row.get("id")?),
         setting: setting.clone(),
@@ -218,6 +229,8 @@ fn read_run(row: &rusqlite::Row<'_>, setting: &Setting) -> rusqlite::Result<Resu
             licence: row.get("licence")?,
             runtime_version: row.get("runtime_version")?,
             host: row.get("host")?,
+            processor,
+            warning: row.get::<_, Option<String>>("warning")?.unwrap_or_default(),
             method: row.get("method")?,
             notes: row.get("notes")?,
         },

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use zen_agent::Processor;
+
 use super::super::Setting;
 use super::TableError;
 use crate::names::{named, serialized_by_name};
@@ -99,9 +101,13 @@ pub struct NewRun {
     pub runtime_version: String,
     /// Processor or machine.
     pub host: String,
+    /// Kind of the processor, where it is known.
+    pub processor: Option<Processor>,
     /// How operators were timed or derived, for people.
     pub method: String,
     pub notes: String,
+    /// Why the numbers are to be doubted, to be said wherever they are used; empty where there is no such reason.
+    pub warning: String,
 }
 
 impl NewRun {
@@ -137,7 +143,7 @@ pub struct Run {
 }
 
 /// Where an imported table came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct ImportedFrom {
     /// Name of the file, without folders.
     pub file: String,

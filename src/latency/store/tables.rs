@@ -9,15 +9,15 @@ use serde::Serialize;
 
 use super::super::built_in::{built_in_settings, built_in_stated, built_in_table};
 use super::super::checked::checked_networks;
-use super::super::{Evidence, LatencyError, OperatorKey, Setting, Table};
+use super::super::choice::named_table;
+use super::super::{Evidence, LatencyError, OperatorKey, Setting, SpotChecks, Table, choose_table};
 use super::{NewRun, Purpose, Row, Run, Store};
 use crate::stats::median_and_stderr;
 
 /// Which table to read where a setting has several.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum TableChoice {
-    /// The local one of the machine that was measured last, once a measurement of it has run to its end; before
-    /// that the newest imported one, then the built-in one.
+    /// What [`choose_table`](super::super::choose_table) decides.
     #[default]
     Best,
     /// The local one of this machine ([`NewRun::host`]), finished or not.
@@ -120,6 +120,13 @@ impl Stated {
     }
 }
 
+impl SettingTable {
+    /// Whether it has operators or a model.
+    pub fn is_filled(&self) -> bool {
+        self.filled
+    }
+}
+
 impl Store {
     /// Every setting that has a run or a built-in table, sorted.
     ///
@@ -162,16 +169,18 @@ impl Store {
         Ok(tables)
     }
 
-    /// The table of a setting; none where there is nothing of what was chosen.
+    /// The table of a setting as it is, whatever was tried on this machine; none where there is nothing of what was
+    /// chosen. Where networks are to be predicted, [`choose_table`](super::super::choose_table) knows more.
     ///
     /// # Errors
     /// When the database cannot be read, or what it holds does not make sense.
     pub fn table(&self, setting: &Setting, choice: &TableChoice) -> Result<Option<Table>, LatencyError> {
-        let tables = self.tables(setting)?;
-        match chosen(&tables, choice) {
-            Some(index) => self.read_table(setting, &tables, index).map(Some),
-            None => Ok(None),
+        if *choice == TableChoice::Best {
+            let chosen = choose_table(self, setting, choice, &[], SpotChecks::Ignore)?;
+            return Ok(chosen.map(|chosen| chosen.table));
         }
+        let tables = self.tables(setting)?;
+        named_table(&tables, choice).map(|index| self.read_table(setting, &tables, index)).transpose()
     }
 
     /// What the table of a setting states about itself; none where there is nothing of what was chosen. Of a built-in
@@ -181,11 +190,12 @@ impl Store {
     /// As [`Store::table`].
     pub fn stated(&self, setting: &Setting, choice: &TableChoice) -> Result<Option<Stated>, LatencyError> {
         let tables = self.tables(setting)?;
-        match chosen(&tables, choice) {
-            Some(index) if matches!(tables[index].source, TableSource::BuiltIn { .. }) => built_in_stated(setting),
-            Some(index) => Ok(Some(Stated::of(&self.read_table(setting, &tables, index)?))),
-            None => Ok(None),
+        if let [SettingTable { source: TableSource::BuiltIn { .. }, .. }] = &tables[..]
+            && matches!(choice, TableChoice::Best | TableChoice::BuiltIn)
+        {
+            return built_in_stated(setting);
         }
+        Ok(self.table(setting, choice)?.map(|table| Stated::of(&table)))
     }
 
     /// The same as [`Store::table`] where there must be one.
@@ -201,7 +211,12 @@ impl Store {
     }
 
     /// The table at a place in the list of a setting's tables.
-    fn read_table(&self, setting: &Setting, tables: &[SettingTable], index: usize) -> Result<Table, LatencyError> {
+    pub(in crate::latency) fn read_table(
+        &self,
+        setting: &Setting,
+        tables: &[SettingTable],
+        index: usize,
+    ) -> Result<Table, LatencyError> {
         let SettingTable { source, runs, .. } = &tables[index];
         let networks = checked_networks(self, tables, index)?;
         if let TableSource::BuiltIn { .. } = source {
@@ -242,7 +257,11 @@ impl Store {
         })
     }
 
-    fn no_table(&self, setting: &Setting, choice: &TableChoice) -> Result<LatencyError, LatencyError> {
+    pub(in crate::latency) fn no_table(
+        &self,
+        setting: &Setting,
+        choice: &TableChoice,
+    ) -> Result<LatencyError, LatencyError> {
         let all = self.settings()?;
         let same: Vec<_> = all.iter().filter(|known| known.device == setting.device).map(Setting::id).collect();
         let available = if all.contains(setting) && *choice != TableChoice::Best {
@@ -278,25 +297,6 @@ impl Store {
             same.push(row);
         }
         Ok(rows.into_values().filter_map(|(_, same)| combined(same)).collect())
-    }
-}
-
-/// Which of a setting's tables is meant.
-fn chosen(tables: &[SettingTable], choice: &TableChoice) -> Option<usize> {
-    let find = |wanted: &dyn Fn(&SettingTable) -> bool| tables.iter().position(wanted);
-    let local = |table: &SettingTable| matches!(table.source, TableSource::Local { .. });
-    let imported = || find(&|table| matches!(table.source, TableSource::Imported { .. }));
-    let built_in = || find(&|table| matches!(table.source, TableSource::BuiltIn { .. }));
-    match choice {
-        TableChoice::Host(host) => find(&|table| table.source == TableSource::Local { host: host.clone() }),
-        TableChoice::Local => find(&|table| local(table) && table.filled).or_else(|| find(&local)),
-        TableChoice::Imported => imported(),
-        TableChoice::BuiltIn => built_in(),
-        TableChoice::Best => find(&|table| local(table) && table.finished)
-            .or_else(imported)
-            .or_else(built_in)
-            .or_else(|| find(&|table| local(table) && table.filled))
-            .or_else(|| find(&local)),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Contract of the store.
 
+mod databases;
+
 use std::fs;
 
 use super::migrations::{APPLICATION_ID, MIGRATIONS};
@@ -105,7 +107,7 @@ fn file(channels: &[u32]) -> String {
 }
 
 #[test]
-fn an_imported_table_steps_back_as_a_whole_once_the_setting_is_measured() {
+fn an_imported_table_steps_back_as_a_whole_once_the_setting_is_measured_and_checked() {
     let mut store = Store::in_memory_empty().unwrap();
     assert!(store.import_table("mine.csv", &file(&[8, 16])).unwrap());
     assert_eq!(best_ms(&store), [5.0, 5.0]);
@@ -116,8 +118,14 @@ fn an_imported_table_steps_back_as_a_whole_once_the_setting_is_measured() {
     let local = table_of(&store, TableChoice::Host(about().host));
     assert_eq!((local.rows[0].ms, local.source), (1.0, TableSource::Local { host: about().host }));
     store.finish_run(run, None).unwrap();
+    assert_eq!(best_ms(&store), [5.0, 5.0], "a table that was never checked displaces none that was");
+    let local = table_of(&store, TableChoice::Local);
+    assert!(local.error.is_none(), "the imported error says nothing about local rows");
+    let run = store.begin_run(&setting(), &NewRun { purpose: Purpose::Check, ..about() }).unwrap();
+    let error = TableError { mape: 0.2, networks: Some(10), method: "by hand".to_owned(), ..TableError::default() };
+    store.finish_run(run, Some(&error)).unwrap();
     assert_eq!(best_ms(&store), [1.0]);
-    assert!(table_of(&store, TableChoice::Best).error.is_none(), "the imported error says nothing about local rows");
+    assert_eq!(table_of(&store, TableChoice::Best).error, Some(error));
     assert_eq!(table_of(&store, TableChoice::Imported).rows.len(), 2);
 }
 

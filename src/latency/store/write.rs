@@ -175,8 +175,8 @@ pub(super) fn begin_run(
     connection.execute(
         &format!(
             "INSERT INTO run (setting_id, started_at, imported_file, imported_content, purpose, fingerprint, origin,
-                 licence, runtime_version, host, method, unit, notes)
-             VALUES (?1, coalesce(?2, {NOW}), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+                 licence, runtime_version, host, method, unit, notes, processor, warning)
+             VALUES (?1, coalesce(?2, {NOW}), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
         ),
         params![
             setting,
@@ -191,7 +191,9 @@ pub(super) fn begin_run(
             about.host,
             about.method,
             UNIT,
-            about.notes
+            about.notes,
+            about.processor.as_ref().map(ToString::to_string),
+            Some(&about.warning).filter(|warning| !warning.is_empty())
         ],
     )?;
     Ok(RunId(connection.last_insert_rowid()))

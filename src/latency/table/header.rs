@@ -89,6 +89,10 @@ impl Header<'_> {
         }
         let evidence = evidence.or(rows.iter().map(|row| row.evidence).max()).unwrap_or(Evidence::Fitted);
         let date = self.take_or("date", NOT_STATED);
+        let processor = match self.fields.remove("processor") {
+            None => None,
+            Some((line, text)) => Some(text.parse().map_err(|reason| self.bad(line, reason))?),
+        };
         let about = NewRun {
             purpose: Purpose::Imported,
             fingerprint: Fingerprint::default(),
@@ -96,6 +100,8 @@ impl Header<'_> {
             licence: self.take_or("licence", NOT_STATED),
             runtime_version: self.take_or("runtime_version", NOT_STATED),
             host: self.take_or("host", NOT_STATED),
+            processor,
+            warning: self.fields.remove("warning").map_or_else(String::new, |(_, value)| value.to_owned()),
             method: self.take_or("method", NOT_STATED),
             notes: self.fields.remove("notes").map_or_else(String::new, |(_, value)| value.to_owned()),
         };

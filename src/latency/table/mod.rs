@@ -6,21 +6,22 @@
 //! may leave out most header lines. Not here: storing tables (`store`), predicting from them (`predict`).
 
 mod header;
+mod import;
 mod networks;
+mod plausible;
 mod published;
 mod rows;
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
-use std::path::Path;
-
-use serde::Serialize;
 
 use self::header::Header;
 use self::rows::Columns;
-use super::store::{NewRun, PublishedNetwork, Row, Store, TableError, TableSource, UNIT};
+use super::built_in::built_in_content;
+use super::store::{NewRun, PublishedNetwork, Row, TableError, TableSource, UNIT};
 use super::{CheckedNetwork, Evidence, LatencyError, LatencyModel, Setting};
+use crate::hash::fnv1a;
 
+pub use import::{Imported, import_table_file};
 pub use rows::table_file_help;
 
 /// Limit on the size of a table's text, in bytes.
@@ -54,8 +55,8 @@ impl Table {
         Ok(Self::parse_noting(name, text)?.0)
     }
 
-    /// The same, with the header lines that were not there and what was taken instead.
-    fn parse_noting(name: &str, text: &str) -> Result<(Self, Vec<String>), LatencyError> {
+    /// The same, with the header lines that were not there and what was taken instead, and the lines of the rows.
+    fn parse_noting(name: &str, text: &str) -> Result<(Self, Vec<String>, Vec<usize>), LatencyError> {
         let bad = |line: usize, reason: String| LatencyError::Table { name: name.to_owned(), line: line + 1, reason };
         if text.len() > MAX_BYTES {
             return Err(bad(0, format!("more than {MAX_BYTES} bytes")));
@@ -74,12 +75,13 @@ impl Table {
         let columns = Columns::parse(line).map_err(|reason| bad(number, reason))?;
         let mut header = Header { fields: header, name, missing: Vec::new() };
         let evidence = header.evidence(columns.has_evidence())?;
-        let mut rows = Vec::new();
+        let (mut rows, mut row_lines) = (Vec::new(), Vec::new());
         let is_section = |line: &str| line == networks::COLUMNS || line == published::COLUMNS;
         while let Some((number, line)) = lines.next_if(|(_, line)| !is_section(line)) {
             if !line.trim().is_empty() {
                 let row = columns.row(line, evidence.unwrap_or(Evidence::Fitted));
                 rows.push(row.map_err(|reason| bad(number, reason))?);
+                row_lines.push(number + 1);
             }
         }
         // What is left are sections of networks, each with its columns and lines.
@@ -93,7 +95,17 @@ impl Table {
                 _ => others.push(published::parse(line).map_err(failed)?),
             }
         }
-        header.table(rows, checked, others, evidence)
+        let (table, missing) = header.table(rows, checked, others, evidence)?;
+        Ok((table, missing, row_lines))
+    }
+
+    /// Hash that tells the table from others of its setting, whatever was measured beside it since.
+    pub fn content(&self) -> String {
+        match &self.source {
+            TableSource::BuiltIn { name } => built_in_content(name),
+            TableSource::Imported { content, .. } => content.clone(),
+            TableSource::Local { .. } => format!("{:016x}", fnv1a(self.to_text().bytes())),
+        }
     }
 
     /// The text form, which [`Table::parse`] reads back.
@@ -116,9 +128,12 @@ impl Table {
             ("licence", self.about.licence.clone()),
             ("runtime_version", self.about.runtime_version.clone()),
             ("host", self.about.host.clone()),
-            ("method", self.about.method.clone()),
-            ("notes", self.about.notes.clone()),
         ]);
+        header.extend(self.about.processor.as_ref().map(|processor| ("processor", processor.to_string())));
+        header.extend([("method", self.about.method.clone()), ("notes", self.about.notes.clone())]);
+        if !self.about.warning.is_empty() {
+            header.push(("warning", self.about.warning.clone()));
+        }
         if let Some(error) = &self.error {
             header.push(("error_mape", error.mape.to_string()));
             for (name, value) in [
@@ -151,36 +166,9 @@ impl Table {
     }
 }
 
-/// What an import did.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Imported {
-    pub setting: Setting,
-    pub evidence: Evidence,
-    /// Operators in the file.
-    pub rows: usize,
-    /// Header lines that the file lacks, with what was taken instead.
-    pub missing: Vec<String>,
-    /// Whether anything changed: the same content for the same setting is read once.
-    pub changed: bool,
-}
-
-/// Reads a table from a file into the store; the same content for the same setting is read once.
-///
-/// # Errors
-/// When the file cannot be read (names it) or is no table (names the line).
-pub fn import_table_file(store: &mut Store, path: &Path) -> Result<Imported, LatencyError> {
-    let failed = |source| LatencyError::Io { doing: "reading the table", path: path.to_owned(), source };
-    let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(MAX_BYTES as u64 + 1).read_to_string(&mut text).map_err(failed)?;
-    let name = path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
-    let (table, missing) = Table::parse_noting(&name, &text)?;
-    let changed = store.import_table(&name, &text)?;
-    Ok(Imported { setting: table.setting, evidence: table.evidence, rows: table.rows.len(), missing, changed })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::store::Store;
     use super::super::{NetworkCheck, TableChoice, built_in_table};
     use super::*;
 
@@ -223,7 +211,8 @@ mod tests {
         let text = "# setting: my-gpu/tensorrt/fp16/b1\n# evidence: measured\n\
                     ms,kind,kernel,stride,in_channels,out_channels,in_height,in_width\n\
                     0.5,conv,3,2,3,32,224,224\n0.25, depthwise,3,1,32,32,112,112\n\n";
-        let (table, missing) = Table::parse_noting("mine.csv", text).unwrap();
+        let (table, missing, lines) = Table::parse_noting("mine.csv", text).unwrap();
+        assert_eq!(lines, [4, 5]);
         assert_eq!(missing[0], "unit (ms per inference call)");
         assert!(missing.contains(&"origin (not stated)".to_owned()) && missing.len() == 7, "{missing:?}");
         assert_eq!(table.rows.len(), 2);
@@ -231,7 +220,8 @@ mod tests {
         assert_eq!(table.rows[1].key, crate::latency::OperatorKey::depthwise(3, 1, 32, 112));
         assert!(table.rows.iter().all(|row| row.evidence == Evidence::Measured && row.stderr_ms.is_none()));
         // Its full form reads back as the same table and lacks nothing.
-        assert_eq!(Table::parse_noting("mine.csv", &table.to_text()).unwrap(), (table, Vec::new()));
+        let (again, missing, _) = Table::parse_noting("mine.csv", &table.to_text()).unwrap();
+        assert_eq!((again, missing), (table, Vec::new()));
         for (from, to, expected) in [
             ("# evidence: measured\n", "", "line 1: the header lacks `evidence`"),
             ("0.5,conv", "0,conv", "line 4: a time of 0 ms"),

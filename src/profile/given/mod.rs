@@ -237,8 +237,10 @@ fn new_run(
         licence: "MIT OR Apache-2.0".to_owned(),
         runtime_version: about.runtime_version.clone(),
         host: about.host.clone(),
+        processor: about.processor.clone(),
         method: format!("operators of given networks, {method}; {}", about.clock),
         notes: format!("operators of {}{again}, seed {}", names.join(", "), options.seed),
+        warning: String::new(),
     }
 }
 

@@ -6,7 +6,7 @@ use super::super::runner::mock::Mock;
 use super::super::session::Ending;
 use super::super::session::tests::by_size;
 use super::*;
-use crate::latency::{KeyKind, Predictor, TableChoice, TableSource, table_for};
+use crate::latency::{KeyKind, Predictor, Reason, SpotChecks, TableChoice, TableSource, choose_table};
 
 fn options(fresh: bool) -> GivenOptions {
     GivenOptions {
@@ -71,10 +71,15 @@ fn a_few_operators_are_no_table_for_other_networks() {
     store.import_table("a file", &table.to_text()).unwrap();
     let usual = store.require_table(&setting, &TableChoice::Best).unwrap().source;
     assert!(matches!(usual, TableSource::Imported { .. }), "{usual}");
-    let found = table_for(&store, &setting, networks[0].graph(), Some(&usual)).unwrap().unwrap();
-    assert_eq!(found.source, TableSource::Local { host: "none".to_owned() });
+    let choose = |network: &GivenNetwork| {
+        choose_table(&store, &setting, &TableChoice::Best, &[network.graph()], SpotChecks::Stored).unwrap().unwrap()
+    };
+    let found = choose(&networks[0]);
+    assert_eq!(found.table.source, TableSource::Local { host: "none".to_owned() });
+    assert_eq!(found.decision.reason, Reason::MeasuredForTheNetwork);
+    assert_eq!(found.decision.others[0].source, usual);
     let other = network("SuperConvK3BNRELU(3,16,2,1)");
-    assert_eq!(table_for(&store, &setting, other.graph(), Some(&usual)).unwrap(), None);
+    assert_eq!(choose(&other).table.source, usual);
 }
 
 #[test]

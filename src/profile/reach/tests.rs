@@ -64,6 +64,7 @@ static ENTRY: RemoteEntry = RemoteEntry {
                 if address.contains("other") { "another processor" } else { "a processor" }
             ),
             threads: options.threads,
+            processor: None,
             precision: options.precision,
             clock: "scripted".to_owned(),
             conditions: address.clone(),

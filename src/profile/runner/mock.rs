@@ -38,6 +38,7 @@ impl Runner for Mock<'_> {
             device: "mock-device".to_owned(),
             host: "none".to_owned(),
             threads: 1,
+            processor: None,
             precision: Precision::Fp32,
             clock: "scripted".to_owned(),
             conditions: String::new(),

@@ -20,7 +20,7 @@ mod tract;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use zen_agent::{Limits, Machine, Scope};
+use zen_agent::{Limits, Machine, Processor, Scope};
 
 use super::farm::MemberReport;
 use super::transport::{Transport, TransportError};
@@ -62,6 +62,8 @@ pub struct RunnerAbout {
     /// Processor or machine, in its own words.
     pub host: String,
     pub threads: u32,
+    /// Kind of the processor that does the work; none of a GPU, and where it is not known.
+    pub processor: Option<Processor>,
     pub precision: Precision,
     /// What times are read from, e.g. `processor time of the thread`.
     pub clock: String,
@@ -79,8 +81,9 @@ impl RunnerAbout {
             runtime,
             runtime_version: runtime_version.to_owned(),
             device: machine.device_name(),
-            host: format!("{}, {} cores, {}", machine.cpu, machine.cores, machine.system),
+            host: machine.words(),
             threads: 1,
+            processor: machine.processor.clone(),
             precision: Precision::Fp32,
             clock,
             conditions: String::new(),

@@ -11,7 +11,7 @@ mod work;
 use serde::{Serialize, Serializer};
 
 use crate::latency::Prediction;
-use crate::net::{Cost, LowerError, LowerOptions, StructureError};
+use crate::net::{Cost, Graph, LowerError, LowerOptions, Network, StructureError};
 use crate::score::compare::{Compared, Group};
 use crate::score::{ScoreError, Scored};
 
@@ -36,6 +36,14 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// What it lowers to.
+    ///
+    /// # Errors
+    /// For a malformed structure, and one that does not fit its image.
+    pub fn graph(&self) -> Result<Graph, Missing> {
+        Ok(Network::parse(&self.text)?.lower(&self.options)?)
+    }
+
     /// The origin as the beginning of a message.
     pub fn prefix(&self) -> String {
         if self.origin.is_empty() { String::new() } else { format!("{}: ", self.origin) }

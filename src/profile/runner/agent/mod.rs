@@ -167,6 +167,7 @@ impl Runner for Agent {
                 self.link.target()
             ),
             threads: 1,
+            processor: machine.processor.clone(),
             precision: Precision::Fp32,
             clock: clock.to_owned(),
             conditions: format!(

@@ -28,6 +28,7 @@ fn hello(emulated: bool) -> String {
             cores: 8,
             architecture: "aarch64".to_owned(),
             system: "linux".to_owned(),
+            processor: None,
         },
         clock: "thread-cpu".to_owned(),
         clock_check: ClockCheck { jump_ms: 0.0, work_spread: 0.01 },

@@ -253,6 +253,7 @@ impl Runner for RemoteOnnxRuntime {
                 machine.system,
                 self.target.name()
             ),
+            processor: machine.processor.clone().filter(|_| self.is_cpu()),
             threads: if self.is_cpu() { self.options.threads } else { 0 },
             precision: self.options.precision,
             clock,

@@ -216,6 +216,7 @@ impl Runner for TensorRt {
             device: self.options.device_of(self.gpu.name.as_deref().filter(|_| !emulated)),
             host: format!("{name}, driver {driver}, at {}", self.target.name()),
             threads: 0,
+            processor: None,
             precision: self.options.precision,
             clock: format!(
                 "GPU compute time by trtexec, CUDA graph, no copies; each sample the median of {CALLS_PER_SAMPLE} calls"

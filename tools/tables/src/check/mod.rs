@@ -12,11 +12,20 @@ pub fn check(raw: &Path) -> Result<String, LatencyError> {
     let mut text = String::new();
     for one in fit_all(raw, &networks, &built_in)? {
         if std::env::var("NETS").is_ok_and(|v| one.setting.id().contains(&v)) {
-            for n in &one.networks { eprintln!("{} {} {:.3} loo {:+.3} fit {:+.3}", one.setting, n.figure.id, n.figure.ms, n.log_error(), (n.fit_ms/n.figure.ms).ln()); }
+            for n in &one.networks {
+                eprintln!(
+                    "{} {} {:.3} loo {:+.3} fit {:+.3}",
+                    one.setting,
+                    n.figure.id,
+                    n.figure.ms,
+                    n.log_error(),
+                    (n.fit_ms / n.figure.ms).ln()
+                );
+            }
         }
         let e = one.error;
-        let inside = one.networks.iter().filter(|n| n.log_error().abs() <= one.reach).count() as f64
-            / one.networks.len() as f64;
+        let inside =
+            one.networks.iter().filter(|n| n.log_error().abs() <= one.reach).count() as f64 / one.networks.len() as f64;
         text += &format!(
             "{} | {} | {:.1} | {:.1} | {:+.1} | {:.0} | {:.0} | {:.2} | {:.1} | {:.3} | {:.0} | {}\n",
             one.setting,

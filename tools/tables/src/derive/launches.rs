@@ -55,8 +55,7 @@ pub fn complete(table: &mut Table, fitted: &[Fitted]) -> Result<(), LatencyError
         (None, Prior::Formula(formula)) => formula.coefficients().collect(),
         _ => return Err(failed("the regime of its constants has no formula")),
     };
-    let mut taken: Vec<(&str, f64)> =
-        coefficients.iter().filter(|(name, _)| TAKEN.contains(name)).copied().collect();
+    let mut taken: Vec<(&str, f64)> = coefficients.iter().filter(|(name, _)| TAKEN.contains(name)).copied().collect();
     // Dense layers follow the reading of their weights; by the roofline they take several times as long.
     let weights = coefficients.iter().find(|(name, _)| *name == "weight_ms_per_mega");
     taken.extend(weights.map(|(_, ms)| ("dense_weight_ms_per_mega", *ms)));

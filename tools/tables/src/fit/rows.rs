@@ -69,7 +69,8 @@ impl Figures {
         networks: &Networks,
         repeats: Repeats,
     ) -> Vec<Figure> {
-        let slow = if filters.iter().any(|filter| filter.file == Some(File::Aihub)) { self.slow(names) } else { Vec::new() };
+        let slow =
+            if filters.iter().any(|filter| filter.file == Some(File::Aihub)) { self.slow(names) } else { Vec::new() };
         let mut used: Vec<Figure> = Vec::new();
         for filter in filters {
             for figure in &self.0 {

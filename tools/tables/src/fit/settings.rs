@@ -86,9 +86,8 @@ pub fn fit_all(
         }
     }
     // Intervals of settings that are pooled follow from all that are shipped.
-    let squares = |fitted: &Fitted| -> Vec<f64> {
-        fitted.networks.iter().map(|network| network.log_error().powi(2)).collect()
-    };
+    let squares =
+        |fitted: &Fitted| -> Vec<f64> { fitted.networks.iter().map(|network| network.log_error().powi(2)).collect() };
     let mut pooled: BTreeMap<&String, Vec<f64>> = BTreeMap::new();
     for (place, pool) in &pools {
         let all = pooled.entry(pool).or_default();
@@ -96,8 +95,10 @@ pub fn fit_all(
             all.extend(squares(&fitted[*place]));
         }
     }
-    let means: BTreeMap<&String, f64> =
-        pooled.iter().map(|(pool, squares)| (*pool, squares.iter().sum::<f64>() / squares.len().max(1) as f64)).collect();
+    let means: BTreeMap<&String, f64> = pooled
+        .iter()
+        .map(|(pool, squares)| (*pool, squares.iter().sum::<f64>() / squares.len().max(1) as f64))
+        .collect();
     for (place, pool) in &pools {
         let errors: Vec<f64> = fitted[*place].networks.iter().map(Predicted::log_error).collect();
         fitted[*place].reach = reach_of_pool(&errors, means[pool]);
@@ -314,7 +315,11 @@ impl Room<'_> {
         Ok(member.coefficients.iter().map(centre).collect())
     }
 
-    fn precision(&self, member: &Member, coefficients: &[&Coefficient]) -> Result<super::matrix::Symmetric, LatencyError> {
+    fn precision(
+        &self,
+        member: &Member,
+        coefficients: &[&Coefficient],
+    ) -> Result<super::matrix::Symmetric, LatencyError> {
         let family = self.family;
         let own: Vec<f64> = coefficients
             .iter()
@@ -412,8 +417,7 @@ impl Room<'_> {
             light_launch_ms: base.map_or(0.0, |base| base.light_launch_ms),
         };
         let padded = self.family.channel_multiple.map(|multiple| ("channel_multiple", f64::from(multiple)));
-        let formula =
-            Formula::new(of_features.into_iter().chain(padded)).map_err(|reason| self.failed(&reason))?;
+        let formula = Formula::new(of_features.into_iter().chain(padded)).map_err(|reason| self.failed(&reason))?;
         let composition = Composition { call_ms, ..Composition::default() };
         let seen = member.figures.iter().flat_map(|figure| self.networks.get(&figure.id).unwrap_or_default());
         let kinds = seen.map(|key| key.fitted_kind().to_owned()).collect();

@@ -24,7 +24,8 @@ pub fn table(fitted: &Fitted, sources: &Sources, date: &str, rounded: impl Fn(&L
             licences.push(licence);
         }
     }
-    let figures_only = if counts.values().all(named) { "" } else { " (of GPL and AGPL texts: figures alone, as facts)" };
+    let figures_only =
+        if counts.values().all(named) { "" } else { " (of GPL and AGPL texts: figures alone, as facts)" };
     let from: Vec<String> = counts
         .iter()
         .map(|((name, commit), (_, source))| match source {
@@ -32,7 +33,8 @@ pub fn table(fitted: &Fitted, sources: &Sources, date: &str, rounded: impl Fn(&L
             None => format!("{name} ({commit})"),
         })
         .collect();
-    let label = |name: &str, source: Option<&Source>| source.map_or(name.to_owned(), |source| source.label().to_owned());
+    let label =
+        |name: &str, source: Option<&Source>| source.map_or(name.to_owned(), |source| source.label().to_owned());
     let behind: Vec<String> =
         counts.iter().map(|((name, _), (count, source))| format!("{count} of {}", label(name, *source))).collect();
     let together = if fitted.figures > fitted.networks.len() {
