@@ -209,7 +209,7 @@ pub fn devices_with(devices: Vec<DeviceSummary>, words: &[String]) -> Result<Vec
         }
         if left.is_empty() {
             return Err(match Device::find(word) {
-                Err(error @ LatencyError::UnknownDevice { .. }) => error,
+                Err(error @ LatencyError::UnknownDevice { .. }) if words.len() == 1 => error,
                 _ => LatencyError::UnknownDevice { name: words.join(" "), suggestions: Vec::new() },
             });
         }

@@ -93,7 +93,7 @@ impl<'a> Trial<'a> {
     /// Measures a few networks of the table here and keeps what that shows.
     fn try_out(&self, store: &Store, table: &Table) -> Result<SpotCheck, ProfileError> {
         self.output.note(format!(
-            "note: {} of {} is used on this machine for the first time: trying {SPOT_NETWORKS} small networks, some seconds \
+            "note: {} of {} is used on this machine for the first time: trying {SPOT_NETWORKS} of its networks, some seconds \
              (--no-check skips that)",
             table.source, table.setting
         ));
@@ -164,9 +164,10 @@ pub fn describe_trial(table: &Table, found: &TriedTable) -> String {
     let then = match found.check.verdict {
         Verdict::Confirmed => "it is used as it is, with its own error".to_owned(),
         Verdict::Scaled => format!(
-            "it is used with every time multiplied by {:.3}, as fitted; error {:.1}%",
+            "it is used with every time multiplied by {:.3}, as fitted; error {:.1}%: each of these networks predicted \
+             with the factor of the others, and no less than the table's own",
             found.check.factor,
-            found.check.mape * 100.0
+            found.check.mape.max(table.error.as_ref().map_or(0.0, |error| error.mape)) * 100.0
         ),
         Verdict::Refused => {
             "it is not used here; measure this machine: zen-profile --device cpu, about 8 minutes".to_owned()

@@ -5,15 +5,16 @@
 //! whose error is better supported is used. Whatever is not used is named with its error. Not here: reading tables
 //! (`store`), trying one on this machine (`profile::spot_check`), what is printed (`report`).
 
+mod candidate;
+
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use zen_agent::Machine;
 
+use self::candidate::{Chosen, Here};
 use super::store::SettingTable;
 use super::{
-    Evidence, Fuser, LatencyError, OperatorKey, Predictor, Setting, SpotCheck, Store, Table, TableChoice, TableError,
-    TableSource, Verdict,
+    Evidence, Fuser, LatencyError, OperatorKey, Setting, SpotCheck, Store, Table, TableChoice, TableError, TableSource,
 };
 use crate::net::Graph;
 
@@ -251,152 +252,6 @@ fn measured_for(
         }
     }
     Ok(None)
-}
-
-/// This machine, where a setting is of a processor of its name.
-struct Here(Option<Machine>);
-
-impl Here {
-    fn of(setting: &Setting) -> Self {
-        // Reading what processor this is takes time that other devices need not spend.
-        if !setting.device.starts_with("cpu-") {
-            return Self(None);
-        }
-        let machine = Machine::here();
-        Self((machine.device_name() == setting.device).then_some(machine))
-    }
-
-    fn machine_of(&self, table: &Table) -> TableMachine {
-        let Some(Machine { processor, .. }) = &self.0 else { return TableMachine::Device };
-        let is_local = matches!(table.source, TableSource::Local { .. });
-        let same = match (&table.about.processor, processor) {
-            (Some(of_table), Some(here)) => of_table.is_same_kind(here) || (is_local && of_table == here),
-            // Earlier versions did not ask what processor it was.
-            _ => is_local,
-        };
-        if same { TableMachine::ThisMachine } else { TableMachine::AnotherMachine }
-    }
-
-    /// The check that counts for a table.
-    fn check(&self, store: &Store, table: &Table, checks: SpotChecks<'_>) -> Result<Option<SpotCheck>, LatencyError> {
-        let is_local = matches!(table.source, TableSource::Local { .. });
-        let Some(machine) = self.0.as_ref().filter(|_| !is_local) else { return Ok(None) };
-        let (setting, content) = (table.setting.id(), table.content());
-        match checks {
-            SpotChecks::Ignore => return Ok(None),
-            SpotChecks::With(check) if check.setting == setting && check.content == content => {
-                return Ok(Some(check.clone()));
-            }
-            _ => {}
-        }
-        let processor = machine.processor.as_ref().map_or_else(String::new, ToString::to_string);
-        store.spot_check(&setting, &content, &processor, &machine.words())
-    }
-}
-
-/// A table that could be used, read.
-struct Chosen {
-    table: Table,
-    candidate: Candidate,
-}
-
-impl Chosen {
-    fn of(
-        store: &Store,
-        table: Table,
-        networks: &[&Graph],
-        here: &Here,
-        checks: SpotChecks<'_>,
-    ) -> Result<Self, LatencyError> {
-        let machine = here.machine_of(&table);
-        let spot_check = here.check(store, &table, checks)?;
-        let table = spot_check.as_ref().map_or_else(|| Ok(table.clone()), |check| check.applied(&table))?;
-        let held_out = || table.networks.iter().filter(|network| !network.check.calibration && !network.given).count();
-        let checked_networks =
-            table.error.as_ref().map_or(0, |error| error.networks.unwrap_or_else(|| held_out() as u32));
-        let covered = match networks {
-            [] => None,
-            // A table that cannot predict covers nothing.
-            networks => Some(Predictor::from_table(&table).map_or(0.0, |predictor| covered(&predictor, networks))),
-        };
-        let mut candidate = Candidate {
-            source: table.source.clone(),
-            error: table.error.clone(),
-            checked_networks,
-            covered,
-            machine,
-            spot_check,
-            warning: table.about.warning.clone(),
-            lacks: Vec::new(),
-        };
-        candidate.lacks = candidate.missing();
-        Ok(Self { table, candidate })
-    }
-}
-
-/// Share of networks' predicted time inside a table, mean over the networks.
-fn covered(predictor: &Predictor, networks: &[&Graph]) -> f64 {
-    let inside = |network: &&Graph| 1.0 - predictor.predict(network).extrapolated_share;
-    networks.iter().map(inside).sum::<f64>() / networks.len().max(1) as f64
-}
-
-impl Candidate {
-    fn verdict(&self) -> Option<Verdict> {
-        self.spot_check.as_ref().map(|check| check.verdict)
-    }
-
-    fn is_refused(&self) -> bool {
-        self.verdict() == Some(Verdict::Refused)
-    }
-
-    /// Whether its error can be that of this device: of its own machine, or tried here.
-    fn is_trusted(&self) -> bool {
-        let is_tried = self.verdict().is_some_and(|verdict| verdict != Verdict::Refused);
-        self.machine != TableMachine::AnotherMachine || is_tried
-    }
-
-    fn covers(&self) -> bool {
-        self.covered.is_none_or(|covered| covered >= ENOUGH_COVERED)
-    }
-
-    fn is_checked(&self) -> bool {
-        self.checked_networks >= ENOUGH_NETWORKS
-    }
-
-    fn is_built_in(&self) -> bool {
-        matches!(self.source, TableSource::BuiltIn { .. })
-    }
-
-    /// What it lacks to be used without question.
-    fn missing(&self) -> Vec<String> {
-        let mut missing = Vec::new();
-        if let Some(covered) = self.covered.filter(|_| !self.covers()) {
-            let (covered, enough) = (covered * 100.0, ENOUGH_COVERED * 100.0);
-            missing.push(format!("covers {covered:.0}% of the predicted time ({enough:.0}% are needed)"));
-        }
-        if !self.is_checked() {
-            let networks = self.checked_networks;
-            missing.push(format!("was checked on {networks} held-out networks ({ENOUGH_NETWORKS} are needed)"));
-        }
-        if self.is_refused() {
-            missing.push("was refused by the check on this machine".to_owned());
-        } else if !self.is_trusted() {
-            missing.push("is another machine's".to_owned());
-        }
-        if !self.warning.is_empty() {
-            missing.push(format!("is marked: {}", self.warning));
-        }
-        missing
-    }
-
-    /// How well its error is supported, the more the greater; the last is the error itself, to be small.
-    fn support(&self) -> (bool, bool, bool, bool, bool, bool, f64) {
-        let has_error = self.error.is_some() && self.is_trusted();
-        let local = matches!(self.source, TableSource::Local { .. }) && self.machine != TableMachine::AnotherMachine;
-        let error = self.error.as_ref().map_or(f64::INFINITY, |error| error.mape);
-        let supported = self.is_trusted() && self.is_checked() && self.covers();
-        (!self.is_refused(), self.warning.is_empty(), supported, self.covers(), has_error, local, -error)
-    }
 }
 
 /// The place in the list of the table that is used where nobody says which, and why.

@@ -30,13 +30,10 @@ pub(super) fn find(table: &Table, predictor: &Predictor) -> Found {
             "{} networks that were given to `zen-profile verify`: no random sample, since search exploits prediction errors",
             kept.len()
         ),
-        _ => {
-            let known = match fitted_on {
-                0 => "no whole network measured on this setting is known".to_owned(),
-                n => format!("the {n} whole networks measured on this setting are all in the fit"),
-            };
-            known
-        }
+        _ => match fitted_on {
+            0 => "no whole network measured on this setting is known".to_owned(),
+            n => format!("the {n} whole networks measured on this setting are all in the fit"),
+        },
     };
     let mut found = Found { comparison, method, compared: Vec::new(), left_out: Vec::new() };
     for network in &kept {

@@ -14,4 +14,5 @@ mod reference;
 mod report;
 mod score;
 mod search;
+mod tables;
 mod units;

@@ -23,12 +23,14 @@ const NO_TIMES: &[&str] = &[
     "calibration_mape",
     "chosen_bias",
     "coverage",
+    "covered",
     "error",
     "extrapolated_count",
     "extrapolated_share",
     "extrapolated_time",
     "fitted_count",
     "fitted_time",
+    "factor",
     "found",
     "high",
     "interpolated_count",
@@ -45,6 +47,7 @@ const NO_TIMES: &[&str] = &[
     "measurement_stderr",
     "moved",
     "off",
+    "scatter",
     "share",
     "stated",
     "trend",
@@ -324,7 +327,8 @@ fn every_time_in_the_database_belongs_to_a_setting() {
     for table in &tables {
         let numbers = strings(&format!("SELECT name FROM pragma_table_info('{table}') WHERE type = 'REAL'"));
         for column in numbers {
-            let share = column.starts_with("error_") || (table == "coefficient" && column == "value");
+            let share =
+                column.starts_with("error_") || table == "spot_check" || (table == "coefficient" && column == "value");
             assert!(is_time(&column) != share, "{table}.{column}: a time is named ..._ms");
             if is_time(&column) {
                 with_times += 1;

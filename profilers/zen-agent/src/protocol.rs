@@ -73,6 +73,7 @@ pub struct Greeting {
 
 /// One line of the agent's answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant)] // one greeting an answer
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Record {
     /// First line.

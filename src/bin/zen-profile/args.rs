@@ -36,7 +36,7 @@ pub enum Command {
     /// Measure given networks as a whole, beside what the table predicts: the winner of a search,
     /// before it is trained, or an ONNX file, before it is chosen
     Verify(Box<VerifyArgs>),
-    /// Try a built-in or imported table of a processor on this machine: five of its networks are measured, and it is
+    /// Try a built-in or imported table of a processor on this machine: six of its networks are measured, and it is
     /// confirmed, scaled or refused
     Check {
         /// Device whose table is tried; `cpu` is this machine

@@ -6,7 +6,7 @@ use anyhow::Context;
 use zen_nas::cli::{self, DatabaseArgs, Exit, OutputArgs, TableArgs, TableSummary};
 use zen_nas::files;
 use zen_nas::latency::{
-    Device, ImportedTable, LatencyError, Setting, Store, Table, TableChoice, import_table_file, resolve, user_directory,
+    Device, ImportedTable, LatencyError, Setting, Store, Table, TableChoice, import_table_file, user_directory,
 };
 use zen_nas::profile::RunnerEntry;
 use zen_nas::report::{ReportOptions, report as report_of, to_svg};

@@ -1,7 +1,9 @@
 //! The decision by value: whose table, what it covers, what its error rests on.
 
+use zen_agent::Machine;
+
 use super::*;
-use crate::latency::{NewRun, Precision, Row, built_in_table};
+use crate::latency::{NewRun, Precision, Row, Verdict, built_in_table};
 use crate::net::{LowerOptions, Network};
 
 fn local() -> TableSource {

@@ -2,13 +2,18 @@
 """Rebuilds published networks with random weights and writes their graphs as ONNX, without the values of the weights.
 
 Usage: rebuild.py OUT_DIR [NAME ...]    (every network of the table without names)
+       rebuild.py --operators OUT_DIR FILE.csv.gz    (the fused operators of every graph of the folder)
 
 Each network is a name, a function that builds it and its input (channels, height, width). Sources are torchvision
-0.14 and timm 1.0.9; what neither has is built here from its paper. Not here: the fused operators of a graph, which
-`zen-score GRAPH.onnx --json --explain` prints.
+0.14 and timm 1.0.9; what neither has is built here from its paper. Not here: which operators fuse, which `zen-score`
+says.
 """
+import csv
+import gzip
 import io
+import json
 import math
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -22,6 +27,8 @@ from torch import nn
 
 # Initialisers with more values than this lose them. Shapes, axes and scales are shorter and are kept.
 KEPT_VALUES = 256
+# Weights are random; this makes them the same each time.
+SEED = 0
 
 
 def of_torchvision(build, **options):
@@ -282,7 +289,7 @@ def without_values(model):
 
 def rebuild(name, out_dir):
     build, shape = NETWORKS[name]
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     with torch.no_grad():
         buffer = io.BytesIO()
         options = {"opset_version": 14, "input_names": ["image"], "do_constant_folding": True}
@@ -294,7 +301,26 @@ def rebuild(name, out_dir):
     return path
 
 
+def write_operators(graphs, path):
+    """Writes the fused operators of every graph of a folder, as zen-score prints them."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["network", "input", "n", "operator", "operation"])
+    for graph in sorted(graphs.glob("*.onnx")):
+        command = ["zen-score", str(graph), "--device", "pixel2/tflite/fp32/b1/t1", "--json", "--explain"]
+        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        found = found[0] if isinstance(found, list) else found
+        network, side = graph.stem.split("@")
+        for n, operator in enumerate(found["latency"]["operators"]):
+            rows.writerow([network, side, n, operator["key"], operator.get("operation") or ""])
+    # No time of packing in the file: the same graphs give the same bytes.
+    path.write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))
+
+
 def main():
+    if sys.argv[1:2] == ["--operators"]:
+        write_operators(Path(sys.argv[2]), Path(sys.argv[3]))
+        return
     out_dir = Path(sys.argv[1])
     out_dir.mkdir(parents=True, exist_ok=True)
     warnings.filterwarnings("ignore")

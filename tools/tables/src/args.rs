@@ -64,10 +64,17 @@ pub enum Command {
         output: OutputArgs,
     },
     /// Check the built-in tables against whole networks that others timed
+    ///
+    /// Each network is predicted by a fit that has not seen it; the fits are made anew from the files.
     Check {
         /// Folder of the third-party files
         #[arg(value_name = "FOLDER")]
         raw: PathBuf,
+        /// Instead of printing: replace the check in this Markdown file, between its markers
+        #[arg(long, value_name = "FILE")]
+        update: Option<PathBuf>,
+        #[command(flatten)]
+        output: OutputArgs,
     },
     /// Predict the published networks with the built-in tables, beside the published figures
     Published {
@@ -82,6 +89,7 @@ fn examples() -> &'static str {
     "Examples:
   zen-tables derive FOLDER -o latency_tables
   zen-tables published --update latency_tables/README.md
+  zen-tables check FOLDER --update docs/performance.md
   zen-tables evaluate FOLDER
   zen-tables curve FOLDER --json"
 }

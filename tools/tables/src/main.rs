@@ -2,7 +2,7 @@
 //! need neither it nor the files it reads.
 //!
 //! The rooms: `derive` makes tables from third-party files, `fit` fits settings on whole networks, `evaluate` checks the predictor on what others
-//! measured, `published` compares the tables with published figures. Not here: the predictor, the fits and
+//! measured, `check` sets every table against published whole networks, `published` the Zen-NAS publication. Not here: the predictor, the fits and
 //! the form of a table, which are the library's.
 
 mod args;
@@ -11,6 +11,7 @@ mod derive;
 mod evaluate;
 mod features;
 mod fit;
+mod markers;
 mod published;
 mod sheet;
 
@@ -31,9 +32,7 @@ fn main() -> ExitCode {
         Command::Curve { raw, networks, output } => {
             print_curves(raw, &measured_networks(raw, networks.as_deref()), output)
         }
-        Command::Check { raw } => {
-            check::check(raw).map(|text| cli::print(&text)).map(|()| Exit::Done).map_err(Into::into)
-        }
+        Command::Check { raw, update, output } => print_check(raw, update.as_deref(), output),
         Command::Published { update } => print_published(update.as_deref()),
     })
 }
@@ -82,6 +81,20 @@ fn print_curves(raw: &Path, networks: &Path, output: &OutputArgs) -> anyhow::Res
         cli::print(&serde_json::to_string_pretty(&curves)?);
     } else {
         cli::print(derive::curves_to_text(&curves).trim_end());
+    }
+    Ok(Exit::Done)
+}
+
+/// Every built-in setting against published whole networks.
+fn print_check(raw: &Path, update: Option<&Path>, output: &OutputArgs) -> anyhow::Result<Exit> {
+    let found = check::check(raw)?;
+    if let Some(path) = update {
+        check::update(path, &found)?;
+    }
+    if output.json {
+        cli::print(&serde_json::to_string_pretty(&found)?);
+    } else if update.is_none() {
+        cli::print(found.to_text().trim_end());
     }
     Ok(Exit::Done)
 }

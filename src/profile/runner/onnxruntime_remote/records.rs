@@ -89,6 +89,7 @@ pub(super) struct NodeBlock {
     pub whole_ms: Vec<f64>,
 }
 
+#[allow(clippy::large_enum_variant)] // one greeting an answer
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Record {

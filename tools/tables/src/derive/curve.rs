@@ -67,12 +67,12 @@ impl Curve {
     /// Why so many rows, in a few words.
     pub(super) fn choice(&self) -> String {
         match self.measures.iter().find(|measure| measure.enough.is_none()) {
-            None => "the fewest (50, 100, 200 and so on) whose networks are within 0.2 points of what all rows give"
+            None => "the fewest (50, 100, 200 and so on) whose errors are within 0.2 points of what all rows give"
                 .to_owned(),
             Some(measure) => {
                 let with = measure.points.last().map_or(f64::NAN, |point| point.1);
                 format!(
-                    "as many as a table may have (networks are {:.1}% off, {:.1}% with all rows)",
+                    "as many as a table may have (sums of operators held out are {:.1}% off, {:.1}% with all rows)",
                     100.0 * with,
                     100.0 * measure.all.1
                 )
@@ -122,7 +122,7 @@ mod tests {
     fn text_has_a_line_for_each_measure() {
         let measure = |enough| Measure { networks: "sums", points: vec![(50, 0.05); 6], all: (9000, 0.03), enough };
         let curve = Curve { setting: "a/b".to_owned(), measures: vec![measure(None), measure(Some(50))], chosen: 1600 };
-        assert!(curve.choice().contains("5.0% off, 3.0% with all rows"), "{}", curve.choice());
+        assert!(curve.choice().contains("are 5.0% off, 3.0% with all rows"), "{}", curve.choice());
         let text = to_text(&[curve]);
         assert_eq!(text.lines().count(), 4);
         assert!(text.ends_with("| 3.00% (9000) | 50 | 1600 |\n"), "{text}");

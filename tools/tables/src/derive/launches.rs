@@ -4,10 +4,14 @@
 //! At batch 1 that constant is most of a network: it is taken off, and what a call and a kernel cost in the regime of
 //! the same device whose whole networks were published is put in.
 
-use zen_nas::latency::{Fitted as FittedModel, Formula, LatencyError, Precision, Prior, Setting, Table, TableShare};
+use zen_nas::latency::{
+    ErrorFigures, Fitted as FittedModel, Formula, LatencyError, Precision, PredictScratch, Predictor, Prior, Setting,
+    Table, TableShare,
+};
 
 use super::{rounded, rounded_model};
 use crate::fit::Fitted;
+use crate::fit::networks::Networks;
 
 /// Share of the rows that are as fast as one that does nothing.
 const FASTEST: f64 = 0.01;
@@ -35,13 +39,37 @@ const TAKEN: [&str; 11] = [
     "dense_ms_per_mega",
 ];
 
-/// Completes a table of operators at batch 1.
+/// A sentence about whole networks of the same device, precision and batch in another regime, if there are any.
+fn beside_another_regime(table: &Table, fitted: &[Fitted], networks: &Networks) -> Result<String, LatencyError> {
+    let regime = Setting { runtime: "onnxruntime-tensorrt".to_owned(), ..table.setting.clone() };
+    let Some(of_regime) = fitted.iter().find(|fitted| fitted.setting == regime) else { return Ok(String::new()) };
+    let (predictor, mut scratch) = (Predictor::from_table(table)?, PredictScratch::default());
+    let figures = of_regime.networks.iter().map(|network| &network.figure);
+    let pairs: Vec<(f64, f64)> = figures
+        .map(|figure| {
+            let keys = networks.get(&figure.id).unwrap_or_default();
+            (predictor.predict_keys_ms(keys, &mut scratch), figure.ms)
+        })
+        .collect();
+    Ok(ErrorFigures::of(&pairs).map_or_else(String::new, |error| {
+        format!(
+            " {} GPUNets published for {regime}, another regime, support it: sums are {:.1}% off them ({:+.1}% on \
+             average).",
+            error.networks,
+            100.0 * error.mape,
+            100.0 * error.bias
+        )
+    }))
+}
+
+/// Completes a table of operators: at batch 1 with other constants, at other batches with words.
 ///
 /// # Errors
 /// When the regime was not fitted.
-pub fn complete(table: &mut Table, fitted: &[Fitted]) -> Result<(), LatencyError> {
+pub fn complete(table: &mut Table, fitted: &[Fitted], networks: &Networks) -> Result<(), LatencyError> {
     if table.setting.batch_size != 1 {
-        table.about.notes.push_str(" Each operator's time holds what launching it alone costs.");
+        table.about.notes.push_str(" Each operator's time includes the cost of launching it alone.");
+        table.about.notes.push_str(&beside_another_regime(table, fitted, networks)?);
         return Ok(());
     }
     let failed = |reason: &str| LatencyError::Fit { what: table.setting.id(), reason: reason.to_owned() };
@@ -76,8 +104,8 @@ pub fn complete(table: &mut Table, fitted: &[Fitted]) -> Result<(), LatencyError
     model.composition.call_ms = call_ms;
     *model = rounded_model(model);
     table.about.notes.push_str(&format!(
-        " {launch_ms:.4} ms, what the fastest of them take, is taken off each operator's time; what a call ({call_ms:.3} \
-         ms) and a kernel cost, and dense, grouped and matrix products, are those fitted for {regime}."
+        " {launch_ms:.4} ms, the time of the fastest operators, is subtracted from each; the cost of a call ({call_ms:.3} \
+         ms), of each kernel, and of dense layers, grouped convolutions and matrix products is that fitted for {regime}."
     ));
     Ok(())
 }

@@ -110,7 +110,7 @@ pub fn derive_tables(raw: &Path, out: &Path, mut progress: impl FnMut(u64)) -> R
     let shipped = fitted.iter().filter(|fitted| fitted.tried.is_none());
     others.extend(shipped.map(|fitted| crate::fit::table(fitted, &sources, DATE, rounded_model)));
     for table in &mut tables {
-        launches::complete(table, &fitted)?;
+        launches::complete(table, &fitted, &rebuilt)?;
     }
     tables.extend(others);
 

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use zen_nas::latency::{
-    Evidence, LatencyError, LatencyModel, Precision, Predictor, Row, Setting, Store, Table, TableChoice,
+    Composition, Evidence, LatencyError, LatencyModel, Precision, Predictor, Row, Setting, Store, Table, TableChoice,
     error_of_pairs, fit_prior,
 };
 
@@ -101,7 +101,7 @@ pub fn evaluate(
     for (batch, batch_size) in BATCHES.into_iter().enumerate() {
         let setting = v100(Precision::Fp32, batch_size);
         let full = rows_of(&rows, &setting);
-        let table = built_in(&setting)?;
+        let table = operators_alone(&setting)?;
         let shipped = Predictor::from_table(&table)?;
         let predictors = [
             (format!("all {} rows", full.len()), predictor_of(&setting, &full)?),
@@ -113,7 +113,7 @@ pub fn evaluate(
     }
     for precision in PRECISIONS {
         let setting = v100(precision, OPERATOR_BATCH);
-        let table = built_in(&setting)?;
+        let table = operators_alone(&setting)?;
         let shipped = (table.rows.clone(), Predictor::from_table(&table)?);
         evaluation.operators.extend(operators::evaluate(&setting, &rows_of(&rows, &setting), &shipped)?);
         done += 1;
@@ -125,6 +125,17 @@ pub fn evaluate(
 /// The built-in table of a setting, as it is in this build.
 pub fn built_in(setting: &Setting) -> Result<Table, LatencyError> {
     Store::in_memory()?.require_table(setting, &TableChoice::BuiltIn)
+}
+
+/// The built-in table of a setting with the times of single operators as they were measured, nothing of whole networks
+/// put in.
+pub fn operators_alone(setting: &Setting) -> Result<Table, LatencyError> {
+    let mut table = built_in(setting)?;
+    if let Some(model) = &mut table.model {
+        model.fitted = None;
+        model.composition = Composition::default();
+    }
+    Ok(table)
 }
 
 fn v100(precision: Precision, batch_size: u32) -> Setting {

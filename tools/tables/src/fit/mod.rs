@@ -13,6 +13,6 @@ pub mod rows;
 mod settings;
 mod table;
 
-pub use registry::{Source, Sources, sources};
+pub use registry::sources;
 pub use settings::{Fitted, Predicted, fit_all};
 pub use table::table;

@@ -28,6 +28,17 @@ impl Networks {
         Ok(networks)
     }
 
+    /// Those of this program alone.
+    ///
+    /// # Errors
+    /// When an operator does not read.
+    #[cfg(test)]
+    pub fn embedded() -> Result<Self, LatencyError> {
+        let mut networks = Self::default();
+        networks.add(Sheet::embedded("operators.csv.gz", REBUILT)?)?;
+        Ok(networks)
+    }
+
     fn add(&mut self, sheet: Sheet) -> Result<(), LatencyError> {
         sheet.each(|field| {
             let operators = self.0.entry(format!("{}@{}", field("network")?, field("input")?)).or_default();

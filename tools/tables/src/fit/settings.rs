@@ -10,6 +10,7 @@ use zen_nas::latency::{
 
 use super::engine::{self, Observation};
 use super::interval::{FACTOR, reach_of_pool, reach_of_quantile};
+use super::matrix::Symmetric;
 use super::networks::{Networks, group_of};
 use super::registry::{BaseTable, Coefficient, Family, LeaveOneOut, Member, Registry, registries};
 use super::rows::{Figure, Figures};
@@ -21,13 +22,13 @@ const LARGEST_ERROR: f64 = 0.20;
 #[derive(Clone, Debug)]
 pub struct Fitted {
     pub setting: Setting,
-    /// Settings whose shape it shares, itself among them.
-    pub family: usize,
-    /// Whether a prior alone, not other settings, says what a shape is.
-    pub alone: bool,
+    /// What its coefficients lie around, in words.
+    pub around: String,
     pub model: LatencyModel,
     /// Networks of this batch.
     pub networks: Vec<Predicted>,
+    /// Networks with published times that no fit is made on: predicted by the fit, which has not seen them.
+    pub unseen: Vec<Predicted>,
     /// Networks that were left out one by one, near-copies together, and figures, of all batches of the fit.
     pub groups: usize,
     pub figures: usize,
@@ -50,7 +51,6 @@ pub struct Fitted {
 #[derive(Clone, Debug)]
 pub struct Predicted {
     pub figure: Figure,
-    pub group: String,
     /// By the fit to the networks that are not its near-copies.
     pub left_out_ms: f64,
     pub fit_ms: f64,
@@ -126,6 +126,8 @@ struct Prepared<'r> {
     coefficients: Vec<&'r Coefficient>,
     figures: Vec<Figure>,
     groups: Vec<String>,
+    /// Rows that are not fitted.
+    unseen: Vec<Figure>,
     /// By batch.
     tables: Vec<Base>,
 }
@@ -196,16 +198,19 @@ impl Room<'_> {
             let predicted: Vec<Predicted> = member
                 .figures
                 .iter()
-                .zip(&member.groups)
                 .zip(family.members[index].observations.iter().zip(&left_out[index]))
-                .map(|((figure, group), (observation, left_out_ms))| Predicted {
+                .map(|(figure, (observation, left_out_ms))| Predicted {
                     figure: figure.clone(),
-                    group: group.clone(),
                     left_out_ms: *left_out_ms,
                     fit_ms: fit.ms(index, &observation.amounts),
                 })
                 .collect();
-            made.extend(self.finish(&member, &coefficients, &predicted)?);
+            let mut unseen = Vec::new();
+            for figure in &member.unseen {
+                let ms = fit.ms(index, &self.amounts(&member, figure)?);
+                unseen.push(Predicted { figure: figure.clone(), left_out_ms: ms, fit_ms: ms });
+            }
+            made.extend(self.finish(&member, &coefficients, &predicted, &unseen)?);
             known.insert(member.member.setting.clone(), coefficients);
         }
         Ok(made)
@@ -218,8 +223,8 @@ impl Room<'_> {
         let filters: Vec<_> = rows.iter().map(|filter| filter.or(&family.rows)).collect();
         let names = if family.names.is_empty() { &self.registry.names } else { &family.names };
         let left_out = |figure: &Figure| family.leave_out.contains(&figure.id) || member.leave_out.contains(&figure.id);
-        let mut figures = self.figures.used(&filters, names, self.networks, family.repeats);
-        figures.retain(|figure| !left_out(figure));
+        let all = self.figures.used(&filters, names, self.networks, family.repeats);
+        let (unseen, figures): (Vec<Figure>, Vec<Figure>) = all.into_iter().partition(left_out);
         if figures.is_empty() {
             return Err(self.failed(&format!("no published time of a rebuilt network on {setting}")));
         }
@@ -236,7 +241,7 @@ impl Room<'_> {
             None => Vec::new(),
             Some(base) => batches.iter().map(|batch| self.base(base, *batch)).collect::<Result<_, _>>()?,
         };
-        Ok(Prepared { member, setting, coefficients, figures, groups, tables })
+        Ok(Prepared { member, setting, coefficients, figures, groups, unseen, tables })
     }
 
     fn base(&self, base: &BaseTable, batch: u32) -> Result<Base, LatencyError> {
@@ -315,11 +320,7 @@ impl Room<'_> {
         Ok(member.coefficients.iter().map(centre).collect())
     }
 
-    fn precision(
-        &self,
-        member: &Member,
-        coefficients: &[&Coefficient],
-    ) -> Result<super::matrix::Symmetric, LatencyError> {
+    fn precision(&self, member: &Member, coefficients: &[&Coefficient]) -> Result<Symmetric, LatencyError> {
         let family = self.family;
         let own: Vec<f64> = coefficients
             .iter()
@@ -343,6 +344,7 @@ impl Room<'_> {
         member: &Prepared,
         coefficients: &BTreeMap<String, f64>,
         predicted: &[Predicted],
+        unseen: &[Predicted],
     ) -> Result<Vec<Fitted>, LatencyError> {
         let family = self.family;
         let groups = member.groups.iter().collect::<BTreeSet<_>>().len();
@@ -350,6 +352,12 @@ impl Room<'_> {
         let batches = match member.member.batches.as_slice() {
             [] => vec![member.setting.batch_size],
             batches => batches.to_vec(),
+        };
+        let around = match (&family.prior_from, family.shape_own, family.members.len()) {
+            (Some(setting), ..) => format!("those of {setting}"),
+            (None, None, _) => "a prior from data sheets".to_owned(),
+            (None, Some(_), 1) => "a prior".to_owned(),
+            (None, Some(_), count) => format!("a shape that {count} settings share"),
         };
         let mut made = Vec::new();
         for batch in batches {
@@ -374,9 +382,9 @@ impl Room<'_> {
             let base = member.tables.iter().find(|table| table.batch == batch);
             made.push(Fitted {
                 setting: Setting { batch_size: batch, ..member.setting.clone() },
-                family: family.members.len(),
-                alone: family.shape_own.is_none(),
+                around: around.clone(),
                 model: self.model(member, coefficients, base)?,
+                unseen: unseen.iter().filter(|network| network.figure.batch == batch).cloned().collect(),
                 groups,
                 figures: predicted.len(),
                 fit_mape: of(pairs(|network| network.fit_ms))?.mape,

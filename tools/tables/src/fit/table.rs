@@ -42,11 +42,6 @@ pub fn table(fitted: &Fitted, sources: &Sources, date: &str, rounded: impl Fn(&L
     } else {
         format!(" ({} networks, near-copies counted once)", fitted.groups)
     };
-    let shape = match (fitted.alone, fitted.family) {
-        (true, _) => "a prior from data sheets".to_owned(),
-        (false, 1) => "a prior".to_owned(),
-        (false, count) => format!("a shape that {count} settings share"),
-    };
     let of_operators = match base {
         None => String::new(),
         Some(table) => format!("; operator times of {} ({})", table.setting, table.about.origin),
@@ -76,7 +71,8 @@ pub fn table(fitted: &Fitted, sources: &Sources, date: &str, rounded: impl Fn(&L
             host: sources.devices.get(&setting.device).cloned().unwrap_or_default(),
             method: format!(
                 "call + sum over fused operators; positive coefficients, robust least squares of logarithms of whole \
-                 networks' times around {shape}"
+                 networks' times around {}",
+                fitted.around
             ),
             notes: format!("{} A published time is {}. {}", fitted.regime, fitted.includes, fitted.notes),
             ..NewRun::default()

@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use zen_nas::files;
 use zen_nas::latency::{LatencyError, Predictor};
 use zen_nas::net::{LowerOptions, Network};
 
 use super::shipped::shipped_list;
 use super::{EXCLUDED, PIXEL2_SPLIT, REGIMES, Regime, networks};
 use crate::evaluate::built_in;
+use crate::markers::{self, Markers};
 
 /// The nine networks with structures, in milliseconds per image: published, predicted by the
 /// shipped table, and the leave-one-out error; below, the leave-one-out error of each regime.
@@ -83,24 +83,14 @@ fn describe(regime: &Regime, text: &mut String) -> Result<(), LatencyError> {
     Ok(())
 }
 
-/// Lines between which a file holds the report, and the list of shipped tables.
-const REPORT: (&str, &str) = ("<!-- begin published report -->\n", "<!-- end published report -->");
-const LIST: (&str, &str) = ("<!-- begin shipped tables -->\n", "<!-- end shipped tables -->");
+/// Where a file holds the report, and the list of shipped tables.
+const REPORT: Markers = ("<!-- begin published report -->\n", "<!-- end published report -->");
+const LIST: Markers = ("<!-- begin shipped tables -->\n", "<!-- end shipped tables -->");
 
 /// Replaces the report and the list of shipped tables in a Markdown file, between their markers.
 ///
 /// # Errors
 /// When the file cannot be read or written, or lacks a marker.
 pub fn update(path: &Path) -> Result<(), LatencyError> {
-    let io = |doing| move |source| LatencyError::Io { doing, path: path.to_owned(), source };
-    let mut text = std::fs::read_to_string(path).map_err(io("reading"))?;
-    for ((begin, end), block) in [(REPORT, report()?), (LIST, shipped_list()?)] {
-        let parts = text.split_once(begin).and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
-        let Some((before, after)) = parts else {
-            let reason = format!("has no lines `{}` and `{end}` to put what is generated between", begin.trim());
-            return Err(LatencyError::RawData { path: path.to_owned(), reason });
-        };
-        text = format!("{before}{begin}{}\n{end}{after}", block.trim_end());
-    }
-    files::write(path, text.as_bytes()).map_err(io("writing"))
+    markers::update(path, &[(REPORT, report()?), (LIST, shipped_list()?)])
 }
