@@ -101,7 +101,7 @@ fn budgets_that_nothing_meets() {
         &[
             "no network within the budgets",
             "latency_ms",
-            "of at most 0.0010 ms per call, predicted for t4/tensorrt/int8/b1",
+            "of at most 0.0010 ms per call, predicted for t4/tensorrt/fp16/b1",
             "% too much",
             "SuperConvK3BNRELU(3,",
         ],

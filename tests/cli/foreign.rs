@@ -84,7 +84,9 @@ fn what_is_not_known_stands_out_with_its_share() {
     let place = Place::new();
     exported(&place);
     changed(&place, "odd.onnx", make_foreign);
-    let latency = place.done("zen-score", "odd.onnx --device v100 --json").json();
+    let latency = place
+        .done("zen-score", "odd.onnx --device v100 --runtime tensorrt --precision fp32 --batch-size 32 --json")
+        .json();
     let (gaps, operators) = (&latency[0]["gaps"], latency[0]["latency"]["operators"].as_array().unwrap());
     let ms = |wanted: &dyn Fn(&serde_json::Value) -> bool| -> f64 {
         operators.iter().filter(|o| wanted(o)).map(|o| o["ms"].as_f64().unwrap()).sum()
@@ -100,7 +102,9 @@ fn what_is_not_known_stands_out_with_its_share() {
     }
     let without = ms(&|operator| operator["without_evidence"] == true) / all;
     assert!((gaps["without_evidence_share"].as_f64().unwrap() - without).abs() < 1e-9);
-    let text = place.done("zen-score", "odd.onnx --device v100 --explain").stdout;
+    let text = place
+        .done("zen-score", "odd.onnx --device v100 --runtime tensorrt --precision fp32 --batch-size 32 --explain")
+        .stdout;
     for part in
         ["NOT MEASURED", "MaxPool", "APPROXIMATED", "Wobble", "timed by the size of its maps", "% of the predicted"]
     {

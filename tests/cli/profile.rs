@@ -128,7 +128,7 @@ fn a_table_of_another_device_is_a_beginning() {
     let rows = store.table(&setting, &TableChoice::Best).unwrap().unwrap().rows;
     assert!(rows.len() > 100 && rows.iter().all(|row| row.evidence == Evidence::Fitted));
     let show = place.done("zen-profile", &format!("show {setting}")).stdout;
-    assert!(show.contains("adapted from v100/tensorrt/fp32/b1"), "{show}");
+    assert!(show.contains("adapted from v100/paddle-tensorrt/fp32/b1"), "{show}");
 }
 
 #[cfg(unix)]

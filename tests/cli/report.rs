@@ -199,22 +199,17 @@ fn a_shared_table_is_reported_on_like_ones_own() {
 #[test]
 fn fitted_tables_are_reported_by_leaving_one_out() {
     let place = Place::new();
-    for (setting, mape, published, off) in [
-        ("v100/published/fp16/b64", 0.0433, 35.2, -0.284),
-        ("t4/tensorrt/int8/b64", 0.0675, 35.2, 0.016),
-        ("pixel2/published/fp32/b1", 0.061, 215.7, -0.181),
-    ] {
+    for (setting, mape) in
+        [("v100/published/fp16/b64", 0.0433), ("t4/tensorrt/int8/b64", 0.0675), ("pixel2/published/fp32/b1", 0.061)]
+    {
         let report = place.done("zen-profile", &format!("report {setting} --json")).json();
         assert_eq!((&report["comparison"], &report["networks"]), (&"leave_one_out".into(), &11.into()), "{setting}");
         assert!((report["figures"]["mape"].as_f64().unwrap() - mape).abs() < 6e-4, "{}", report["figures"]);
-        close(&report["figures"]["mape"], report["stated"]["mape"].as_f64().unwrap());
-        let outlier = &report["left_out"][0];
-        assert_eq!(outlier["name"], "flops900M");
-        close(&outlier["measured_ms"], published);
-        let found = outlier["predicted_ms"].as_f64().unwrap() / published - 1.0;
-        assert!((found - off).abs() < 6e-4, "{setting}: {found}");
+        // Times in a table's text have six digits.
+        let stated = report["stated"]["mape"].as_f64().unwrap();
+        assert!((report["figures"]["mape"].as_f64().unwrap() - stated).abs() < 1e-6, "{setting}");
     }
-    let text = place.done("zen-profile", "report v100 --runtime published --space idw").stdout;
+    let text = place.done("zen-profile", "report v100 --runtime published").stdout;
     assert!(text.contains("flops900M") && text.contains("compared with was published"), "{text}");
 }
 

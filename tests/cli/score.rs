@@ -64,7 +64,7 @@ fn several_devices_have_a_line_each_as_if_alone() {
     assert!(one.contains("(zen-closed)") && one.contains("multiply-adds per image"), "{one}");
     let csv = place.done("zen-score", &format!("{arguments} --device t4,v100 --csv")).stdout;
     assert_eq!(csv.lines().count(), 1 + 3 * 2, "{csv}");
-    assert!(csv.contains(",t4/tensorrt/") && csv.contains(",v100/tensorrt/"), "{csv}");
+    assert!(csv.contains(",t4/tensorrt/") && csv.contains(",v100/paddle-tensorrt/"), "{csv}");
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn csv_in_and_out_agree() {
         assert_eq!((row["params"].as_str(), row["zen_draws"].as_str()), (row["parameters"].as_str(), "3"));
         assert_eq!(
             (row["params_standard_error"].as_str(), row["latency_setting"].as_str()),
-            ("", "t4/tensorrt/int8/b1")
+            ("", "t4/tensorrt/fp16/b1")
         );
         assert!(row["zen_standard_error"].parse::<f64>().unwrap() > 0.0);
     }

@@ -16,7 +16,7 @@ fn a_latency_budget_on_a_shipped_table() {
     assert_eq!(ended.stderr, "");
     let winner = ended.json();
     let latency = &winner["latency"];
-    assert_eq!(latency["setting"]["id"], "t4/tensorrt/int8/b1");
+    assert_eq!(latency["setting"]["id"], "t4/tensorrt/fp16/b1");
     assert!(latency["ms"].as_f64().unwrap() <= 5.0);
     assert!(latency["error"].as_f64().unwrap() > 0.0 && latency["error_method"].as_str().unwrap().len() > 10);
     let shares = ["measured_time", "fitted_time", "interpolated_time", "extrapolated_time"]
@@ -44,7 +44,7 @@ fn a_latency_budget_on_a_shipped_table() {
     assert!(winner["final"].is_null() && winner["lead"].is_null(), "{winner}");
     assert_eq!(winner["finalists"], serde_json::json!([]));
     let config: toml::Table = place.text("run/config.toml").parse().unwrap();
-    assert_eq!(config["setting"].as_str(), Some("t4/tensorrt/int8/b1"));
+    assert_eq!(config["setting"].as_str(), Some("t4/tensorrt/fp16/b1"));
     assert_eq!(config["budgets"]["latency_ms"].as_float(), Some(5.0));
 }
 
@@ -131,7 +131,7 @@ fn an_interrupted_search_continues_to_the_same_end() {
 fn starts_below_a_budget_the_initial_structure_breaks() {
     let place = Place::new();
     let ended =
-        place.done("zen-search", "--latency-ms 0.15 --device t4 --iterations 500 --finalists 0 --no-onnx --out run");
+        place.done("zen-search", "--latency-ms 0.48 --device t4 --iterations 500 --finalists 0 --no-onnx --out run");
     assert!(ended.stderr.contains("starts from a smaller one"), "{}", ended.stderr);
 }
 

@@ -215,7 +215,7 @@ fn searches_scores_and_exports() {
     check(&place, "zen-score", SMALL, false);
     check(&place, "zen-score", "two.txt --compare --proxy random", false);
     let unmet = "--latency-ms 0.0001 --device t4 --iterations 10 --no-onnx --out none";
-    let ended = place.fails("zen-search", unmet, 6, &["t4/tensorrt/int8/b1"]);
+    let ended = place.fails("zen-search", unmet, 6, &["t4/tensorrt/fp16/b1"]);
     assert!(check_text(unmet, &ended.stderr, &["predicted for"]), "{}", ended.stderr);
     // What a run leaves behind.
     for run in ["text", "json", "text-64"] {
@@ -250,7 +250,7 @@ fn tables_and_reports() {
     for (arguments, expected) in [
         ("report mine", true),
         ("report t4 --batch-size 64", true),
-        ("report v100 --runtime published --worst 0", true),
+        ("report v100 --runtime published", true),
         ("report pixel2", true),
     ] {
         check(&place, "zen-profile", arguments, expected);
@@ -259,12 +259,6 @@ fn tables_and_reports() {
         place.done("zen-profile", "export mine -o mine.csv");
         latencies_in(arguments, &place.done("zen-profile", &format!("{arguments} --json")).json());
         check_text(arguments, &place.done("zen-profile", arguments).stdout, &EVIDENCE);
-    }
-    let published = place.done("zen-profile", "published").stdout;
-    for part in
-        ["v100/published/fp16/b64", "t4/tensorrt/int8/b64", "pixel2/published/fp32/b1", "ms per image", "fitted"]
-    {
-        assert!(published.contains(part), "no `{part}` in {published}");
     }
     for program in ["zen-search", "zen-profile", "zen-score", "zen-export"] {
         check_text(program, &place.done(program, "--help").stdout, &EVIDENCE);

@@ -78,16 +78,8 @@ fn rows_are_found_exactly_and_keep_their_evidence() {
         let found = &prediction.operators[1];
         assert_eq!((found.ms, found.evidence, found.extrapolated), (row.ms, expected, false), "{}", found.key);
         let shares = prediction.evidence;
-        assert!(
-            (shares.measured_count + shares.fitted_count + shares.interpolated_count + shares.extrapolated_count - 1.0)
-                .abs()
-                < 1e-9
-        );
-        assert!(
-            (shares.measured_time + shares.fitted_time + shares.interpolated_time + shares.extrapolated_time - 1.0)
-                .abs()
-                < 1e-9
-        );
+        assert!((shares.measured_count + shares.fitted_count + shares.interpolated_count - 1.0).abs() < 1e-9);
+        assert!((shares.measured_time + shares.fitted_time + shares.interpolated_time - 1.0).abs() < 1e-9);
     }
 }
 
@@ -145,10 +137,10 @@ fn nothing_is_free() {
 #[test]
 fn batches_without_a_table_are_refused() {
     let store = Store::in_memory().unwrap();
-    let refused = |id: &str| store.require_table(&id.parse().unwrap(), &TableChoice::Best).unwrap_err().to_string();
-    let error = refused("t4/tensorrt/int8/b8");
+    let refused = |setting: &Setting| store.require_table(setting, &TableChoice::Best).unwrap_err().to_string();
+    let error = refused(&Setting::new("t4", "tensorrt", Precision::Int8, 8));
     assert!(error.contains("t4/tensorrt/int8/b1, t4/tensorrt/int8/b64"), "{error}");
-    let error = refused("abacus/beads/fp32/b1");
+    let error = refused(&Setting::new("abacus", "beads", Precision::Fp32, 1));
     assert!(error.contains("zen-profile devices"), "{error}");
 }
 

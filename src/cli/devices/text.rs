@@ -34,7 +34,7 @@ pub fn describe_devices(devices: &[DeviceSummary], directory: Option<&Path>, in_
             text.push_str(&format!("\n  no table yet: zen-profile --device {} measures one", device.name));
         }
     }
-    text.push_str("\n\n* is used where the device alone is named. The error is the mean over whole networks.");
+    text.push_str("\n\n* is used where the device alone is named. The error is the mean over whole networks that no fit\nhas seen; \"never checked\": no whole network supports one.");
     if let Some(directory) = directory {
         text.push_str(&format!("\nyour own devices: {}/NAME.toml", directory.display()));
     }
@@ -76,7 +76,7 @@ fn cells(found: &DeviceSetting) -> Vec<String> {
         count(Some(setting.threads)),
         evidence.to_string(),
         count(*networks),
-        mape.map_or_else(|| "never checked on whole networks".to_owned(), |mape| format!("{:.1}%", mape * 100.0)),
+        mape.map_or_else(|| "never checked".to_owned(), |mape| format!("{:.1}%", mape * 100.0)),
         date.chars().take(DAY).collect(),
         source,
     ]

@@ -145,11 +145,13 @@ impl Candidate {
     }
 
     /// How well its error is supported, the more the greater; the last is the error itself, to be small.
-    pub(super) fn support(&self) -> (bool, bool, bool, bool, bool, bool, f64) {
+    pub(super) fn support(&self) -> (bool, bool, bool, bool, bool, u32, bool, f64) {
         let has_error = self.error.is_some() && self.is_trusted();
         let local = matches!(self.source, TableSource::Local { .. }) && self.machine != TableMachine::AnotherMachine;
         let error = self.error.as_ref().map_or(f64::INFINITY, |error| error.mape);
         let supported = self.is_trusted() && self.is_checked() && self.covers();
-        (!self.is_refused(), self.warning.is_empty(), supported, self.covers(), has_error, local, -error)
+        // In tenths: a little more says nothing.
+        let tenths = self.covered.map_or(0, |covered| (10.0 * covered) as u32);
+        (!self.is_refused(), self.warning.is_empty(), supported, self.covers(), has_error, tenths, local, -error)
     }
 }

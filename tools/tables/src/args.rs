@@ -83,12 +83,19 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         update: Option<PathBuf>,
     },
+    /// List the devices with a built-in table, their settings and errors, as the README has them
+    Devices {
+        /// Instead of printing: replace the list in this Markdown file, between its markers
+        #[arg(long, value_name = "FILE")]
+        update: Option<PathBuf>,
+    },
 }
 
 fn examples() -> &'static str {
     "Examples:
   zen-tables derive FOLDER -o latency_tables
   zen-tables published --update latency_tables/README.md
+  zen-tables devices --update README.md
   zen-tables check FOLDER --update docs/performance.md
   zen-tables evaluate FOLDER
   zen-tables curve FOLDER --json"

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         }
         Command::Check { raw, update, output } => print_check(raw, update.as_deref(), output),
         Command::Published { update } => print_published(update.as_deref()),
+        Command::Devices { update } => print_devices(update.as_deref()),
     })
 }
 
@@ -95,6 +96,18 @@ fn print_check(raw: &Path, update: Option<&Path>, output: &OutputArgs) -> anyhow
         cli::print(&serde_json::to_string_pretty(&found)?);
     } else if update.is_none() {
         cli::print(found.to_text().trim_end());
+    }
+    Ok(Exit::Done)
+}
+
+/// Lines between which the README holds the list of devices.
+const DEVICES: (&str, &str) = ("<!-- begin devices -->\n", "<!-- end devices -->");
+
+fn print_devices(update: Option<&Path>) -> anyhow::Result<Exit> {
+    let list = cli::devices_markdown()?;
+    match update {
+        None => cli::print(list.trim_end()),
+        Some(path) => markers::update(path, &[(DEVICES, list)])?,
     }
     Ok(Exit::Done)
 }

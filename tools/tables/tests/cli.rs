@@ -39,3 +39,16 @@ fn the_published_networks_are_printed() {
     assert_eq!(code, Some(0), "{stderr}");
     assert!(include_str!("../../../latency_tables/README.md").contains(stdout.trim()), "{stdout}");
 }
+
+/// The list of devices in the README is what the built-in tables say.
+#[test]
+fn the_readme_lists_the_devices_as_they_are() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("README.md");
+    std::fs::write(&path, &readme).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_zen-tables"));
+    assert!(command.args(["devices", "--update"]).arg(&path).status().unwrap().success());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), readme, "run zen-tables devices --update README.md");
+}

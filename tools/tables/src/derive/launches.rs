@@ -9,12 +9,9 @@ use zen_nas::latency::{
     Table, TableShare,
 };
 
-use super::{rounded, rounded_model};
+use super::rounded_model;
 use crate::fit::Fitted;
 use crate::fit::networks::Networks;
-
-/// Share of the rows that are as fast as one that does nothing.
-const FASTEST: f64 = 0.01;
 
 /// The regime of the V100 whose constants stand in for those of a precision.
 fn regime(precision: Precision) -> Setting {
@@ -88,15 +85,14 @@ pub fn complete(table: &mut Table, fitted: &[Fitted], networks: &Networks) -> Re
     let weights = coefficients.iter().find(|(name, _)| *name == "weight_ms_per_mega");
     taken.extend(weights.map(|(_, ms)| ("dense_weight_ms_per_mega", *ms)));
     let formula = Formula::new(taken).map_err(|reason| failed(&reason))?;
-    let mut times: Vec<f64> = table.rows.iter().map(|row| row.ms).collect();
-    times.sort_by(f64::total_cmp);
-    let launch_ms = times.get((FASTEST * times.len() as f64) as usize).copied().unwrap_or(roofline.launch_ms);
+    // What an operator with no work takes, by the fit to all of them.
+    let launch_ms = roofline.launch_ms;
     let share = TableShare {
         conv: 1.0,
         depthwise: 1.0,
         other_compute: 0.0,
         light: 1.0,
-        launch_ms: rounded(launch_ms),
+        launch_ms,
         light_launch_ms: roofline.traffic_launch_ms,
     };
     let call_ms = of_regime.composition.call_ms;
@@ -104,7 +100,7 @@ pub fn complete(table: &mut Table, fitted: &[Fitted], networks: &Networks) -> Re
     model.composition.call_ms = call_ms;
     *model = rounded_model(model);
     table.about.notes.push_str(&format!(
-        " {launch_ms:.4} ms, the time of the fastest operators, is subtracted from each; the cost of a call ({call_ms:.3} \
+        " {launch_ms:.4} ms, the time of an operator with no work, is subtracted from each; the cost of a call ({call_ms:.3} \
          ms), of each kernel, and of dense layers, grouped convolutions and matrix products is that fitted for {regime}."
     ));
     Ok(())
