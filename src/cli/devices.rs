@@ -193,7 +193,11 @@ pub fn devices_with(devices: Vec<DeviceSummary>, words: &[String]) -> Result<Vec
     let mut left = devices;
     for word in words {
         let runtime = runtime_name(word);
-        let before: Vec<DeviceSummary> = std::mem::take(&mut left);
+        let mut before: Vec<DeviceSummary> = std::mem::take(&mut left);
+        // `t4` is a device, not four threads.
+        if before.iter().any(|device| same_device_name(&device.name, word)) {
+            before.retain(|device| same_device_name(&device.name, word));
+        }
         for mut device in before {
             if !device.is_about(word) {
                 let is_about = |setting: &Setting| {

@@ -92,7 +92,10 @@ pub fn gap_lines(gaps: &Gaps) -> Vec<(&'static str, String)> {
     let percent = |share: f64| format!("{:.1}%", share * 100.0);
     let mut lines = Vec::new();
     if gaps.without_evidence.is_empty() {
-        lines.push(("not measured", "0% of the predicted time: the table has data for every operator".to_owned()));
+        lines.push((
+            "not measured",
+            "0% of the predicted time: rows or whole networks stand behind operators of every kind".to_owned(),
+        ));
     } else {
         let share = percent(gaps.without_evidence_share);
         let kinds = list(&gaps.without_evidence);

@@ -186,7 +186,12 @@ pub fn open_store(args: &DatabaseArgs) -> Result<Store, LatencyError> {
 /// When there is a file that cannot be read; names it.
 pub fn read_store(args: &DatabaseArgs) -> Result<Store, LatencyError> {
     match &args.db {
-        Some(path) => Store::read(path),
+        Some(path) => {
+            if !path.exists() {
+                eprintln!("note: there is no {}: built-in tables are used", path.display());
+            }
+            Store::read(path)
+        }
         None => match Store::default_path() {
             Ok(path) => Store::read(&path),
             Err(_) => Store::in_memory(),

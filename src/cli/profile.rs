@@ -197,9 +197,11 @@ fn certainty_and_end(outcome: &Outcome, store: &Store) -> Vec<(&'static str, Str
         Ending::TargetMet => {
             lines.push(("ended by", "fresh networks are predicted as well as was asked for".to_owned()))
         }
-        Ending::TimeLimit => lines.push(("ended by", "the time limit; the same command goes on".to_owned())),
+        Ending::TimeLimit => {
+            lines.push(("ended by", "the time limit; run the same command again to resume".to_owned()))
+        }
         Ending::Interrupted => {
-            lines.push(("ended by", "an interruption; the same command goes on where this one stopped".to_owned()));
+            lines.push(("ended by", "an interruption; run the same command again to resume".to_owned()));
         }
     }
     lines

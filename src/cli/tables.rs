@@ -155,12 +155,13 @@ impl RunSummary {
 
 /// An import in one line: setting, rows, and what the file does not say.
 pub fn describe_import(imported: &Imported) -> String {
-    let Imported { setting, evidence, rows, repeated, missing, changed, warning, used, unused } = imported;
+    let Imported { setting, evidence, rows, repeated, missing, notes, changed, warning, used, unused } = imported;
     let rows = if *rows == 0 { "a formula".to_owned() } else { format!("{rows} operators") };
     let known = if *changed { "" } else { ", known already: nothing changed" };
     let lacks =
         if missing.is_empty() { String::new() } else { format!("; the file does not say: {}", missing.join(", ")) };
     let mut text = format!("{setting}: {rows}, {evidence}, {UNIT}{known}{lacks}");
+    notes.iter().for_each(|note| text.push_str(&format!("\n{note}")));
     if *repeated > 0 {
         text.push_str(&format!("\n{repeated} operators are there more than once: the median of their times counts"));
     }

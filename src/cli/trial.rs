@@ -93,7 +93,7 @@ impl<'a> Trial<'a> {
     /// Measures a few networks of the table here and keeps what that shows.
     fn try_out(&self, store: &Store, table: &Table) -> Result<SpotCheck, ProfileError> {
         self.output.note(format!(
-            "note: {} of {} is used on this machine for the first time: trying {SPOT_NETWORKS} of its networks, some seconds \
+            "note: {} of {} is used on this machine for the first time: trying up to {SPOT_NETWORKS} of its networks, some seconds \
              (--no-check skips that)",
             table.source, table.setting
         ));

@@ -213,6 +213,9 @@ coefficients! {
         /// What a call saves because caches keep a part of the bytes of the call before, where times of
         /// operators are from inside networks: about the same for any network, so most of a small one.
         warm_ms = 0.0,
+        /// Least and greatest time of a call among the networks that a fit has seen; 0 where that is not known.
+        seen_low_ms = 0.0,
+        seen_high_ms = 0.0,
         /// Standard deviation of the logarithm of a network's latency that composing leaves, however well
         /// its operators are known.
         spread_floor = 0.0,

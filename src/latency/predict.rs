@@ -62,8 +62,16 @@ const MEASURED_UNCERTAINTY: f64 = 0.01;
 /// Uncertainty of an operator whose kind has no row in a table that has others.
 const PRIOR_UNCERTAINTY: f64 = 0.3;
 
-/// Share of extrapolated time above which the table's error says nothing about a network.
+/// Share of time without support above which the table's error says nothing about a network, and the same where whole
+/// networks are all its evidence.
 const MOSTLY: f64 = 0.5;
+const MUCH: f64 = 0.25;
+
+/// By how much a network that fits have seen reduces the pixels of its image: 8 on either side, at least.
+const LEAST_REDUCTION: u64 = 64;
+
+/// How many times faster or slower than every network of a fit another one may be.
+const BEYOND: f64 = 2.0;
 
 /// Operators the memo holds before it starts again.
 const MEMO_LIMIT: usize = 1 << 20;
@@ -150,14 +158,18 @@ impl Predictor {
             });
         }
         let (ms, host_bound) = self.compose(device_ms, keys.len());
+        if self.is_unlike_what_was_fitted(graph, ms) {
+            operators.iter_mut().for_each(|operator| operator.extrapolated = true);
+        }
         // What caches save belongs to no operator: each has its share.
         let warmed_ms = self.model.composition.warmed(device_ms, 1.0);
         operators.iter_mut().for_each(|operator| operator.ms *= warmed_ms / device_ms.max(f64::MIN_POSITIVE));
         let evidence = EvidenceShares::of(&operators, warmed_ms);
         let extrapolated_share = evidence.extrapolated_time;
-        let (error, error_method) = self.stated_error(extrapolated_share);
+        let unsupported_share = self.unsupported_share(&operators);
+        let (error, error_method) = self.stated_error(unsupported_share);
         let composition = &self.model.composition;
-        let interval = match extrapolated_share > MOSTLY {
+        let interval = match unsupported_share > self.most_unsupported() {
             true => None,
             false => composition.interval(ms, self.class_times_of(keys).operator_spread(composition)),
         };
@@ -178,16 +190,50 @@ impl Predictor {
         }
     }
 
-    /// The table's error with its method; none for a network that is mostly outside the table, which
-    /// the networks of the check were not.
-    fn stated_error(&self, extrapolated_share: f64) -> (Option<f64>, String) {
+    /// Whether a network is unlike all that a fit on whole networks has seen: far faster or slower than each of them, or
+    /// one that keeps its maps large, as networks from image to image and single layers do. The fit's error says nothing
+    /// there.
+    fn is_unlike_what_was_fitted(&self, graph: &Graph, ms: f64) -> bool {
+        let Composition { seen_low_ms, seen_high_ms, .. } = self.model.composition;
+        if seen_high_ms == 0.0 {
+            return false;
+        }
+        let mut pixels = graph.operators().iter().map(|operator| operator.shape.pixels());
+        let of_input = pixels.next().unwrap_or(1);
+        let keeps_maps_large = pixels.min().is_none_or(|smallest| smallest * LEAST_REDUCTION > of_input);
+        keeps_maps_large || !(seen_low_ms / BEYOND..=seen_high_ms * BEYOND).contains(&ms)
+    }
+
+    /// Share of the time that the networks of the table's error do not speak of: outside its shapes, or of kinds that
+    /// none of them has.
+    fn unsupported_share(&self, operators: &[OperatorPrediction]) -> f64 {
+        let all: f64 = operators.iter().map(|operator| operator.ms).sum();
+        let unsupported = operators.iter().filter(|operator| operator.extrapolated || operator.without_evidence);
+        unsupported.map(|operator| operator.ms).sum::<f64>() / all.max(f64::MIN_POSITIVE)
+    }
+
+    /// The share above which the table's error is not stated.
+    fn most_unsupported(&self) -> f64 {
+        if self.model.composition.seen_high_ms > 0.0 { MUCH } else { MOSTLY }
+    }
+
+    /// The table's error with its method; none for a network that is mostly unlike those of the check.
+    fn stated_error(&self, unsupported_share: f64) -> (Option<f64>, String) {
         match &self.error {
             None => (None, "never checked on whole networks".to_owned()),
-            Some(error) if extrapolated_share > MOSTLY => {
-                let outside = extrapolated_share * 100.0;
+            Some(error) if unsupported_share > self.most_unsupported() => {
+                let outside = unsupported_share * 100.0;
                 let inside = error.mape * 100.0;
                 let method = &error.method;
-                (None, format!("{outside:.0}% of the time lies outside the table; inside it {inside:.1}% ({method})"))
+                let Composition { seen_low_ms, seen_high_ms, .. } = self.model.composition;
+                let what = match seen_high_ms > 0.0 {
+                    true => format!(
+                        "what its networks support (kinds of operators, maps that shrink, {seen_low_ms:.3} to \
+                         {seen_high_ms:.3} ms)"
+                    ),
+                    false => "the table".to_owned(),
+                };
+                (None, format!("{outside:.0}% of the time lies outside {what}; inside it {inside:.1}% ({method})"))
             }
             Some(error) => (Some(error.mape), error.method.clone()),
         }
@@ -357,3 +403,6 @@ fn next_identity() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
+
+#[cfg(test)]
+mod tests;

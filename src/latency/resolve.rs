@@ -165,12 +165,16 @@ fn found(store: &Store, query: &SettingQuery) -> Result<Found, LatencyError> {
     // Tables of other processors have the names of these, and the defaults of this one.
     let processor = || name.starts_with("cpu-").then(|| Device::find("cpu").ok()).flatten();
     let default = device.clone().or_else(processor).map(|device| device.default_setting);
-    fitting.sort_by_cached_key(|setting| Distance::of(setting, query, default.as_ref(), &local_tables));
+    let checked = checked(store, query, &fitting, default.as_ref().filter(|default| default.device == name))?;
+    fitting.sort_by_cached_key(|setting| Distance::of(setting, query, default.as_ref(), (&local_tables, &checked)));
     if fitting.is_empty() {
         return Err(none_fits(query, &known, local));
     }
     let setting = fitting.remove(0);
     let is_default = default.as_ref().is_some_and(|default| Setting { device: name, ..default.clone() } == setting);
+    if !local_tables.contains(&setting) {
+        notes.extend(default.as_ref().and_then(|default| unasked(query, &setting, default)));
+    }
     let reason = if local_tables.contains(&setting) {
         Reason::Measured
     } else if is_default {
@@ -201,6 +205,41 @@ fn with_runtime<'s>(known: &[&'s Setting], runtime: Option<&str>) -> (Vec<&'s Se
     (on_a_part, note)
 }
 
+/// Settings whose table was checked on whole networks; none where that decides nothing, as the default fits.
+fn checked(
+    store: &Store,
+    query: &SettingQuery,
+    fitting: &[Setting],
+    default: Option<&Setting>,
+) -> Result<BTreeSet<Setting>, LatencyError> {
+    let decides_nothing = query.preferred_batch_size.is_none() && default.is_some_and(|found| fitting.contains(found));
+    if fitting.len() < 2 || decides_nothing {
+        return Ok(BTreeSet::new());
+    }
+    let mut checked = BTreeSet::new();
+    for setting in fitting {
+        if store.stated(setting, &query.table)?.is_some_and(|stated| stated.mape.is_some()) {
+            checked.insert(setting.clone());
+        }
+    }
+    Ok(checked)
+}
+
+/// A sentence on a precision or batch that nobody asked for and that is not the device's usual one.
+fn unasked(query: &SettingQuery, setting: &Setting, default: &Setting) -> Option<String> {
+    let Setting { device, precision, batch_size, .. } = setting;
+    let other_precision = query.precision.is_none() && *precision != default.precision;
+    let wanted_batch = query.preferred_batch_size.unwrap_or(default.batch_size);
+    let other_batch = query.batch_size.is_none() && *batch_size != wanted_batch;
+    let what = match (other_precision, other_batch) {
+        (true, true) => format!("{precision}, not {}, and batch {batch_size}, not {wanted_batch}", default.precision),
+        (true, false) => format!("{precision}, not {}", default.precision),
+        (false, true) => format!("batch {batch_size}, not {wanted_batch}"),
+        (false, false) => return None,
+    };
+    Some(format!("note: what fits best on {device} is {}: it is {what}", setting.id()))
+}
+
 /// How far a setting is from what is wanted, what matters most first; ids break ties, so the choice is the same
 /// everywhere.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -209,6 +248,8 @@ struct Distance {
     not_measured_here: bool,
     /// A regime that nobody can run is used where it is named, not otherwise.
     published: bool,
+    /// A table that was never checked on whole networks stands behind those that were, unless it is the default.
+    unchecked: bool,
     other_runtime: bool,
     other_batch_size: bool,
     other_precision: bool,
@@ -222,7 +263,7 @@ impl Distance {
         setting: &Setting,
         query: &SettingQuery,
         default: Option<&Setting>,
-        local_tables: &BTreeSet<Setting>,
+        (local_tables, checked): (&BTreeSet<Setting>, &BTreeSet<Setting>),
     ) -> Self {
         let other = |same: &dyn Fn(&Setting) -> bool| default.is_some_and(|default| !same(default));
         let batch_size = query.preferred_batch_size.or(default.map(|default| default.batch_size)).unwrap_or(1);
@@ -230,6 +271,7 @@ impl Distance {
             other_images: query.preferred_batch_size.is_some_and(|images| images != setting.batch_size),
             not_measured_here: !local_tables.contains(setting),
             published: setting.runtime == "published",
+            unchecked: !checked.contains(setting),
             other_runtime: other(&|default| default.runtime == setting.runtime),
             other_batch_size: setting.batch_size != batch_size,
             other_precision: other(&|default| default.precision == setting.precision),

@@ -42,10 +42,13 @@ impl Table {
     /// When it has no model and none can be fitted to its rows.
     pub fn scaled(&self, factor: f64, error: TableError, spread: f64) -> Result<Self, LatencyError> {
         let model = Predictor::from_table(self)?.model().clone();
-        let Composition { call_ms, host_ms, kernel_ms, warm_ms, cold_weight_ms_per_giga, cold_map_ms_per_giga, .. } =
+        let Composition { call_ms, seen_low_ms, seen_high_ms, .. } = model.composition;
+        let Composition { host_ms, kernel_ms, warm_ms, cold_weight_ms_per_giga, cold_map_ms_per_giga, .. } =
             model.composition;
         let composition = Composition {
             call_ms: call_ms * factor,
+            seen_low_ms: seen_low_ms * factor,
+            seen_high_ms: seen_high_ms * factor,
             host_ms: host_ms * factor,
             kernel_ms: kernel_ms * factor,
             warm_ms: warm_ms * factor,

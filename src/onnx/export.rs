@@ -20,7 +20,7 @@ use crate::net::{Graph, OperatorKind};
 #[derive(Clone, Debug, Default)]
 pub struct ExportOptions {
     pub batch: Batch,
-    /// Numbers of weights and arithmetic.
+    /// Data type of weights and computation.
     pub precision: Precision,
     /// What stands around the network.
     pub interface: Interface,
@@ -44,7 +44,7 @@ pub struct ExportSummary {
     pub parameters: u64,
     /// ONNX nodes.
     pub nodes: usize,
-    /// Numbers of weights and arithmetic.
+    /// Data type of weights and computation.
     pub precision: Precision,
     /// How the file was checked.
     pub verified: Verification,

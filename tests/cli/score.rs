@@ -76,6 +76,10 @@ fn what_takes_one_device_says_so() {
     }
     place.fails("zen-score", &format!("{SMALL} --device t4,v101"), 3, &["did you mean `v100`?"]);
     place.fails("zen-score", &format!("{SMALL} --device t4,"), 3, &["unknown device ``"]);
+    // One device without such a table does not hide the others.
+    let arguments = format!("{SMALL} --device v100,pixel2 --batch-size 64");
+    let ended = place.fails("zen-score", &arguments, 5, &["error: no latency table for pixel2, batch 64"]);
+    assert!(ended.stdout.lines().last().unwrap().starts_with("v100 "), "{}", ended.stdout);
     place.fails("zen-search", "--device t4,v100 --latency-ms 5", 3, &["takes one (`zen-score` compares several)"]);
 }
 

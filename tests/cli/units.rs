@@ -208,7 +208,7 @@ fn searches_scores_and_exports() {
         ("zen-score", &format!("{SMALL} --device t4 --explain")),
         ("zen-score", "two.txt --device v100 --batch-size 64"),
         ("zen-score", "two.txt --device v100 --proxy zen,params --draws 2 --resolution 32 --compare"),
-        ("zen-export", &format!("{SMALL} --resolution 32 --device pixel2 -o OUT.onnx")),
+        ("zen-export", &format!("{SMALL} --device pixel2 -o OUT.onnx")),
     ] {
         check(&place, program, arguments, true);
     }

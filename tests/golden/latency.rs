@@ -76,10 +76,13 @@ fn rows_are_found_exactly_and_keep_their_evidence() {
         let prediction = predictor(&setting).predict(&graph(&structure, in_height, false));
         // The row has no activation: on these settings a fused one is free.
         let found = &prediction.operators[1];
-        assert_eq!((found.ms, found.evidence, found.extrapolated), (row.ms, expected, false), "{}", found.key);
+        // A fit on whole networks has seen none that is so fast.
+        let is_unlike = expected == Evidence::Fitted;
+        assert_eq!((found.ms, found.evidence, found.extrapolated), (row.ms, expected, is_unlike), "{}", found.key);
         let shares = prediction.evidence;
-        assert!((shares.measured_count + shares.fitted_count + shares.interpolated_count - 1.0).abs() < 1e-9);
-        assert!((shares.measured_time + shares.fitted_time + shares.interpolated_time - 1.0).abs() < 1e-9);
+        let count = shares.measured_count + shares.fitted_count + shares.interpolated_count + shares.extrapolated_count;
+        let time = shares.measured_time + shares.fitted_time + shares.interpolated_time + shares.extrapolated_time;
+        assert!((count - 1.0).abs() < 1e-9 && (time - 1.0).abs() < 1e-9, "{shares:?}");
     }
 }
 
@@ -91,7 +94,11 @@ fn shapes_outside_the_table_are_flagged() {
     let near = predictor.predict(&graph("SuperConvK3BNRELU(3,64,1,1)SuperConvK3BNRELU(64,100,1,4)", 56, false));
     assert!(!near.operators[1].extrapolated);
     // The table's error says nothing about a network that is mostly outside it.
-    assert!(far.error.is_none() && far.error_method.contains("lies outside the table"), "{}", far.error_method);
+    assert!(
+        far.error.is_none() && far.error_method.contains("lies outside what its networks support"),
+        "{}",
+        far.error_method
+    );
     assert_eq!(near.error, predictor.error().map(|error| error.mape));
 }
 

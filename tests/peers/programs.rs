@@ -117,7 +117,7 @@ fn a_gpu_server_with_trtexec_on_its_path() {
     let arguments = format!("--device t4 {} {SMALL} --operators 4 --networks 2 --json", host_options(&server));
     let (outcome, _) = user.json("zen-profile", &arguments);
     // A stand-in says so, and what it measures is never the device's.
-    assert_checked(&outcome, "t4-emulated/tensorrt/int8/b1", 4, 2);
+    assert_checked(&outcome, "t4-emulated/tensorrt/fp16/b1", 4, 2);
     let (table, notes) = user.search("t4-emulated");
     assert_eq!(table["kind"], "local", "{table}");
     assert!(table["host"].as_str().unwrap().contains("zen-nas stand-in GPU"), "{table}");

@@ -37,7 +37,7 @@ pub struct Args {
     /// Also write the random weights of --seed, before folding, as safetensors that PyTorch can start from
     #[arg(long, value_name = "FILE", conflicts_with = "weights")]
     pub init_weights: Option<PathBuf>,
-    /// Numbers of weights and arithmetic: fp32, fp16 or int8 [default: fp32]
+    /// Data type of weights and computation: fp32, fp16 or int8 [default: fp32]
     #[arg(long, value_name = "NAME")]
     pub precision: Option<Precision>,
     /// Take and give float16 in an fp16 model, instead of float32
@@ -50,7 +50,7 @@ pub struct Args {
     /// Range of activations in an int8 model: min-max, percentile or entropy
     #[arg(long, value_name = "NAME", default_value_t)]
     pub calibration_method: CalibrationMethod,
-    /// Whose integers an int8 model has: onnxruntime (uint8 activations, int32 biases) or tensorrt (int8 around zero)
+    /// Quantization scheme of an int8 model: onnxruntime (uint8 activations, int32 biases) or tensorrt (int8 around zero)
     #[arg(long, value_name = "NAME", default_value_t)]
     pub quantized_for: QuantizedFor,
     /// Also write what int8 cost as JSON
@@ -163,7 +163,7 @@ const WITH_PYTORCH: [&str; 17] = [
     "table_precision",
     "batch_size",
     "runtime_threads",
-    "shipped",
+    "choice",
     "db",
     "json",
     "quiet",

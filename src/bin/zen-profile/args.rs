@@ -17,7 +17,7 @@ use crate::remote::RuntimeArgs;
 /// Measures the operators of a search space on a device, and says how far predictions from them
 /// are from whole networks; or, with --for, the operators of an ONNX file.
 ///
-/// Every operator is stored as it is measured: after Ctrl-C the same command goes on where it
+/// Every operator is stored as it is measured: after Ctrl-C run the same command again to resume where it
 /// stopped.
 #[derive(Parser)]
 #[command(name = "zen-profile", version, args_conflicts_with_subcommands = true, after_help = examples(),
@@ -188,7 +188,7 @@ pub struct MeasureArgs {
     /// Images in one inference call
     #[arg(long, value_name = "N", default_value = "1", value_parser = count, allow_negative_numbers = true)]
     pub batch_size: u32,
-    /// End after about this time, the check included; the same command goes on [default: 10; with --for when
+    /// End after about this time, the check included; run the same command again to resume [default: 10; with --for when
     /// all is measured]
     #[arg(long, value_name = "M", value_parser = minutes, allow_negative_numbers = true)]
     pub minutes: Option<Duration>,

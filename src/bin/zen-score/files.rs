@@ -63,7 +63,7 @@ pub fn look_at(
         }
         let own = for_all.iter().zip(&tables).map(|(for_all, own)| &own.as_ref().unwrap_or(for_all).predictor);
         let predictors: Vec<&Predictor> = own.collect();
-        let work = work.with(&predictors);
+        let work = work.with(&predictors, !work.compared.is_empty());
         let mut missing = 0;
         let network = work.foreign(path, &imported, &mut |error| {
             // Nobody asked for the score that is printed without being named.

@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use serde_json::{Value, json};
 use zen_nas::cli::{self, Exit, OpenTable, Progress, Trial};
-use zen_nas::latency::{Prediction, Predictor};
+use zen_nas::latency::{LatencyError, Prediction, Predictor};
 use zen_nas::net::Graph;
+use zen_nas::profile::ProfileError;
 use zen_nas::report::scores::{Board, Step, Subject, Work, compared, compared_names};
 use zen_nas::report::scores::{comparison_to_csv, networks_to_csv};
 use zen_nas::score::{Proxy, compare, find};
@@ -55,12 +56,27 @@ fn score(args: &Args) -> anyhow::Result<Exit> {
     let trial = Trial::new(&args.database, &args.output, args.check);
     let asked: Vec<Graph> = subjects.iter().filter_map(|subject| subject.graph().ok()).take(ASKED).collect();
     let asked: Vec<&Graph> = asked.iter().collect();
-    let mut opened = Vec::with_capacity(queries.len());
+    let (mut found, mut opened) = (Vec::with_capacity(queries.len()), Vec::with_capacity(queries.len()));
     for query in &queries {
-        opened.extend(cli::open_table(Some(query), &asked, &trial)?);
+        match cli::open_table(Some(query), &asked, &trial) {
+            Ok(table) => {
+                opened.extend(table);
+                found.push(query.clone());
+            }
+            // One device without such a table does not hide the others.
+            Err(ProfileError::Latency(error @ LatencyError::NoTable { .. })) if queries.len() > 1 => {
+                eprintln!("error: {error}");
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let without_table = queries.len() - found.len();
+    if without_table > 0 && found.is_empty() {
+        return Ok(Exit::BadInput);
     }
     let predictors: Vec<&Predictor> = opened.iter().map(|table| &table.predictor).collect();
-    let work = Work { proxies: &proxies, sampling: args.sampling()?, predictor: None, compared: &[] }.with(&predictors);
+    let work = Work { proxies: &proxies, sampling: args.sampling()?, predictor: None, compared: &[] }
+        .with(&predictors, queries.len() > 1);
     let mut progress = Progress::shares("score", args.output.quiet);
     let board = work.run(&subjects, &cli::interrupted, &mut |step| match step {
         Step::Missing(subject, missing) => eprintln!("error: {}{missing}", subject.prefix()),
@@ -70,7 +86,7 @@ fn score(args: &Args) -> anyhow::Result<Exit> {
         }),
     });
     progress.finish();
-    let files = files::look_at(args, &files, (&queries, &opened), &trial, &work)?;
+    let files = files::look_at(args, &files, (&found, &opened), &trial, &work)?;
     print(args, &board, &files, &proxies, &opened)?;
     if board.interrupted {
         let done = board.networks.len();
@@ -78,7 +94,7 @@ fn score(args: &Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Interrupted);
     }
     let nothing = board.networks.iter().all(|network| network.scores.iter().all(|(_, score)| score.is_none()));
-    Ok(match board.missing + files.missing {
+    Ok(match board.missing + files.missing + without_table {
         0 => Exit::Done,
         _ if nothing && files.networks.is_empty() => Exit::BadInput,
         _ => Exit::Partial,
@@ -117,15 +133,16 @@ fn print(
         let names = compared_names(networks, &names);
         (compare::compare(&names, &compared(networks, &names)), names)
     });
+    let several = args.setting.queries().len() > 1;
     if args.output.json {
         let mut all = Vec::with_capacity(networks.len() + foreign.len());
         for network in networks {
             let tables: Vec<_> = opened.iter().collect();
-            all.push(with_choice(serde_json::to_value(network)?, &network.latencies, &tables)?);
+            all.push(with_choice(serde_json::to_value(network)?, (several, &network.latencies), &tables)?);
         }
         for file in &files.networks {
             let network = &file.network;
-            all.push(with_choice(serde_json::to_value(network)?, &network.latencies, &file.tables(opened))?);
+            all.push(with_choice(serde_json::to_value(network)?, (several, &network.latencies), &file.tables(opened))?);
         }
         let value = match &comparison {
             Some((groups, _)) => json!({ "networks": all, "comparison": groups }),
@@ -142,7 +159,7 @@ fn print(
         }
         return Ok(());
     }
-    if opened.len() > 1 {
+    if several {
         cli::print(&cli::describe_on_devices(networks, &foreign));
         return Ok(());
     }
@@ -169,9 +186,14 @@ fn print(
     Ok(())
 }
 
-/// A network's JSON with the table that its latency is predicted from, and why that setting and that table; with several devices, a list of latencies instead of one.
-fn with_choice(mut network: Value, latencies: &[Prediction], tables: &[&OpenTable]) -> serde_json::Result<Value> {
-    if let (Value::Object(fields), [_, _, ..]) = (&mut network, tables) {
+/// A network's JSON with the table that its latency is predicted from, and why that setting and that table; where
+/// several devices are named, a list of latencies instead of one.
+fn with_choice(
+    mut network: Value,
+    (several, latencies): (bool, &[Prediction]),
+    tables: &[&OpenTable],
+) -> serde_json::Result<Value> {
+    if let (Value::Object(fields), true) = (&mut network, several) {
         fields.remove("latency");
         fields.remove("gaps");
         fields.insert("latencies".to_owned(), cli::compared_json(latencies, tables)?);

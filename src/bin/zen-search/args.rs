@@ -55,7 +55,7 @@ pub struct Args {
     /// Initial structure, or a file with it [default: the published one for the space and resolution]
     #[arg(long, value_name = "STRUCTURE|FILE")]
     pub initial: Option<String>,
-    /// Children to make
+    /// Candidates to evaluate
     #[arg(long, value_name = "N", default_value_t = SearchConfig::DEFAULT_ITERATIONS as f64, value_parser = large_number, allow_hyphen_values = true, hide_default_value = true)]
     pub iterations: f64,
     /// Networks kept

@@ -8,7 +8,7 @@ use super::group::Group;
 const LEFT_OUT: [f64; 4] = [0.0, 0.5, 1.0, 2.0];
 /// Rows of a group that are predicted.
 const SAMPLE: usize = 150;
-/// Least uncertainty beside a row: shipped rows were chosen for agreeing with those around them.
+/// Least uncertainty beside a row: built-in rows were chosen for agreeing with those around them.
 const LEAST: f64 = 0.03;
 /// Octaves within which errors count alike.
 const NEAR: f64 = 0.3;

@@ -30,7 +30,13 @@ fn defaults_and_overrides() {
     assert_eq!(id(&with_runtime_named("cpu-amd-epyc", "ORT")).unwrap(), "cpu-amd-epyc/onnxruntime/fp32/b1/t1");
     let per_image = SettingQuery { preferred_batch_size: Some(64), ..query("v100") };
     assert_eq!(resolve(&store, &per_image).unwrap().batch_size, 64);
-    assert_ne!(resolve(&store, &per_image).unwrap().runtime, "published");
+    // What was checked on whole networks comes first, and what nobody asked for is said.
+    let found = resolve_noting(&store, &per_image).unwrap();
+    assert_eq!(found.setting.id(), "v100/onnxruntime-tensorrt/fp16/b64");
+    assert!(found.notes[0].ends_with("it is fp16, not fp32"), "{:?}", found.notes);
+    assert_eq!(resolve_noting(&store, &query("v100")).unwrap().notes, Vec::<String>::new());
+    let alone = SettingQuery { preferred_batch_size: Some(64), ..query("pixel2") };
+    assert!(resolve_noting(&store, &alone).unwrap().notes[0].ends_with("it is batch 1, not 64"));
     assert_eq!(id(&with_runtime_named("v100", "published")).unwrap(), "v100/published/fp16/b64");
     let int8 = SettingQuery { precision: Some(Precision::Int8), ..query("v100") };
     assert_eq!(id(&int8).unwrap(), "v100/tensorrt/int8/b1");
@@ -130,7 +136,6 @@ fn a_choice_says_why() {
     store.finish_run(run, None).unwrap();
     assert_eq!(
         line(&store, &query("t4")).unwrap(),
-        "t4: tract fp32 batch 1, 1 thread (measured by you, one of 2 settings: never checked on whole networks; others: \
-         tensorrt fp16 b1)"
+        "t4: tract fp32 batch 1, 1 thread (measured by you, one of 2 settings; others: tensorrt fp16 b1)"
     );
 }

@@ -29,7 +29,10 @@ pub struct SettingChoice {
     pub setting: Setting,
     /// In a few words.
     pub reason: String,
-    /// Whole networks behind the error of its table.
+    /// The user measured the setting: which of its tables is used depends on the network, and is said with it.
+    #[serde(skip)]
+    measured: bool,
+    /// Whole networks behind the error of its table; none of a setting that the user measured.
     pub networks: Option<u32>,
     /// Mean absolute relative error on them, as a share.
     pub mape: Option<f64>,
@@ -50,7 +53,8 @@ impl SettingChoice {
         if others.is_empty() {
             return Ok(None);
         }
-        let stated = store.stated(setting, &query.table)?;
+        let measured = reason == Reason::Measured;
+        let stated = if measured { None } else { store.stated(setting, &query.table)? };
         let count = others.len() + 1;
         let why = device.and_then(|device| device.why.as_ref());
         let reason = match (reason, why) {
@@ -70,6 +74,7 @@ impl SettingChoice {
             device: device.map_or_else(|| setting.device.clone(), |device| device.name.clone()),
             setting: setting.clone(),
             reason,
+            measured,
             networks: stated.as_ref().and_then(|stated| stated.networks),
             mape: stated.and_then(|stated| stated.mape),
             others,
@@ -95,11 +100,12 @@ impl fmt::Display for SettingChoice {
             (None, Some(mape)) => format!("{:.1}%", mape * 100.0),
             (_, None) => "never checked on whole networks".to_owned(),
         };
+        let error = if self.measured { String::new() } else { format!(": {error}") };
         let mut others: Vec<String> = self.others.iter().take(NAMED).map(short).collect();
         if self.others.len() > NAMED {
             others.push(format!("{} more, see zen-profile devices {}", self.others.len() - NAMED, self.device));
         }
-        write!(f, "{}: {} ({}: {error}; others: {})", self.device, words(&self.setting), self.reason, others.join(", "))
+        write!(f, "{}: {} ({}{error}; others: {})", self.device, words(&self.setting), self.reason, others.join(", "))
     }
 }
 

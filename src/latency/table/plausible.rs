@@ -15,6 +15,8 @@ const MOST_BYTES_PER_S: f64 = 2e14;
 const MOST_THREAD_MACS_PER_S: [f64; 2] = [1e12, 4e12];
 /// Shorter is no operator, in milliseconds.
 const SHORTEST_MS: f64 = 1e-5;
+/// Longer is no operator of a network on one image or a batch, in milliseconds: 15 minutes.
+const LONGEST_MS: f64 = 9e5;
 /// Milliseconds that the median of a table's operators exceeds on every device.
 const SHORT_MEDIAN_MS: f64 = 5e-4;
 /// Sides and strides up to which an operator may be larger than its map: deep networks have them on small images.
@@ -45,7 +47,7 @@ pub fn doubts(setting: &Setting, rows: &[Row], lines: &[usize]) -> Vec<Doubt> {
             continue;
         }
         if let Some(reason) = speed(setting, row) {
-            too_fast += 1;
+            too_fast += usize::from(row.ms <= LONGEST_MS);
             doubt(reason);
         }
         let (first_line, first_ms) = *first.entry(row.key).or_insert((*line, row.ms));
@@ -102,6 +104,9 @@ fn speed(setting: &Setting, row: &Row) -> Option<String> {
         return Some(format!("{ms} ms is shorter than any operator ({SHORTEST_MS} ms)"));
     }
     let images = f64::from(setting.batch_size);
+    if *ms > LONGEST_MS {
+        return Some(format!("{ms} ms is longer than any operator ({LONGEST_MS} ms)"));
+    }
     let macs_per_s = images * key.flops() as f64 / (ms * 1e-3);
     let small = usize::from(setting.precision.bytes() < 4.0);
     let (most, whose) = match setting.threads {
@@ -145,6 +150,7 @@ mod tests {
             (row(OperatorKey { out_channels: 32, ..OperatorKey::depthwise(3, 1, 64, 28) }, 0.1), "keeps their number"),
             (row(OperatorKey { groups: 5, ..conv }, 0.1), "5 groups do not divide 64 and 64"),
             (row(OperatorKey::conv(1, 1, 8, 8, 7), 9e-6), "shorter than any operator"),
+            (row(OperatorKey::conv(1, 1, 8, 8, 7), 1e9), "longer than any operator"),
             (row(OperatorKey::conv(3, 1, 512, 512, 112), 0.001), "multiply-adds per second"),
             (
                 row(OperatorKey { kind: KeyKind::Add, ..OperatorKey::conv(1, 1, 4096, 4096, 224) }, 0.001),

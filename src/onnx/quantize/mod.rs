@@ -33,7 +33,7 @@ use watch::Watched;
 /// Share of the magnitudes, in percent, that [`CalibrationMethod::Percentile`] keeps.
 pub const PERCENTILE: f64 = 99.99;
 
-/// Whose integers a model has; the runtimes do not accept each other's.
+/// Quantization scheme of an int8 model; the runtimes do not accept each other's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum QuantizedFor {
     /// Activations uint8 with a zero point, biases int32: onnxruntime computes all of it in integers.

@@ -42,12 +42,11 @@ pub struct Board {
 }
 
 impl<'w> Work<'w> {
-    /// The same with other predictors: one for the latency, several for latencies.
-    pub fn with(self, predictors: &'w [&'w Predictor]) -> Self {
-        match predictors {
-            [] => Self { predictor: None, compared: &[], ..self },
-            [one] => Self { predictor: Some(one), compared: &[], ..self },
-            several => Self { predictor: None, compared: several, ..self },
+    /// The same with other predictors: one for the latency, or each for one of the latencies that are compared.
+    pub fn with(self, predictors: &'w [&'w Predictor], compares: bool) -> Self {
+        match (predictors, compares) {
+            (_, true) => Self { predictor: None, compared: predictors, ..self },
+            (_, false) => Self { predictor: predictors.first().copied(), compared: &[], ..self },
         }
     }
 

@@ -4,6 +4,8 @@ use super::*;
 
 const TRUTH: Composition = Composition {
     call_ms: 0.0,
+    seen_low_ms: 0.0,
+    seen_high_ms: 0.0,
     host_ms: 0.0,
     kernel_ms: 0.0,
     conv: 3.2,

@@ -8,6 +8,7 @@ use zen_nas::latency::{
 use super::tensorrt::predictor;
 use super::{DATE, formula, rounded, rounded_model, with_spread};
 use crate::fit::networks::Networks;
+use crate::fit::seen;
 use crate::published::{EXCLUDED, PIXEL2_SPLIT, PublishedNetwork, REGIMES, Regime};
 
 /// MLPerf inference offline, T4, TensorRT int8, ResNet-50 v1.5: milliseconds per image and card, fastest and slowest
@@ -64,7 +65,10 @@ pub fn published(regime: &Regime, networks: &[PublishedNetwork]) -> Result<Table
         evidence: Evidence::Fitted,
         error: regime.error(networks),
         model: Some(with_spread(
-            &LatencyModel::additive(Prior::Formula(formula(&coefficients)?)),
+            &seen(
+                &LatencyModel::additive(Prior::Formula(formula(&coefficients)?)),
+                left_out(regime, networks).iter().map(|network| network.published_ms),
+            ),
             &regime.left_out(networks),
         )),
         rows: Vec::new(),
@@ -102,8 +106,9 @@ pub fn t4_batch64(
         return Err(LatencyError::Fit { what: "t4".to_owned(), reason: "three coefficients expected".to_owned() });
     };
     let (mut table, predictor) = scaled(v100, regime.setting(), [conv, depthwise, conv], gate, regime.error(networks))?;
-    table.model = table.model.map(|model| with_spread(&model, &regime.left_out(networks)));
     table.published = left_out(regime, networks);
+    let times_ms = table.published.iter().map(|network| network.published_ms);
+    table.model = table.model.map(|model| with_spread(&seen(&model, times_ms), &regime.left_out(networks)));
     let image_ms = |id: &str| -> f64 {
         let keys = rebuilt.get(id).unwrap_or_default();
         keys.iter().map(|key| predictor.operator_ms(key)).sum::<f64>() / 64.0

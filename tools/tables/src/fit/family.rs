@@ -9,7 +9,7 @@ use zen_nas::latency::{Composition, FEATURES, KeyKind, LatencyError, OperatorKey
 use super::engine::{self, Observation};
 use super::matrix::Symmetric;
 use super::networks::{Networks, group_of};
-use super::registry::{BaseTable, Coefficient, Family, LeaveOneOut, Member, Registry};
+use super::registry::{BaseTable, Coefficient, Family, Member, Registry};
 use super::rows::{Figure, Figures};
 use super::settings::{Fitted, Predicted};
 
@@ -66,7 +66,7 @@ impl Room<'_> {
                     Ok(Observation { amounts, ms: figure.ms, group: place(group) })
                 })
                 .collect::<Result<Vec<_>, LatencyError>>()?;
-            let centre = self.centre(member, known)?;
+            let centre = self.centre(member, known, None)?;
             let precision = self.precision(member.member, &member.coefficients)?;
             members.push(engine::Member { observations, centre, precision });
         }
@@ -80,7 +80,7 @@ impl Room<'_> {
             }
             None => None,
         };
-        let family = engine::Family {
+        let mut family = engine::Family {
             members,
             shape_precision,
             noise: self.family.noise,
@@ -89,15 +89,36 @@ impl Room<'_> {
         };
         let singular = || self.failed("the fit is singular");
         let fit = family.fit(None).ok_or_else(singular)?;
-        let left_out = family.left_out().ok_or_else(singular)?;
+        let mut left_out = family.left_out().ok_or_else(singular)?;
+        if self.family.prior_from.is_some() {
+            // A prior that was fitted itself must not have seen the network either.
+            for (group, name) in names.iter().enumerate() {
+                for (member, fitted) in prepared.iter().zip(&mut family.members) {
+                    fitted.centre = self.centre(member, known, Some(*name))?;
+                }
+                let others = family.fit(Some(group)).ok_or_else(singular)?;
+                for (index, member) in family.members.iter().enumerate() {
+                    for (observation, ms) in member.observations.iter().zip(&mut left_out[index]) {
+                        if observation.group == group {
+                            *ms = others.ms(index, &observation.amounts);
+                        }
+                    }
+                }
+            }
+        }
+        let is_prior =
+            |setting: &String| self.registry.family.iter().any(|one| one.prior_from.as_ref() == Some(setting));
+        if prepared.iter().any(|member| is_prior(&member.member.setting)) {
+            for (group, name) in names.iter().enumerate() {
+                let others = family.fit(Some(group)).ok_or_else(singular)?;
+                for (member, logarithms) in prepared.iter().zip(&others.logarithms) {
+                    known.insert(without(&member.member.setting, name), by_name(&member.coefficients, logarithms));
+                }
+            }
+        }
         let mut made = Vec::new();
         for (index, member) in prepared.into_iter().enumerate() {
-            let coefficients: BTreeMap<String, f64> = member
-                .coefficients
-                .iter()
-                .zip(&fit.logarithms[index])
-                .map(|(coefficient, logarithm)| (coefficient.name.clone(), logarithm.exp()))
-                .collect();
+            let coefficients = by_name(&member.coefficients, &fit.logarithms[index]);
             let predicted: Vec<Predicted> = member
                 .figures
                 .iter()
@@ -131,11 +152,7 @@ impl Room<'_> {
         if figures.is_empty() {
             return Err(self.failed(&format!("no published time of a rebuilt network on {setting}")));
         }
-        let group = |figure: &Figure| match family.leave_one_out {
-            LeaveOneOut::Network => group_of(&figure.id),
-            LeaveOneOut::Input => figure.id.clone(),
-        };
-        let groups = figures.iter().map(group).collect();
+        let groups = figures.iter().map(|figure| group_of(&figure.id)).collect();
         let list = self.registry.coefficients.get(&family.coefficients);
         let list = list.ok_or_else(|| self.failed("its list of coefficients is missing"))?;
         let coefficients = list.iter().filter(|coefficient| !member.without.contains(&coefficient.name)).collect();
@@ -202,11 +219,17 @@ impl Room<'_> {
         &self,
         member: &Prepared,
         known: &BTreeMap<String, BTreeMap<String, f64>>,
+        left_out: Option<&String>,
     ) -> Result<Vec<f64>, LatencyError> {
         let fitted = match &self.family.prior_from {
             None => None,
             Some(setting) => {
-                Some(known.get(setting).ok_or_else(|| self.failed(&format!("{setting} must be fitted before")))?)
+                let blind = left_out.and_then(|group| known.get(&without(setting, group)));
+                Some(
+                    blind
+                        .or_else(|| known.get(setting))
+                        .ok_or_else(|| self.failed(&format!("{setting} must be fitted before")))?,
+                )
             }
         };
         let centre = |coefficient: &&Coefficient| {
@@ -240,6 +263,16 @@ impl Room<'_> {
         }
         engine::precision(&own, &scales).ok_or_else(|| self.failed("the deviations are not positive"))
     }
+}
+
+fn by_name(coefficients: &[&Coefficient], logarithms: &[f64]) -> BTreeMap<String, f64> {
+    let of = |(coefficient, logarithm): (&&Coefficient, &f64)| (coefficient.name.clone(), logarithm.exp());
+    coefficients.iter().zip(logarithms).map(of).collect()
+}
+
+/// The name of a setting's coefficients that have not seen a group of networks.
+fn without(setting: &str, group: &str) -> String {
+    format!("{setting} without {group}")
 }
 
 impl Base {

@@ -17,4 +17,4 @@ mod table;
 
 pub use registry::sources;
 pub use settings::{Fitted, Predicted, fit_all};
-pub use table::table;
+pub use table::{seen, table};

@@ -116,17 +116,6 @@ pub enum Repeats {
     Each,
 }
 
-/// What is left out together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LeaveOneOut {
-    /// A network with its near-copies, whatever the input.
-    #[default]
-    Network,
-    /// A network at one input.
-    Input,
-}
-
 /// Settings that are fitted together.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -154,8 +143,6 @@ pub struct Family {
     pub pool: Option<String>,
     #[serde(default)]
     pub repeats: Repeats,
-    #[serde(default)]
-    pub leave_one_out: LeaveOneOut,
     /// Setting whose fitted coefficients are the prior.
     pub prior_from: Option<String>,
     /// Networks behind a setting that is shipped, at least.

@@ -94,11 +94,19 @@ pub fn table(fitted: &Fitted, sources: &Sources, date: &str, rounded: impl Fn(&L
                 behind.join(", ")
             ),
         }),
-        model: Some(rounded(&fitted.model)),
+        model: Some(rounded(&seen(&fitted.model, fitted.networks.iter().map(|network| network.figure.ms)))),
         rows: base.iter().flat_map(|table| &table.rows).map(fitted_row).collect(),
         networks: Vec::new(),
         published: published.collect(),
     }
+}
+
+/// A model with the range of the times of the networks that it was fitted to, in milliseconds of a call.
+pub fn seen(model: &LatencyModel, times_ms: impl Iterator<Item = f64> + Clone) -> LatencyModel {
+    let mut model = model.clone();
+    model.composition.seen_low_ms = times_ms.clone().reduce(f64::min).unwrap_or_default();
+    model.composition.seen_high_ms = times_ms.reduce(f64::max).unwrap_or_default();
+    model
 }
 
 /// Times of another table, of which this one takes a share.
