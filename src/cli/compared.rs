@@ -7,7 +7,7 @@ use super::foreign::describe_foreign;
 use super::options::OpenTable;
 use super::print::{aligned, human};
 use super::scores::with_error;
-use crate::latency::{Prediction, Setting};
+use crate::latency::Prediction;
 use crate::net::Cost;
 use crate::report::scores::{ForeignNetwork, ScoredNetwork};
 use crate::score::Scored;
@@ -55,7 +55,7 @@ fn devices(latencies: &[Prediction]) -> String {
     for prediction in latencies {
         let percent = |share: f64| format!("{:.1}%", share * 100.0);
         let mut cells =
-            vec![prediction.setting.device.clone(), words(&prediction.setting), format!("{:.3}", prediction.ms)];
+            vec![prediction.setting.device.clone(), prediction.setting.short(), format!("{:.3}", prediction.ms)];
         cells.extend(several_images.then(|| format!("{:.4}", prediction.ms_per_image)));
         cells.push(prediction.error.map_or_else(|| "unknown".to_owned(), |error| format!("+-{}", percent(error))));
         let interval = prediction.interval.map(|interval| format!("{:.3} to {:.3}", interval.low_ms, interval.high_ms));
@@ -66,12 +66,6 @@ fn devices(latencies: &[Prediction]) -> String {
         lines.push(cells);
     }
     aligned(&lines, &numbers)
-}
-
-/// `tensorrt fp16 b1`, its device aside.
-fn words(setting: &Setting) -> String {
-    let threads = if setting.threads == 0 { String::new() } else { format!(" t{}", setting.threads) };
-    format!("{} {} b{}{threads}", setting.runtime, setting.precision, setting.batch_size)
 }
 
 /// A network's predictions with the table that each was made from, what it does not know, and why its setting was

@@ -123,7 +123,7 @@ impl ComputeArgs {
 }
 
 /// Where results go.
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Copy, Debug, Default)]
 pub struct OutputArgs {
     /// Print the result as JSON on stdout
     #[arg(long)]
@@ -148,6 +148,15 @@ pub struct DatabaseArgs {
     /// Database of latency tables [default: one per user, or $ZEN_NAS_DB]
     #[arg(long, value_name = "FILE")]
     pub db: Option<PathBuf>,
+}
+
+impl DatabaseArgs {
+    /// Says where a database was named that is not there: a typing error would go unseen.
+    pub fn note_if_missing(&self, output: &OutputArgs) {
+        if let Some(path) = self.db.as_ref().filter(|path| !path.exists()) {
+            output.note(format!("note: there is no {}: built-in tables are used", path.display()));
+        }
+    }
 }
 
 /// Shell completions.
@@ -186,12 +195,7 @@ pub fn open_store(args: &DatabaseArgs) -> Result<Store, LatencyError> {
 /// When there is a file that cannot be read; names it.
 pub fn read_store(args: &DatabaseArgs) -> Result<Store, LatencyError> {
     match &args.db {
-        Some(path) => {
-            if !path.exists() {
-                eprintln!("note: there is no {}: built-in tables are used", path.display());
-            }
-            Store::read(path)
-        }
+        Some(path) => Store::read(path),
         None => match Store::default_path() {
             Ok(path) => Store::read(&path),
             Err(_) => Store::in_memory(),

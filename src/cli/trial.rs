@@ -37,6 +37,7 @@ pub struct Trial<'a> {
 
 impl<'a> Trial<'a> {
     pub fn new(database: &'a DatabaseArgs, output: &'a OutputArgs, check: CheckArgs) -> Self {
+        database.note_if_missing(output);
         Self { database, output, no_check: check.no_check, measures: true, found: RefCell::new(None) }
     }
 

@@ -224,22 +224,28 @@ coefficients! {
     }
 }
 
-impl Fitted {
-    /// Milliseconds of an operator that takes `table_ms` by the table.
-    pub fn ms(&self, key: &OperatorKey, table_ms: f64, batch_size: u32) -> f64 {
-        let (share, launch_ms) = self.share_of(key);
-        share * (table_ms - launch_ms).max(0.0) + self.formula.ms(key, batch_size)
+impl TableShare {
+    /// Milliseconds taken of an operator that takes `table_ms` by the table.
+    pub fn ms(&self, key: &OperatorKey, table_ms: f64) -> f64 {
+        let (share, launch_ms) = self.of(key);
+        share * (table_ms - launch_ms).max(0.0)
     }
 
     /// The share of an operator's time in the table, and what is taken off that time first.
-    pub(super) fn share_of(&self, key: &OperatorKey) -> (f64, f64) {
-        let TableShare { conv, depthwise, other_compute, light, launch_ms, light_launch_ms } = self.share;
+    pub(super) fn of(&self, key: &OperatorKey) -> (f64, f64) {
         match key.kind {
-            KeyKind::Conv if !key.has_groups() => (conv, launch_ms),
-            KeyKind::Depthwise => (depthwise, launch_ms),
-            KeyKind::Conv | KeyKind::Dense | KeyKind::MatMul => (other_compute, launch_ms),
-            _ => (light, light_launch_ms),
+            KeyKind::Conv if !key.has_groups() => (self.conv, self.launch_ms),
+            KeyKind::Depthwise => (self.depthwise, self.launch_ms),
+            KeyKind::Conv | KeyKind::Dense | KeyKind::MatMul => (self.other_compute, self.launch_ms),
+            _ => (self.light, self.light_launch_ms),
         }
+    }
+}
+
+impl Fitted {
+    /// Milliseconds of an operator that takes `table_ms` by the table.
+    pub fn ms(&self, key: &OperatorKey, table_ms: f64, batch_size: u32) -> f64 {
+        self.share.ms(key, table_ms) + self.formula.ms(key, batch_size)
     }
 
     /// The same on a device where classes of operators take longer by factors: convolutions and dense layers,

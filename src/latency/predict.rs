@@ -1,7 +1,11 @@
 //! Predictions: graph -> fused operators -> row or corrected prior -> network milliseconds.
 //!
-//! Not here: rows and models (`store`), formulas (`prior`), how operators compose is the model's
-//! [`Composition`](super::Composition).
+//! Not here: rows and models (`store`), formulas (`prior`), which networks an error holds for (`support`), how
+//! operators compose, which is the model's [`Composition`](super::Composition).
+
+mod support;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -61,17 +65,6 @@ const FORMULA_ALONE: Estimate =
 const MEASURED_UNCERTAINTY: f64 = 0.01;
 /// Uncertainty of an operator whose kind has no row in a table that has others.
 const PRIOR_UNCERTAINTY: f64 = 0.3;
-
-/// Share of time without support above which the table's error says nothing about a network, and the same where whole
-/// networks are all its evidence.
-const MOSTLY: f64 = 0.5;
-const MUCH: f64 = 0.25;
-
-/// By how much a network that fits have seen reduces the pixels of its image: 8 on either side, at least.
-const LEAST_REDUCTION: u64 = 64;
-
-/// How many times faster or slower than every network of a fit another one may be.
-const BEYOND: f64 = 2.0;
 
 /// Operators the memo holds before it starts again.
 const MEMO_LIMIT: usize = 1 << 20;
@@ -166,12 +159,12 @@ impl Predictor {
         operators.iter_mut().for_each(|operator| operator.ms *= warmed_ms / device_ms.max(f64::MIN_POSITIVE));
         let evidence = EvidenceShares::of(&operators, warmed_ms);
         let extrapolated_share = evidence.extrapolated_time;
-        let unsupported_share = self.unsupported_share(&operators);
-        let (error, error_method) = self.stated_error(unsupported_share);
+        let unsupported = self.unsupported(&operators);
+        let (error, error_method) = self.stated_error(unsupported);
         let composition = &self.model.composition;
-        let interval = match unsupported_share > self.most_unsupported() {
-            true => None,
-            false => composition.interval(ms, self.class_times_of(keys).operator_spread(composition)),
+        let interval = match unsupported {
+            Some(_) => None,
+            None => composition.interval(ms, self.class_times_of(keys).operator_spread(composition)),
         };
         if graph.is_foreign() {
             name_operators(&mut operators, &fuser, graph);
@@ -187,55 +180,6 @@ impl Predictor {
             extrapolated_share,
             host_bound,
             operators,
-        }
-    }
-
-    /// Whether a network is unlike all that a fit on whole networks has seen: far faster or slower than each of them, or
-    /// one that keeps its maps large, as networks from image to image and single layers do. The fit's error says nothing
-    /// there.
-    fn is_unlike_what_was_fitted(&self, graph: &Graph, ms: f64) -> bool {
-        let Composition { seen_low_ms, seen_high_ms, .. } = self.model.composition;
-        if seen_high_ms == 0.0 {
-            return false;
-        }
-        let mut pixels = graph.operators().iter().map(|operator| operator.shape.pixels());
-        let of_input = pixels.next().unwrap_or(1);
-        let keeps_maps_large = pixels.min().is_none_or(|smallest| smallest * LEAST_REDUCTION > of_input);
-        keeps_maps_large || !(seen_low_ms / BEYOND..=seen_high_ms * BEYOND).contains(&ms)
-    }
-
-    /// Share of the time that the networks of the table's error do not speak of: outside its shapes, or of kinds that
-    /// none of them has.
-    fn unsupported_share(&self, operators: &[OperatorPrediction]) -> f64 {
-        let all: f64 = operators.iter().map(|operator| operator.ms).sum();
-        let unsupported = operators.iter().filter(|operator| operator.extrapolated || operator.without_evidence);
-        unsupported.map(|operator| operator.ms).sum::<f64>() / all.max(f64::MIN_POSITIVE)
-    }
-
-    /// The share above which the table's error is not stated.
-    fn most_unsupported(&self) -> f64 {
-        if self.model.composition.seen_high_ms > 0.0 { MUCH } else { MOSTLY }
-    }
-
-    /// The table's error with its method; none for a network that is mostly unlike those of the check.
-    fn stated_error(&self, unsupported_share: f64) -> (Option<f64>, String) {
-        match &self.error {
-            None => (None, "never checked on whole networks".to_owned()),
-            Some(error) if unsupported_share > self.most_unsupported() => {
-                let outside = unsupported_share * 100.0;
-                let inside = error.mape * 100.0;
-                let method = &error.method;
-                let Composition { seen_low_ms, seen_high_ms, .. } = self.model.composition;
-                let what = match seen_high_ms > 0.0 {
-                    true => format!(
-                        "what its networks support (kinds of operators, maps that shrink, {seen_low_ms:.3} to \
-                         {seen_high_ms:.3} ms)"
-                    ),
-                    false => "the table".to_owned(),
-                };
-                (None, format!("{outside:.0}% of the time lies outside {what}; inside it {inside:.1}% ({method})"))
-            }
-            Some(error) => (Some(error.mape), error.method.clone()),
         }
     }
 
@@ -310,7 +254,7 @@ impl Predictor {
             Some(fitted) => {
                 let evidence = estimate.evidence.min(Evidence::Fitted);
                 let ms = fitted.ms(key, estimate.ms, self.setting.batch_size);
-                match fitted.share_of(key).0 {
+                match fitted.share.of(key).0 {
                     0.0 => Estimate { ms, ..FORMULA_ALONE },
                     _ => Estimate { ms, evidence, uncertainty: 0.0, ..estimate },
                 }
@@ -403,6 +347,3 @@ fn next_identity() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
-
-#[cfg(test)]
-mod tests;

@@ -83,16 +83,16 @@ struct Found {
 }
 
 /// A device as it was named.
-struct Named {
+pub(super) struct Named {
     /// None for a device that has tables and no file.
-    device: Option<Device>,
+    pub(super) device: Option<Device>,
     /// Its name in the settings of its tables.
-    name: String,
+    pub(super) name: String,
     note: Option<String>,
 }
 
 /// The device of a name: a file of that name, then tables under that name, then a file with that alias.
-fn named(all: &[Setting], name: &str) -> Result<Named, LatencyError> {
+pub(super) fn named(all: &[Setting], name: &str) -> Result<Named, LatencyError> {
     if name.contains(',') {
         return Err(LatencyError::SeveralDevices { names: name.to_owned() });
     }

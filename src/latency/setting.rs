@@ -133,6 +133,12 @@ impl Setting {
         Self { threads, ..self }
     }
 
+    /// `tflite int8 b1 t4`, its device aside.
+    pub fn short(&self) -> String {
+        let threads = if self.threads == 0 { String::new() } else { format!(" t{}", self.threads) };
+        format!("{} {} b{}{threads}", self.runtime, self.precision, self.batch_size)
+    }
+
     /// Stable text form, as `Display`.
     pub fn id(&self) -> String {
         self.to_string()

@@ -11,8 +11,13 @@ use zen_nas::latency::{
 use zen_nas::profile::RunnerEntry;
 use zen_nas::report::{ReportOptions, report as report_of, to_svg};
 
+fn read_store(database: &DatabaseArgs, output: &OutputArgs) -> Result<Store, LatencyError> {
+    database.note_if_missing(output);
+    cli::read_store(database)
+}
+
 pub fn devices(words: &[String], database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
-    let devices = cli::devices_with(cli::all_devices(&cli::read_store(database)?)?, words)?;
+    let devices = cli::devices_with(cli::all_devices(&read_store(database, output)?)?, words)?;
     if output.json {
         cli::print(&serde_json::to_string_pretty(&devices)?);
     } else {
@@ -22,11 +27,11 @@ pub fn devices(words: &[String], database: &DatabaseArgs, output: &OutputArgs) -
 }
 
 pub fn list(database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
-    print_tables(&cli::all_tables(&cli::read_store(database)?)?, output, TableSummary::line, "\n")
+    print_tables(&cli::all_tables(&read_store(database, output)?)?, output, TableSummary::line, "\n")
 }
 
 pub fn show(device: &str, database: &DatabaseArgs, output: &OutputArgs) -> anyhow::Result<Exit> {
-    print_tables(&cli::tables_of(&cli::read_store(database)?, device)?, output, TableSummary::text, "\n\n")
+    print_tables(&cli::tables_of(&read_store(database, output)?, device)?, output, TableSummary::text, "\n\n")
 }
 
 pub fn report(
@@ -36,7 +41,7 @@ pub fn report(
     database: &DatabaseArgs,
     output: &OutputArgs,
 ) -> anyhow::Result<Exit> {
-    let store = cli::read_store(database)?;
+    let store = read_store(database, output)?;
     let query = table.query()?;
     let setting = cli::resolve_telling(&store, &query, output)?.setting;
     let report = report_of(&store, &setting, &query.table, options)?;
@@ -70,7 +75,7 @@ fn print_tables(
 }
 
 pub fn export(what: &str, out: Option<&Path>, max_rows: Option<u32>, database: &DatabaseArgs) -> anyhow::Result<Exit> {
-    let store = cli::read_store(database)?;
+    let store = read_store(database, &OutputArgs::default())?;
     let tables = cli::tables_of(&store, what)?;
     let [table] = tables.as_slice() else {
         let known: Vec<_> = tables.iter().map(|table| table.setting.id()).collect();
@@ -137,7 +142,7 @@ pub fn check(
     output: &OutputArgs,
 ) -> anyhow::Result<Exit> {
     cli::interrupted();
-    let store = cli::read_store(database)?;
+    let store = read_store(database, output)?;
     let here = Device::find("cpu")?;
     let name = if device == here.name { here.table_name() } else { device.to_owned() };
     let runtime = RunnerEntry::find(runtime.unwrap_or(&here.default_setting.runtime))?.name;

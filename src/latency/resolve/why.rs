@@ -101,7 +101,7 @@ impl fmt::Display for SettingChoice {
             (_, None) => "never checked on whole networks".to_owned(),
         };
         let error = if self.measured { String::new() } else { format!(": {error}") };
-        let mut others: Vec<String> = self.others.iter().take(NAMED).map(short).collect();
+        let mut others: Vec<String> = self.others.iter().take(NAMED).map(Setting::short).collect();
         if self.others.len() > NAMED {
             others.push(format!("{} more, see zen-profile devices {}", self.others.len() - NAMED, self.device));
         }
@@ -117,10 +117,4 @@ fn words(setting: &Setting) -> String {
         threads => format!(", {threads} threads"),
     };
     format!("{} {} batch {}{threads}", setting.runtime, setting.precision, setting.batch_size)
-}
-
-/// `tensorrt fp16 b1`.
-fn short(setting: &Setting) -> String {
-    let threads = if setting.threads == 0 { String::new() } else { format!(" t{}", setting.threads) };
-    format!("{} {} b{}{threads}", setting.runtime, setting.precision, setting.batch_size)
 }

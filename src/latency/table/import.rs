@@ -5,11 +5,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::super::resolve::{Named, named};
 use super::super::store::{TableChoice, TableSource};
-use super::super::{
-    Device, Evidence, LatencyError, ReachKind, Setting, SpotChecks, Store, require_choice, runtime_name,
-    same_device_name,
-};
+use super::super::{Evidence, LatencyError, ReachKind, Setting, SpotChecks, Store, require_choice, runtime_name};
 use super::plausible::{doubts, repeated};
 use super::{MAX_BYTES, Table};
 
@@ -86,20 +84,18 @@ pub fn import_table_file(store: &mut Store, path: &Path, force: bool) -> Result<
 /// `galaxy-s24/tflite/...`. A device that has neither a file nor a table is a new one.
 fn canonical(store: &Store, given: &Setting, notes: &mut Vec<String>) -> Result<Setting, LatencyError> {
     let mut setting = Setting { runtime: runtime_name(&given.runtime), ..given.clone() };
-    let known = store.settings()?.into_iter().find(|known| same_device_name(&known.device, &given.device));
-    match (known, Device::find(&given.device)) {
-        (Some(known), _) => setting.device = known.device,
+    match named(&store.settings()?, &given.device) {
         // This machine is no name for a table from elsewhere.
-        (None, Ok(device)) if device.reach.kind != ReachKind::Local => setting.device = device.name,
-        (None, Err(LatencyError::UnknownDevice { suggestions, .. })) => {
+        Ok(Named { device: Some(device), .. }) if device.reach.kind == ReachKind::Local => {}
+        Ok(Named { name, .. }) => setting.device = name,
+        Err(LatencyError::UnknownDevice { suggestions, .. }) => {
             let meant = match suggestions.as_slice() {
                 [] => String::new(),
                 [first, ..] => format!("; if it is {first}, write that into the file's line `# setting:`"),
             };
             notes.push(format!("note: {} is a new device here{meant}", given.device));
         }
-        (None, Ok(_)) => {}
-        (None, Err(error)) => return Err(error),
+        Err(error) => return Err(error),
     }
     if setting != *given {
         notes.push(format!("note: {given} is {setting} here"));

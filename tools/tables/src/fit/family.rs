@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use zen_nas::latency::{Composition, FEATURES, KeyKind, LatencyError, OperatorKey, Predictor, Prior, Setting, Table};
+use zen_nas::latency::{
+    Composition, FEATURES, LatencyError, OperatorKey, Predictor, Prior, Setting, Table, TableShare,
+};
 
 use super::engine::{self, Observation};
 use super::matrix::Symmetric;
@@ -89,29 +91,18 @@ impl Room<'_> {
         };
         let singular = || self.failed("the fit is singular");
         let fit = family.fit(None).ok_or_else(singular)?;
-        let mut left_out = family.left_out().ok_or_else(singular)?;
-        if self.family.prior_from.is_some() {
-            // A prior that was fitted itself must not have seen the network either.
-            for (group, name) in names.iter().enumerate() {
-                for (member, fitted) in prepared.iter().zip(&mut family.members) {
-                    fitted.centre = self.centre(member, known, Some(*name))?;
-                }
-                let others = family.fit(Some(group)).ok_or_else(singular)?;
-                for (index, member) in family.members.iter().enumerate() {
-                    for (observation, ms) in member.observations.iter().zip(&mut left_out[index]) {
-                        if observation.group == group {
-                            *ms = others.ms(index, &observation.amounts);
-                        }
-                    }
-                }
-            }
-        }
+        let mut left_out: Vec<Vec<f64>> = prepared.iter().map(|member| vec![0.0; member.figures.len()]).collect();
         let is_prior =
             |setting: &String| self.registry.family.iter().any(|one| one.prior_from.as_ref() == Some(setting));
-        if prepared.iter().any(|member| is_prior(&member.member.setting)) {
-            for (group, name) in names.iter().enumerate() {
-                let others = family.fit(Some(group)).ok_or_else(singular)?;
-                for (member, logarithms) in prepared.iter().zip(&others.logarithms) {
+        for (group, name) in names.iter().enumerate() {
+            // A prior that was fitted itself must not have seen the network either.
+            for (member, fitted) in prepared.iter().zip(&mut family.members) {
+                fitted.centre = self.centre(member, known, Some(*name))?;
+            }
+            let others = family.fit(Some(group)).ok_or_else(singular)?;
+            family.predict_group(group, &others, &mut left_out);
+            for (member, logarithms) in prepared.iter().zip(&others.logarithms) {
+                if is_prior(&member.member.setting) {
                     known.insert(without(&member.member.setting, name), by_name(&member.coefficients, logarithms));
                 }
             }
@@ -278,12 +269,15 @@ fn without(setting: &str, group: &str) -> String {
 impl Base {
     /// Milliseconds by the table, above its constant, of an operator of one of the classes that shares name.
     fn amount(&self, key: &OperatorKey, class: &str) -> f64 {
-        let (its_class, launch_ms) = match key.kind {
-            KeyKind::Conv if !key.has_groups() => ("conv", self.launch_ms),
-            KeyKind::Depthwise => ("depthwise", self.launch_ms),
-            KeyKind::Conv | KeyKind::Dense | KeyKind::MatMul => ("other_compute", self.launch_ms),
-            _ => ("light", self.light_launch_ms),
+        let share = |of: &str| f64::from(u8::from(of == class));
+        let share = TableShare {
+            conv: share("conv"),
+            depthwise: share("depthwise"),
+            other_compute: share("other_compute"),
+            light: share("light"),
+            launch_ms: self.launch_ms,
+            light_launch_ms: self.light_launch_ms,
         };
-        if its_class == class { (self.predictor.operator_ms(key) - launch_ms).max(0.0) } else { 0.0 }
+        share.ms(key, self.predictor.operator_ms(key))
     }
 }
