@@ -5,6 +5,8 @@
 
 mod builtin;
 mod mutate;
+mod rails;
+mod skeleton;
 mod split;
 
 use crate::names::UnknownName;
@@ -12,6 +14,8 @@ use crate::net::Network;
 
 pub use builtin::SPACES;
 pub use mutate::Draw;
+pub use rails::{OffRails, Rails, stage_layers};
+pub use skeleton::{Channels, MOST_SUB_LAYERS, NoSkeleton, Skeleton, Stage};
 pub use split::SPLIT_FROM_LAYERS;
 
 /// A search space.
