@@ -83,7 +83,8 @@ fn main() {
         let problem = Problem::new(&config, &rails).expect("the spaces can be solved");
         let solution = problem.solve(&|| false, &mut |_| ()).expect("there are networks");
         let bound = solution.certificate.bound;
-        let (network, score) = solution.networks.first().map_or(("none".to_owned(), f64::NAN), |(n, s)| (n.to_string(), *s));
+        let (network, score) =
+            solution.networks.first().map_or(("none".to_owned(), f64::NAN), |(n, s)| (n.to_string(), *s));
         println!(
             "| {} | {bound:.3} | {score:.3} | {:.3} | {:.1} | {:.1} | {network} |",
             case.name,
@@ -110,10 +111,7 @@ fn config(store: &Store, case: &Case) -> SearchConfig {
         space,
         rails: Rails::default(),
         initial: space.initial(case.resolution),
-        lower: LowerOptions {
-            squeeze_excite: case.squeeze_excite,
-            ..LowerOptions::new(case.resolution, case.classes)
-        },
+        lower: LowerOptions { squeeze_excite: case.squeeze_excite, ..LowerOptions::new(case.resolution, case.classes) },
         proxy: find("zen-closed").expect("a built-in proxy"),
         sampling: Sampling::default(),
         budgets,

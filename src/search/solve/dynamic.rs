@@ -59,8 +59,7 @@ impl Model<'_> {
 
     /// The best networks where the score has weight 1 and budget `i` costs `prices[i]` a unit.
     pub fn evaluate(&self, prices: &[f64]) -> Evaluation {
-        let weights: Vec<f32> =
-            std::iter::once(1.0).chain(prices.iter().map(|price| -*price as f32)).collect();
+        let weights: Vec<f32> = std::iter::once(1.0).chain(prices.iter().map(|price| -*price as f32)).collect();
         let blocks = self.all_blocks(&weights);
         let (m, most) = (self.widths(), self.most_layers);
         let mut first = vec![NEVER; (most + 1) * m];
@@ -157,7 +156,8 @@ impl Model<'_> {
             (group * (most + 1) + layers) * m..(group * (most + 1) + layers + 1) * m
         };
         // Each later stage needs a layer.
-        let room = |own: usize, layers: usize| LENGTHS.min((most - later).saturating_sub(layers)).min(cap - own.min(cap));
+        let room =
+            |own: usize, layers: usize| LENGTHS.min((most - later).saturating_sub(layers)).min(cap - own.min(cap));
         for layers in stage..=most {
             for length in 1..=room(0, layers) {
                 let target = &mut states[at(length, layers + length)];
@@ -187,7 +187,8 @@ impl Model<'_> {
         let end = (*self.ends.get(layers)?)?;
         let last = evaluation.between.last()?;
         let mut best: Option<(f32, usize, usize)> = None;
-        for (width, value) in last[layers * m..(layers + 1) * m].iter().enumerate().filter(|(_, value)| **value > NEVER) {
+        for (width, value) in last[layers * m..(layers + 1) * m].iter().enumerate().filter(|(_, value)| **value > NEVER)
+        {
             for (tail, more) in evaluation.tail[width * tails..(width + 1) * tails].iter().enumerate() {
                 if best.is_none_or(|(best, ..)| value + more > best) {
                     best = Some((value + more, width, tail));
@@ -203,8 +204,7 @@ impl Model<'_> {
         let (_, mut width, tail) = self.end(evaluation, layers)?;
         let Choices { widths, tails, .. } = &self.choices;
         let skeleton = &self.frame.skeleton;
-        let mut blocks =
-            vec![SuperBlock { in_channels: widths[width], out_channels: tails[tail], ..skeleton.tail }];
+        let mut blocks = vec![SuperBlock { in_channels: widths[width], out_channels: tails[tail], ..skeleton.tail }];
         let mut layers = layers;
         for stage in (0..self.frame.spots.len()).rev() {
             let counted = self.counts_inside(stage);

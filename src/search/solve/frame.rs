@@ -33,7 +33,6 @@ pub(super) struct KindAt {
 pub(super) struct Spot {
     pub stage: usize,
     pub stride: u32,
-    pub side: u32,
     pub kinds: Vec<KindAt>,
 }
 
@@ -45,7 +44,6 @@ pub(super) struct Frame {
     /// Of each stage: the spot of its first block, and that of all others.
     pub spots: Vec<(usize, usize)>,
     pub all: Vec<Spot>,
-    pub tail_side: u32,
     pub tail: Vec<Slot>,
 }
 
@@ -73,7 +71,7 @@ impl Frame {
         if tail.iter().any(|slot| slot.vars().contains(&Var::Middle)) {
             return Err(SolveError::Block { name: skeleton.tail.kind.name(), reason: "it ends a network".to_owned() });
         }
-        Ok(Self { skeleton, options, spots, all, tail_side: side, tail })
+        Ok(Self { skeleton, options, spots, all, tail })
     }
 
     /// The most that the score's end can be worth, by layers of all stages (index; none where there is no such network).
@@ -90,7 +88,8 @@ impl Frame {
         for (first, next) in &self.spots {
             let mut after = vec![None; most_layers + 1];
             for layers in 0..most_layers {
-                after[layers + 1] = larger_option(best(&self.all[*first], before[layers]), best(&self.all[*next], after[layers]));
+                after[layers + 1] =
+                    larger_option(best(&self.all[*first], before[layers]), best(&self.all[*next], after[layers]));
             }
             before = after;
         }
@@ -122,7 +121,7 @@ fn larger_option(a: Option<f64>, b: Option<f64>) -> Option<f64> {
 impl Spot {
     fn new(stage: usize, frame: &Stage, stride: u32, side: u32, options: &LowerOptions) -> Result<Self, SolveError> {
         let kinds = frame.kinds.iter().map(|kind| KindAt::new(*kind, stride, side, options));
-        Ok(Self { stage, stride, side, kinds: kinds.collect::<Result<_, _>>()? })
+        Ok(Self { stage, stride, kinds: kinds.collect::<Result<_, _>>()? })
     }
 }
 

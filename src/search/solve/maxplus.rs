@@ -7,14 +7,7 @@ const COLUMNS: usize = 16;
 /// `best[i][o] = max(best[i][o], across[i][o] + max over b of (inward[i][b] + outward[b][o]))`
 ///
 /// `inward` has `middle` columns, the others `width`.
-pub(super) fn max_plus(
-    inward: &[f32],
-    outward: &[f32],
-    across: &[f32],
-    middle: usize,
-    width: usize,
-    best: &mut [f32],
-) {
+pub(super) fn max_plus(inward: &[f32], outward: &[f32], across: &[f32], middle: usize, width: usize, best: &mut [f32]) {
     pulp::Arch::new().dispatch(|| multiply(inward, outward, across, middle, width, best));
 }
 
@@ -28,7 +21,8 @@ fn multiply(inward: &[f32], outward: &[f32], across: &[f32], middle: usize, widt
             let mut maxima = [[f32::NEG_INFINITY; COLUMNS]; ROWS];
             if height == ROWS && breadth == COLUMNS {
                 for b in 0..middle {
-                    let line: &[f32; COLUMNS] = outward[b * width + column..][..COLUMNS].try_into().unwrap_or(&[0.0; COLUMNS]);
+                    let line: &[f32; COLUMNS] =
+                        outward[b * width + column..][..COLUMNS].try_into().unwrap_or(&[0.0; COLUMNS]);
                     for (r, maxima) in maxima.iter_mut().enumerate() {
                         let value = inward[(row + r) * middle + b];
                         for (maximum, other) in maxima.iter_mut().zip(line) {

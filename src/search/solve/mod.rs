@@ -24,7 +24,7 @@ use super::budget::{AdditiveBudget, Place, Sum};
 use crate::latency::Fuser;
 use crate::net::{Graph, LowerError, Network};
 use crate::score::AdditiveScore;
-use crate::space::{NoSkeleton, Rails};
+use crate::space::{Channels, MOST_SUB_LAYERS, NoSkeleton, Rails, Skeleton};
 use dual::{Cut, Prices};
 use dynamic::{Evaluation, Model};
 use frame::Frame;
@@ -77,6 +77,8 @@ pub struct SolveProgress {
 
 /// Layers beyond which networks are not looked at where no budget says how many there may be.
 const MOST_LAYERS: u32 = 128;
+/// Sums of two numbers in one evaluation with all channels.
+const MOST_WORK: usize = 4_200_000_000;
 /// Ratio of neighbours among the channels that prices are looked for with.
 const COARSE: f64 = 1.15;
 /// Evaluations with few channels, and with all.
@@ -84,6 +86,8 @@ const COARSE_STEPS: usize = 60;
 const FULL_STEPS: usize = 4;
 /// Share of the bound at which looking for better prices ends.
 const CLOSE: f64 = 2e-5;
+/// Share of the bound within which a network is as good as the best.
+const CLOSE_ENOUGH: f64 = 2e-4;
 /// Sums of so many values in 32 bits are off by at most this share of them.
 const ROUNDING: f64 = 64.0 * f32::EPSILON as f64;
 
@@ -104,7 +108,7 @@ impl<'c> Problem<'c> {
     /// When the proxy is no sum, or the space or its blocks have another form.
     pub fn new(config: &'c SearchConfig, rails: &'c Rails) -> Result<Self, SolveError> {
         let score = config.proxy.additive().ok_or(SolveError::Proxy(config.proxy.name()))?;
-        let skeleton = config.space.skeleton(&config.initial)?;
+        let skeleton = within_reach(config.space.skeleton(&config.initial)?);
         let frame = Frame::new(skeleton, config.lower)?;
         let (mut budgets, mut places) = (Vec::new(), Vec::new());
         let mut most_layers = MOST_LAYERS;
@@ -130,10 +134,10 @@ impl<'c> Problem<'c> {
     /// When there is no network in the rails at all.
     pub fn solve(
         &self,
-        stop: &dyn Fn() -> bool,
+        stop: &(dyn Fn() -> bool + Sync),
         observe: &mut dyn FnMut(SolveProgress),
     ) -> Result<Solution, SolveError> {
-        let mut pool = polish::Pool::new(self.config, self.rails);
+        let mut pool = polish::Pool::new(self.config, self.rails, &self.frame.skeleton);
         let mut prices = Prices::new(self.budgets.iter().map(scale).collect());
         let mut told = SolveProgress { share: 0.0, bound: None, best: None };
         let mut tell = |share: f64, bound: Option<f64>, pool: &polish::Pool<'_>| {
@@ -157,23 +161,18 @@ impl<'c> Problem<'c> {
             tell(0.5 + 0.3 * step as f64 / FULL_STEPS as f64, prices.bound(), &pool);
         }
         let weights = prices.best().to_vec();
-        pool.polish(&self.weights_by_budget(&weights), stop);
+        let enough = prices.bound().map_or(f64::INFINITY, |bound| bound * (1.0 - CLOSE_ENOUGH));
+        pool.polish(&self.weights_by_budget(&weights), enough, stop);
         tell(1.0, prices.bound(), &pool);
         let bound = prices.bound().ok_or(SolveError::Empty)?;
         let names = self.places.iter().map(|place| self.config.budgets[*place].quantity.name().to_owned());
         let names = names.chain(std::iter::once("tail_share".to_owned()));
-        let certificate =
-            Certificate { bound, prices: names.zip(weights).collect(), superset: self.superset() };
+        let certificate = Certificate { bound, prices: names.zip(weights).collect(), superset: self.superset() };
         Ok(Solution { certificate, networks: pool.into_feasible() })
     }
 
     /// One evaluation at the most promising prices; false once there is nothing to gain.
-    fn descend(
-        &self,
-        model: &Model<'_>,
-        prices: &mut Prices,
-        pool: &mut polish::Pool<'_>,
-    ) -> Result<bool, SolveError> {
+    fn descend(&self, model: &Model<'_>, prices: &mut Prices, pool: &mut polish::Pool<'_>) -> Result<bool, SolveError> {
         let Some(next) = prices.next(CLOSE) else { return Ok(false) };
         let by_unit: Vec<f64> = next.iter().zip(&self.budgets).map(|(price, budget)| price / scale(budget)).collect();
         let evaluation = model.evaluate(&by_unit);
@@ -181,8 +180,10 @@ impl<'c> Problem<'c> {
         let network = model.trace(&evaluation, layers).ok_or(SolveError::Empty)?;
         let sums = self.sums(&network)?;
         let used = sums.iter().zip(&self.budgets);
-        let limits: f64 = next.iter().zip(&self.budgets).map(|(price, budget)| price * budget.limit / scale(budget)).sum();
-        let magnitude = value.abs() + used.clone().zip(&by_unit).map(|((sum, _), price)| (sum * price).abs()).sum::<f64>();
+        let limits: f64 =
+            next.iter().zip(&self.budgets).map(|(price, budget)| price * budget.limit / scale(budget)).sum();
+        let magnitude =
+            value.abs() + used.clone().zip(&by_unit).map(|((sum, _), price)| (sum * price).abs()).sum::<f64>();
         let slopes = used.map(|(sum, budget)| (budget.limit - sum) / scale(budget)).collect();
         prices.add(Cut { at: next, value: value + limits, slopes }, magnitude * ROUNDING);
         pool.offer(network);
@@ -292,6 +293,26 @@ fn best_of(evaluation: &Evaluation) -> Option<(usize, f64)> {
         Some((_, before)) if before >= value => best,
         _ => Some((layers, value)),
     })
+}
+
+/// Limits widths and bottlenecks to so many that an evaluation takes seconds.
+fn within_reach(mut skeleton: Skeleton) -> Skeleton {
+    let kinds: usize = skeleton.stages.iter().map(|stage| 2 * stage.kinds.len()).sum();
+    let count = |sets: &mut dyn Iterator<Item = &Channels>| sets.map(|set| set.values().count()).max().unwrap_or(0);
+    let widths = count(&mut skeleton.stages.iter().map(|stage| &stage.channels));
+    let middles = count(&mut skeleton.stages.iter().map(|stage| &stage.bottleneck));
+    let work = |most: usize| kinds * widths.min(most).pow(2) * middles.min(most) * MOST_SUB_LAYERS as usize;
+    let most = (1..=widths.max(middles)).rev().find(|most| work(*most) <= MOST_WORK).unwrap_or(1);
+    let cut = |set: &mut Channels| {
+        let last = set.values().take(most).last();
+        set.most = last.unwrap_or(set.most).min(set.most);
+    };
+    cut(&mut skeleton.stem_channels);
+    for stage in &mut skeleton.stages {
+        cut(&mut stage.channels);
+        cut(&mut stage.bottleneck);
+    }
+    skeleton
 }
 
 /// Some of the numbers, neighbours at least `ratio` apart, with the first and the last.

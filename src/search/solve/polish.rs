@@ -3,20 +3,30 @@
 //! A step changes one number of one block, or two of them; sums of single changes say which pairs are worth measuring.
 //! What is over a budget is worth less by a little more than the budget's price, so that a walk may start outside.
 
+use rand::{Rng, RngExt};
 use rustc_hash::FxHashSet;
 
-use super::super::evolve::Worker;
+use super::super::evolve::{Worker, stream};
 use super::super::{SearchConfig, feasible};
 use crate::net::block::BlockKind;
 use crate::net::{Network, SuperBlock};
 use crate::space::{MOST_SUB_LAYERS, Rails, Skeleton};
 
 /// Networks that are improved.
-const STARTS: usize = 4;
+const STARTS: usize = 16;
+/// Walks that begin with random changes of one of the best networks, made so many at a time.
+const KICKED: u64 = 48;
+const KICKED_TOGETHER: u64 = 8;
+/// Random changes before such a walk.
+const KICKS: usize = 4;
+/// The best networks that such walks begin at.
+const KICKED_FROM: usize = 6;
 /// Pairs of changes that are measured in one step.
-const PAIRS: usize = 120;
+const PAIRS: usize = 80;
 /// Steps of one walk.
 const STEPS: usize = 200;
+/// Keeps the random streams of walks apart from those of candidates.
+const STREAM: u64 = 3 << 62;
 /// How much more than its price breaking a budget costs.
 const PENALTY: f64 = 1.5;
 
@@ -46,24 +56,22 @@ fn worth(score: f64, uses: &[f64], weights: &[f64]) -> f64 {
 /// Networks met so far.
 pub(super) struct Pool<'c> {
     config: &'c SearchConfig,
-    rails: &'c Rails,
-    skeleton: Option<Skeleton>,
-    worker: Worker,
+    walkers: Vec<Walker<'c>>,
     met: Vec<Known>,
     seen: FxHashSet<Network>,
 }
 
 impl<'c> Pool<'c> {
-    pub fn new(config: &'c SearchConfig, rails: &'c Rails) -> Self {
-        let skeleton = config.space.skeleton(&config.initial).ok();
-        let (worker, seen) = (Worker::new(config), FxHashSet::default());
-        Self { config, rails, skeleton, worker, met: Vec::new(), seen }
+    pub fn new(config: &'c SearchConfig, rails: &'c Rails, skeleton: &'c Skeleton) -> Self {
+        let walker = |_| Walker { config, rails, skeleton, worker: Worker::new(config) };
+        let walkers = (0..config.threads.max(1)).map(walker).collect();
+        Self { config, walkers, met: Vec::new(), seen: FxHashSet::default() }
     }
 
     /// Keeps a network, unless it is known or off the rails.
     pub fn offer(&mut self, network: Network) {
         if self.seen.insert(network.clone())
-            && let Some(known) = self.measure(network)
+            && let Some(known) = self.walkers[0].measure(network)
         {
             self.met.push(known);
         }
@@ -82,30 +90,91 @@ impl<'c> Pool<'c> {
         found
     }
 
-    /// Walks from the most promising networks; `prices` are those of the budgets.
-    pub fn polish(&mut self, prices: &[f64], stop: &dyn Fn() -> bool) {
+    /// Walks from the most promising networks, then from changed ones; `prices` are those of the budgets. Ends once a
+    /// score of `enough` is reached.
+    pub fn polish(&mut self, prices: &[f64], enough: f64, stop: &(dyn Fn() -> bool + Sync)) {
         // Budgets without a price must hold all the same.
         let least = self.best().unwrap_or(1.0).abs().max(1.0) * 0.1;
         let weights: Vec<f64> = prices.iter().map(|price| (price * PENALTY).max(least)).collect();
-        let mut starts = self.met.clone();
-        starts.sort_by(|a, b| b.worth(&weights).total_cmp(&a.worth(&weights)));
-        for start in starts.into_iter().take(STARTS) {
-            self.walk(start, &weights, stop);
+        let starts = self.most_promising(&weights, STARTS);
+        self.walk_all(starts, &weights, stop);
+        for round in 0..KICKED / KICKED_TOGETHER {
+            if stop() || self.best().is_some_and(|best| best >= enough) {
+                return;
+            }
+            let from = self.most_promising(&weights, KICKED_FROM);
+            let starts = (0..KICKED_TOGETHER).filter_map(|i| {
+                let mut rng = stream(self.config.seed, STREAM + round * KICKED_TOGETHER + i);
+                let start = &from[rng.random_range(0..from.len())];
+                self.walkers[0].kicked(start, &mut rng)
+            });
+            let starts = starts.collect::<Vec<_>>();
+            self.walk_all(starts, &weights, stop);
         }
     }
 
-    fn walk(&mut self, start: Known, weights: &[f64], stop: &dyn Fn() -> bool) {
+    fn most_promising(&self, weights: &[f64], count: usize) -> Vec<Known> {
+        let mut starts: Vec<&Known> = self.met.iter().collect();
+        starts.sort_by(|a, b| b.worth(weights).total_cmp(&a.worth(weights)));
+        starts.into_iter().take(count).cloned().collect()
+    }
+
+    /// Walks from each start; what is found does not depend on the number of threads.
+    fn walk_all(&mut self, starts: Vec<Known>, weights: &[f64], stop: &(dyn Fn() -> bool + Sync)) {
+        let share = starts.len().div_ceil(self.walkers.len()).max(1);
+        let found: Vec<Vec<Known>> = std::thread::scope(|scope| {
+            let parts = self.walkers.iter_mut().zip(starts.chunks(share));
+            let handles: Vec<_> = parts
+                .map(|(walker, starts)| {
+                    scope.spawn(move || {
+                        starts.iter().flat_map(|start| walker.walk(start.clone(), weights, stop)).collect::<Vec<_>>()
+                    })
+                })
+                .collect();
+            let joined = handles.into_iter().map(|handle| handle.join());
+            joined.map(|found| found.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        });
+        for known in found.into_iter().flatten() {
+            if self.seen.insert(known.network.clone()) {
+                self.met.push(known);
+            }
+        }
+    }
+}
+
+/// Improves networks, with a memory of its own.
+struct Walker<'c> {
+    config: &'c SearchConfig,
+    rails: &'c Rails,
+    skeleton: &'c Skeleton,
+    worker: Worker,
+}
+
+impl Walker<'_> {
+    /// A network with random changes.
+    fn kicked(&mut self, start: &Known, rng: &mut impl Rng) -> Option<Known> {
+        let mut network = start.network.clone();
+        for _ in 0..KICKS {
+            let changes = self.changes(network.blocks());
+            let change = changes.get(rng.random_range(0..changes.len().max(1)))?;
+            network = change.apply(network.blocks())?;
+        }
+        self.measure(network)
+    }
+
+    /// The networks on the way up.
+    fn walk(&mut self, start: Known, weights: &[f64], stop: &(dyn Fn() -> bool + Sync)) -> Vec<Known> {
+        let mut found = Vec::new();
         let mut current = start;
         for _ in 0..STEPS {
             if stop() {
-                return;
+                break;
             }
-            let Some(next) = self.step(&current, weights) else { return };
-            if next.is_feasible() && self.seen.insert(next.network.clone()) {
-                self.met.push(next.clone());
-            }
+            let Some(next) = self.step(&current, weights) else { break };
+            found.push(next.clone());
             current = next;
         }
+        found
     }
 
     /// The best neighbour that is better.
@@ -168,7 +237,7 @@ impl<'c> Pool<'c> {
     /// Every single change of a network.
     fn changes(&self, blocks: &[SuperBlock]) -> Vec<Change> {
         const STEPS: [i64; 12] = [-12, -8, -4, -3, -2, -1, 1, 2, 3, 4, 8, 12];
-        let Some(skeleton) = &self.skeleton else { return Vec::new() };
+        let skeleton = self.skeleton;
         let mut changes = Vec::new();
         let mut stage = 0;
         for (i, block) in blocks.iter().enumerate() {

@@ -51,7 +51,11 @@ pub(super) enum Expression {
     Fixed(u32),
     /// A block's number, expanded and rounded to a multiple of 8 where `expansion` says so, then reduced as
     /// squeeze-and-excitation does.
-    Of { var: Var, expansion: Option<u32>, reduced: bool },
+    Of {
+        var: Var,
+        expansion: Option<u32>,
+        reduced: bool,
+    },
 }
 
 impl Expression {
@@ -225,8 +229,7 @@ pub(super) fn of_network(block: SuperBlock, options: &LowerOptions, with_head: b
     let wanted = |branch: Branch| with_head || branch != Branch::Head;
     let operators = graph.operators().iter().filter(|operator| wanted(operator.branch));
     let operators = operators.filter(|operator| operator.kind != OperatorKind::Input);
-    let mut found: Vec<Atom> = operators
-        .map(|operator| Atom::Operator(graph.lone(operator))).collect();
+    let mut found: Vec<Atom> = operators.map(|operator| Atom::Operator(graph.lone(operator))).collect();
     let mut fuser = Fuser::default();
     let keys = fuser.fuse(&graph).to_vec();
     let of_head: Vec<usize> = (fuser.owners().zip(graph.operators()))

@@ -132,9 +132,8 @@ mod tests {
     fn taps_of_small_maps() {
         for (side, kernel, stride) in [(224, 7, 2), (7, 5, 1), (1, 7, 1), (2, 7, 2), (5, 3, 2), (33, 1, 2)] {
             let (out_side, padding) = ((side - 1) / stride + 1, (kernel - 1) / 2);
-            let inside = |tap: i64| {
-                (0..out_side).filter(|o| (0..side).contains(&(o * stride + tap - padding))).count() as f64
-            };
+            let inside =
+                |tap: i64| (0..out_side).filter(|o| (0..side).contains(&(o * stride + tap - padding))).count() as f64;
             let sum: f64 = (0..kernel).map(|tap| inside(tap) / out_side as f64).sum();
             let found = tap_sums(side as u32, kernel as u32, stride as u32).0;
             assert!((found - sum * sum).abs() < 1e-12, "{side} {kernel} {stride}: {found}");
