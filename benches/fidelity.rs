@@ -20,7 +20,7 @@ use zen_nas::score::compare::kendall_tau;
 use zen_nas::score::{self, Evaluator, Proxy, Sampling, Scratch, Trial, Until};
 use zen_nas::search::budget::{Budget, Flops, Layers, Parameters};
 use zen_nas::search::{Evolution, SearchConfig};
-use zen_nas::space::{Draw, Rails, Space};
+use zen_nas::space::{Draw, Rules, Space};
 
 /// Closed forms against exact scores.
 #[derive(Parser)]
@@ -89,7 +89,7 @@ fn main() {
 /// Distinct networks, each 1 to 40 uniform mutations from the space's initial network, with at most four times its
 /// FLOPs and the layers of a search, as tables are learnt from.
 fn random(source: &Source, count: usize, seed: u64) -> Vec<Graph> {
-    let drawn = draw_networks(&[*source], 2 * count, seed).expect("the initial network lowers");
+    let drawn = draw_networks(std::slice::from_ref(source), 2 * count, seed).expect("the initial network lowers");
     let mut seen = BTreeSet::new();
     drawn
         .into_iter()
@@ -121,8 +121,8 @@ fn winners(source: &Source, count: usize, seed: u64) -> Vec<Graph> {
 
 fn search(source: &Source, initial: Network, size: Budget, seed: u64) -> Network {
     let config = SearchConfig {
-        rails: Rails::default(),
-        space: source.space,
+        rules: Rules::published(&source.space),
+        space: source.space.clone(),
         initial,
         lower: source.lower,
         proxy: score::find("zen-closed").expect("a built-in proxy"),

@@ -12,7 +12,7 @@ use zen_nas::score::{Sampling, find};
 use zen_nas::search::SearchConfig;
 use zen_nas::search::budget::{Budget, Flops, Latency, Layers, Parameters};
 use zen_nas::search::solve::Problem;
-use zen_nas::space::{Draw, Rails, Space};
+use zen_nas::space::{Draw, Rules, Space};
 
 /// What limits a search.
 #[derive(Clone, Copy)]
@@ -77,10 +77,9 @@ fn main() {
     println!("| budget | bound | best found | gap, % | CPU, s | wall, s | network |");
     println!("|---|--:|--:|--:|--:|--:|---|");
     for case in CASES.iter().filter(|case| arguments.first().is_none_or(|name| case.name.contains(name))) {
-        let config = config(&store, case);
-        let rails = if with_rails { config.rails.clone() } else { Rails::default() };
+        let config = config(&store, case, with_rails);
         let (started, before) = (Instant::now(), cpu_s());
-        let problem = Problem::new(&config, &rails).expect("the spaces can be solved");
+        let problem = Problem::new(&config).expect("the spaces can be solved");
         let solution = problem.solve(&|| false, &mut |_| ()).expect("there are networks");
         let bound = solution.certificate.bound;
         let (network, score) =
@@ -95,8 +94,12 @@ fn main() {
     }
 }
 
-fn config(store: &Store, case: &Case) -> SearchConfig {
+fn config(store: &Store, case: &Case, with_rails: bool) -> SearchConfig {
     let space = Space::find(case.space).expect("a built-in space");
+    let rules = match with_rails {
+        true => Rules::within(&space, &space.rails).expect("the space's own rails"),
+        false => Rules::published(&space),
+    };
     let mut budgets = vec![Budget::new(Layers, f64::from(case.layers))];
     budgets.extend(case.limits.iter().map(|limit| match *limit {
         Limit::Parameters(limit) => Budget::new(Parameters, limit),
@@ -108,9 +111,9 @@ fn config(store: &Store, case: &Case) -> SearchConfig {
         }
     }));
     SearchConfig {
-        space,
-        rails: Rails::default(),
         initial: space.initial(case.resolution),
+        space,
+        rules,
         lower: LowerOptions { squeeze_excite: case.squeeze_excite, ..LowerOptions::new(case.resolution, case.classes) },
         proxy: find("zen-closed").expect("a built-in proxy"),
         sampling: Sampling::default(),

@@ -13,6 +13,7 @@ use crate::profile::ProfileError;
 use crate::report::ReportError;
 use crate::score::ComputeError;
 use crate::search::SearchError;
+use crate::space::SpaceError;
 
 /// How a program ended; the numbers are part of the public interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +87,7 @@ pub fn exit_of(error: &(dyn Error + 'static)) -> Exit {
         || error.is::<ImportError>()
         || error.is::<ReportError>()
         || error.is::<ComputeError>()
+        || error.is::<SpaceError>()
         || error.is::<UnknownName>()
         || error.is::<InputError>()
         || error.is::<std::io::Error>();

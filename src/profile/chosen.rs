@@ -14,7 +14,7 @@ use crate::latency::Predictor;
 use crate::score;
 use crate::search::budget::{Budget, Latency, Layers};
 use crate::search::{Evolution, SearchConfig};
-use crate::space::{Draw, Rails};
+use crate::space::{Draw, Rules};
 
 /// Children of a small search.
 const ITERATIONS: u64 = 6_000;
@@ -33,8 +33,8 @@ pub(super) fn choose(source: &Source, predictor: &Arc<Predictor>, seed: u64) -> 
     let (low, high) = (BUDGETS.0.ln(), BUDGETS.1.ln());
     let budget_ms = initial_ms * rng.random_range(low..high).exp();
     let config = SearchConfig {
-        rails: Rails::default(),
-        space: source.space,
+        rules: Rules::published(&source.space),
+        space: source.space.clone(),
         initial,
         lower: source.lower,
         proxy: score::find(PROXY).ok()?,
@@ -53,7 +53,7 @@ pub(super) fn choose(source: &Source, predictor: &Arc<Predictor>, seed: u64) -> 
     evolution.run(&|| false, &mut |_| ());
     let network = evolution.population().best()?.network.clone();
     let graph = network.lower(&source.lower).ok()?;
-    Some(Drawn { source: *source, network, graph })
+    Some(Drawn { source: source.clone(), network, graph })
 }
 
 #[cfg(test)]

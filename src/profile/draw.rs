@@ -3,6 +3,8 @@
 //! A network is some mutations away from its space's initial one, within the limits of a search.
 //! Not here: which of them are worth measuring.
 
+use std::sync::Arc;
+
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
@@ -18,9 +20,9 @@ pub(super) const MAX_FLOPS_FACTOR: u64 = 4;
 const SAME_SPACE_STREAM: u64 = 0x5e5e_6a7e_d000_0001;
 
 /// Where networks come from: a space, and what its structures leave open.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Source {
-    pub space: &'static Space,
+    pub space: Arc<Space>,
     pub lower: LowerOptions,
 }
 
@@ -84,7 +86,7 @@ impl Drawer {
             // A space that was there before, with gates or without, draws other networks this time.
             let again = sources[..index].iter().filter(|earlier| earlier.space.name == source.space.name).count();
             let seed = seed ^ SAME_SPACE_STREAM.wrapping_mul(again as u64);
-            Ok(Walk { source: *source, initial, graph, rng: Pcg64Mcg::seed_from_u64(seed) })
+            Ok(Walk { source: source.clone(), initial, graph, rng: Pcg64Mcg::seed_from_u64(seed) })
         };
         Ok(Self { sources: sources.iter().enumerate().map(walk).collect::<Result<_, LowerError>>()?, next: 0 })
     }
@@ -100,20 +102,20 @@ impl Drawer {
 
 impl Walk {
     fn draw(&mut self) -> Drawn {
-        let Source { space, lower } = self.source;
+        let Source { space, lower } = &self.source;
         let max_flops = MAX_FLOPS_FACTOR * self.graph.cost().flops;
         let (mut network, mut graph) = (self.initial.clone(), self.graph.clone());
         for _ in 0..self.rng.random_range(1..=MAX_MUTATIONS) {
             let child = space.mutate(&network, 1, Draw::Uniform, &mut self.rng);
             // A child that leaves the limits is dropped; the walk goes on from its parent.
-            if let Ok(child_graph) = child.lower(&lower)
+            if let Ok(child_graph) = child.lower(lower)
                 && child.layers() <= space.default_max_layers
                 && child_graph.cost().flops <= max_flops
             {
                 (network, graph) = (child, child_graph);
             }
         }
-        Drawn { source: self.source, network, graph }
+        Drawn { source: self.source.clone(), network, graph }
     }
 }
 
@@ -134,8 +136,8 @@ mod tests {
     #[test]
     fn drawn_networks_keep_the_limits() {
         let space = Space::find("xxbl").unwrap();
-        let source = Source { space, lower: LowerOptions::new(224, 1000) };
-        let drawn = draw_networks(&[source], 30, 7).unwrap();
+        let source = Source { space: space.clone(), lower: LowerOptions::new(224, 1000) };
+        let drawn = draw_networks(std::slice::from_ref(&source), 30, 7).unwrap();
         let limit = MAX_FLOPS_FACTOR * space.initial(224).lower(&source.lower).unwrap().cost().flops;
         let distinct: BTreeSet<_> = drawn.iter().map(|drawn| drawn.network.to_string()).collect();
         assert!(distinct.len() > 25);
@@ -153,13 +155,13 @@ mod tests {
         let alone: Vec<_> = draw_networks(&[source("idw")], 2, 3).unwrap().iter().map(text).collect();
         let both = draw_networks(&[source("xxbl"), source("idw")], 4, 3).unwrap();
         assert_eq!(
-            both.iter().map(|drawn| drawn.source.space.name).collect::<Vec<_>>(),
+            both.iter().map(|drawn| drawn.source.space.name.as_str()).collect::<Vec<_>>(),
             ["xxbl", "idw", "xxbl", "idw"]
         );
         assert_eq!([text(&both[1]), text(&both[3])], *alone);
         assert!(draw_networks(&[], 4, 3).unwrap().is_empty());
         let idw = source("idw");
-        let gated = Source { lower: LowerOptions { squeeze_excite: true, ..idw.lower }, ..idw };
+        let gated = Source { lower: LowerOptions { squeeze_excite: true, ..idw.lower }, ..idw.clone() };
         let drawn: Vec<_> = draw_networks(&[idw, gated], 4, 3).unwrap().iter().map(text).collect();
         assert_eq!([&drawn[0], &drawn[2]], [&alone[0], &alone[1]]);
         assert!(drawn[1] != drawn[0] && drawn[3] != drawn[2]);

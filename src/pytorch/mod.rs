@@ -1,9 +1,9 @@
 //! PyTorch: a network as one Python file, to be trained.
 //!
-//! [`module_text`] fills the templates beside this file: the classes and the functions of the block
-//! families that the network uses are the same for every network, its super-blocks are a list of
-//! arguments. The state dict has the published names, so weights come back through
-//! [`onnx::Weights`](crate::onnx::Weights). Not here: weights, training (`docs/guide/train.py`).
+//! [`module_text`] fills the templates beside this file, with the functions of the block families that the network uses
+//! (`net/block/*.py`): they are the same for every network, its super-blocks are a list of arguments. The state dict has
+//! the published names, so weights come back through [`onnx::Weights`](crate::onnx::Weights). Not here: weights, training
+//! (`docs/guide/train.py`).
 
 mod error;
 mod literal;
@@ -13,25 +13,8 @@ use std::path::{Path, PathBuf};
 pub use error::PytorchError;
 
 use crate::files;
-use crate::net::block::Family;
+use crate::net::block::{FAMILIES, Family};
 use crate::net::{BATCH_NORM_EPSILON, Cost, LowerOptions, Network, SuperBlock};
-
-/// How a block family looks in Python.
-struct FamilyTemplate {
-    /// [`Family::name`].
-    family: &'static str,
-    /// The function that draws one layer.
-    function: &'static str,
-    text: &'static str,
-}
-
-/// A template for every block family.
-static FAMILY_TEMPLATES: &[FamilyTemplate] = &[
-    FamilyTemplate { family: "conv", function: "plain", text: include_str!("template/conv.py") },
-    FamilyTemplate { family: "res_kk", function: "basic", text: include_str!("template/res_kk.py") },
-    FamilyTemplate { family: "res_k1kk1", function: "bottlenecks", text: include_str!("template/res_k1kk1.py") },
-    FamilyTemplate { family: "res_idw", function: "inverted", text: include_str!("template/res_idw.py") },
-];
 
 /// What was written.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -78,12 +61,11 @@ fn text(network: &Network, options: &LowerOptions, cost: &Cost) -> String {
         "BLOCKS" => network.blocks().iter().map(block_line).collect::<Vec<_>>().join("\n"),
         _ => unreachable!("no template asks for {key}"),
     };
-    let used =
-        |template: &&FamilyTemplate| network.blocks().iter().any(|block| block.kind.family().name == template.family);
+    let used = |family: &&&Family| network.blocks().iter().any(|block| block.kind.family().name == family.name);
     let mut text = fill(include_str!("template/head.py"), value);
     text.push_str(include_str!("template/layers.py"));
-    for template in FAMILY_TEMPLATES.iter().filter(used) {
-        text.push_str(template.text);
+    for family in FAMILIES.iter().filter(used) {
+        text.push_str(family.python.text);
     }
     text.push_str(&fill(include_str!("template/blocks.py"), value));
     text.push_str(include_str!("template/network.py"));
@@ -116,7 +98,7 @@ fn structure_lines(network: &Network) -> String {
 /// A super-block as arguments of the Python class `SuperBlock`.
 fn block_line(block: &SuperBlock) -> String {
     let (family, block_type) = (block.kind.family(), block.kind.block_type());
-    let mut line = format!("    dict(layer={}, kernel={}", function_of(family), block_type.kernel);
+    let mut line = format!("    dict(layer={}, kernel={}", family.python.function, block_type.kernel);
     if family.types.iter().any(|other| other.expansion != 1) {
         line += &format!(", expansion={}", block_type.expansion);
     }
@@ -125,11 +107,6 @@ fn block_line(block: &SuperBlock) -> String {
         line += &format!(", bottleneck={bottleneck}");
     }
     line + &format!(", layers={}),", block.sub_layers)
-}
-
-fn function_of(family: &Family) -> &'static str {
-    let template = FAMILY_TEMPLATES.iter().find(|template| template.family == family.name);
-    template.expect("a test looks for the template of every family").function
 }
 
 #[cfg(test)]

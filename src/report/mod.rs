@@ -23,6 +23,7 @@ use crate::latency::{
     ChosenTable, Decision, ErrorFigures, EvidenceShares, Interval, Predictor, Setting, SpotChecks, Store, Table,
     TableChoice, TableError, TableSource, UNIT, require_choice,
 };
+use crate::space::Space;
 
 pub use breakdown::{Breakdown, KindTime, OperatorTime};
 pub use error::ReportError;
@@ -171,7 +172,7 @@ pub fn report(
     choice: &TableChoice,
     options: &ReportOptions,
 ) -> Result<Report, ReportError> {
-    let space = options.space.as_deref().map(crate::space::Space::find).transpose()?.map(|space| space.name);
+    let space = options.space.as_deref().map(Space::built_in).transpose()?.map(|space| space.name.as_str());
     let ChosenTable { table, decision } = require_choice(store, setting, choice, &[], SpotChecks::Ignore)?;
     let predictor = Predictor::from_table(&table)?;
     let found = published::find(&table).unwrap_or_else(|| networks::find(&table, &predictor));

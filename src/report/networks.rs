@@ -85,7 +85,7 @@ pub(super) fn space_of(network: &Network) -> &'static str {
     if residual.peek().is_none() {
         return "other";
     }
-    let names: Vec<_> = residual.map(|block| block.kind.name()).collect();
-    let holds = |types: &[&[&str]]| names.iter().all(|name| types.iter().any(|family| family.contains(name)));
-    SPACES.iter().find(|space| holds(space.types)).map_or("other", |space| space.name)
+    let kinds: Vec<_> = residual.map(|block| block.kind).collect();
+    let found = SPACES.iter().find(|space| kinds.iter().all(|kind| space.kinds.contains(kind)));
+    found.map_or("other", |space| space.name.as_str())
 }

@@ -7,6 +7,7 @@ use crate::latency::LatencyError;
 use crate::names::UnknownName;
 use crate::net::{LowerError, StructureError};
 use crate::score::ScoreError;
+use crate::space::{OffRails, SpaceError};
 
 /// A search that cannot start, go on or be recorded.
 #[derive(Debug, thiserror::Error)]
@@ -21,10 +22,16 @@ pub enum SearchError {
     Iterations(u64),
     #[error("{flag} is {limit}: a budget must be a positive, finite number")]
     Limit { flag: String, limit: f64 },
-    #[error("no network within the budgets was found; the cheapest one found is\n  {cheapest}\n{}", misses(uses))]
-    BudgetsUnmet { cheapest: String, uses: Vec<BudgetUse> },
+    /// `off_rails` is none where no rails hold.
+    #[error(
+        "no network within the budgets was found; the cheapest one found is\n  {cheapest}\n{}",
+        misses(uses, off_rails)
+    )]
+    BudgetsUnmet { cheapest: String, uses: Vec<BudgetUse>, off_rails: Option<Vec<OffRails>> },
     #[error(transparent)]
     Name(#[from] UnknownName),
+    #[error(transparent)]
+    Space(#[from] SpaceError),
     #[error(transparent)]
     Structure(#[from] StructureError),
     #[error(transparent)]
@@ -55,11 +62,19 @@ impl SearchError {
     }
 }
 
-fn misses(uses: &[BudgetUse]) -> String {
+fn misses(uses: &[BudgetUse], off_rails: &Option<Vec<OffRails>>) -> String {
     let missed = uses.iter().filter(|budget| !budget.is_met());
     let lines = missed.map(|budget| {
         let percent = (budget.value / budget.limit - 1.0) * 100.0;
         format!("  {}: {}, {percent:.1}% too much", budget.name, budget.text)
     });
-    lines.collect::<Vec<_>>().join("\n")
+    let mut lines: Vec<_> = lines.collect();
+    if let Some(off_rails) = off_rails {
+        lines.extend(off_rails.iter().map(|off| format!("  {off}")));
+        // A small network may have to be narrower than the published ones.
+        let way_out = "the rails of the space hold too; loosen them (such as --min-width and --min-bottleneck; `zen-search \
+                       spaces` lists all) or search without them: --published-rules";
+        lines.push(way_out.to_owned());
+    }
+    lines.join("\n")
 }

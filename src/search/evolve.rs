@@ -33,6 +33,7 @@ pub struct Evolution<'c> {
 
 /// What becomes of a child.
 enum Verdict {
+    OffRails,
     /// Breaks the budget of this index.
     OverBudget(usize),
     /// Is in the population already.
@@ -151,6 +152,7 @@ impl<'c> Evolution<'c> {
         for verdict in verdicts {
             match verdict {
                 Verdict::OverBudget(budget) => self.counts.over_budget[budget] += 1,
+                Verdict::OffRails => self.counts.off_rails += 1,
                 Verdict::Duplicate => self.counts.duplicates += 1,
                 Verdict::NotBetter => self.counts.not_better += 1,
                 Verdict::TooSmall => self.counts.too_small += 1,
@@ -199,11 +201,12 @@ fn child(
 ) -> Verdict {
     let mut rng = stream(config.seed, number);
     let members = population.members();
+    let (space, rules) = (&config.space, &config.rules);
     let network = if members.len() <= SEEDLINGS {
-        config.space.mutate(initial, 1, config.draw, &mut rng)
+        space.child(initial, rules, 1, config.draw, &mut rng)
     } else {
         let parent = &members[rng.random_range(0..members.len())].network;
-        config.space.mutate(parent, 2, config.draw, &mut rng)
+        space.child(parent, rules, 2, config.draw, &mut rng)
     };
     if let Some(budget) = over_budget(config, Stage::Network, &network, worker) {
         return Verdict::OverBudget(budget);
@@ -216,6 +219,9 @@ fn child(
     }
     if let Some(budget) = over_budget(config, Stage::Graph, &network, worker) {
         return Verdict::OverBudget(budget);
+    }
+    if !rules.hold(&network, &worker.graph) {
+        return Verdict::OffRails;
     }
     let Ok(evaluation) = worker.evaluator.evaluate(config.proxy, &worker.graph, &mut |_| ()) else {
         return Verdict::Unscored;

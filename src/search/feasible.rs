@@ -16,30 +16,33 @@ const ATTEMPTS: u64 = 20_000;
 /// Keeps the random streams of this walk apart from those of the children.
 const STREAM: u64 = 1 << 63;
 
-/// The initial structure if it meets all budgets, otherwise a network near it that does.
+/// The initial structure if it meets all budgets and rails, otherwise a network near it that does.
 pub(super) fn find(config: &SearchConfig, worker: &mut Worker) -> Result<Network, SearchError> {
-    let mut best = config.initial.clone();
+    let rules = &config.rules;
+    let mut best = rules.fit(&config.initial);
     best.lower_into(&config.lower, &mut worker.graph)?;
     let mut uses = measure(config, &best, worker);
-    let mut excess = largest_excess(&uses);
+    let mut excess = largest_excess(&uses).max(rules.rails().excess(&best, &worker.graph));
     for attempt in 0..ATTEMPTS {
         if excess <= 1.0 {
             return Ok(best);
         }
         let mut rng = stream(config.seed, STREAM + attempt);
-        let network = config.space.mutate(&best, 2, config.draw, &mut rng);
+        let network = config.space.child(&best, rules, 2, config.draw, &mut rng);
         if network.lower_into(&config.lower, &mut worker.graph).is_err() {
             continue;
         }
         let candidate = measure(config, &network, worker);
-        let candidate_excess = largest_excess(&candidate);
+        let candidate_excess = largest_excess(&candidate).max(rules.rails().excess(&network, &worker.graph));
         if candidate_excess < excess {
             excess = candidate_excess;
             uses = candidate;
             best = network;
         }
     }
-    Err(SearchError::BudgetsUnmet { cheapest: best.to_string(), uses })
+    best.lower_into(&config.lower, &mut worker.graph)?;
+    let off_rails = (!rules.is_published()).then(|| rules.rails().violations(&best, &worker.graph));
+    Err(SearchError::BudgetsUnmet { cheapest: best.to_string(), uses, off_rails })
 }
 
 /// Every budget on a network that is lowered in `worker.graph`.

@@ -16,9 +16,11 @@ pub mod solve;
 mod spec;
 mod winner;
 
+use std::sync::Arc;
+
 use crate::net::{LowerOptions, Network};
 use crate::score::{Proxy, Sampling};
-use crate::space::{Draw, Rails, Space};
+use crate::space::{Draw, Rules, Space};
 use budget::{Budget, BudgetUse};
 
 pub use checkpoint::Checkpoint;
@@ -32,9 +34,9 @@ pub use winner::{SearchSummary, Winner};
 
 /// Everything that decides the result of a search.
 pub struct SearchConfig {
-    pub space: &'static Space,
-    /// Limits on the shape of networks.
-    pub rails: Rails,
+    pub space: Arc<Space>,
+    /// What networks of the space are allowed, and how the search steps between them.
+    pub rules: Rules,
     pub initial: Network,
     /// How networks are lowered for costs and latency.
     pub lower: LowerOptions,
@@ -91,6 +93,9 @@ pub struct Counts {
     pub duplicates: u64,
     /// Scored no better than the worst member of a full population.
     pub not_better: u64,
+    /// Were off the rails.
+    #[serde(default)]
+    pub off_rails: u64,
     /// Maps smaller than a stride.
     pub too_small: u64,
     /// Had no score by the proxy, such as one that is not finite.

@@ -9,7 +9,7 @@ use super::{FinalRound, SearchConfig, SearchError};
 use crate::latency::{LatencyError, Predictor, Setting, SpotCheck, TableChoice};
 use crate::net::{Graph, LowerOptions, Network};
 use crate::score::{self, Sampling, Until};
-use crate::space::{Draw, Rails, Space};
+use crate::space::{Draw, Rails, Rules, Space, SpaceError};
 
 /// Version of the run directory's layout; raised when older readers would misunderstand it.
 pub const RUN_FORMAT: u32 = 1;
@@ -22,11 +22,18 @@ pub struct RunSpec {
     pub format: u32,
     /// Version of the program that started the run.
     pub version: String,
+    /// Name of the space.
     pub space: String,
+    /// Text of the space's file where the space is not built in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub space_file: Option<String>,
     pub initial: String,
     pub resolution: u32,
     pub classes: u32,
     pub squeeze_excite: bool,
+    /// Whether networks have residual links.
+    #[serde(default = "yes")]
+    pub residual_links: bool,
     pub proxy: String,
     pub draw: Draw,
     pub seed: u64,
@@ -51,10 +58,20 @@ pub struct RunSpec {
     /// What earlier versions wrote for `table = "built-in"`.
     #[serde(default, skip_serializing)]
     pub shipped_table: bool,
+    /// The published mutation without rails: what a run does that knows of nothing else.
+    #[serde(default = "yes")]
+    pub published_rules: bool,
     pub budgets: Limits,
+    /// Limits on shapes, unless the published rules hold.
+    #[serde(default)]
+    pub rails: Rails,
     /// What trying the table on the machine of the search showed, where it was tried: a resumed run predicts as before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spot_check: Option<SpotCheck>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn one_draw() -> u32 {
@@ -120,10 +137,16 @@ impl RunSpec {
             let predictor = predictor.ok_or(SearchError::NoSetting)?;
             budgets.push(Budget::new(Latency::new(predictor.clone()), limit));
         }
+        let space = self.space()?;
+        let initial = Network::parse(&self.initial)?;
+        space.check_initial(&initial)?;
         Ok(SearchConfig {
-            space: Space::find(&self.space)?,
-            rails: Rails::default(),
-            initial: Network::parse(&self.initial)?,
+            rules: match self.published_rules {
+                true => Rules::published(&space),
+                false => Rules::within(&space, &self.rails)?,
+            },
+            space,
+            initial,
             lower: self.lower_options(),
             proxy: score::find(&self.proxy)?,
             sampling: Sampling {
@@ -142,6 +165,17 @@ impl RunSpec {
         })
     }
 
+    /// The space of the search.
+    ///
+    /// # Errors
+    /// When it is unknown, or the text of its file is malformed.
+    pub fn space(&self) -> Result<Arc<Space>, SpaceError> {
+        match &self.space_file {
+            Some(text) => Space::parse(text, &format!("{} (space_file)", self.space)).map(Arc::new),
+            None => Ok(Space::built_in(&self.space)?.clone()),
+        }
+    }
+
     /// The final round of the search, if it has one; `config` is [`RunSpec::to_config`]'s.
     pub fn final_round(&self, config: &SearchConfig) -> Option<FinalRound> {
         FinalRound::of(config, self.finalists, self.standard_error.map(Until::StandardError), self.batch_size())
@@ -153,7 +187,8 @@ impl RunSpec {
 
     /// How networks of this search are lowered.
     pub fn lower_options(&self) -> LowerOptions {
-        LowerOptions { squeeze_excite: self.squeeze_excite, ..LowerOptions::new(self.resolution, self.classes) }
+        let Self { resolution, classes, squeeze_excite, residual_links: residual, .. } = *self;
+        LowerOptions { resolution, classes, squeeze_excite, residual }
     }
 }
 
@@ -186,6 +221,7 @@ mod tests {
         let config = spec.to_config(None, 1).unwrap();
         assert_eq!(config.sampling.until, Some(Until::Draws(1)));
         assert!(spec.final_round(&config).is_none());
+        assert!(config.rules.is_published() && spec.lower_options().residual);
         let written: RunSpec = toml::from_str(&toml::to_string(&spec).unwrap()).unwrap();
         assert_eq!(written, spec);
         assert!(toml::from_str::<RunSpec>(&OLD.replace("seed = 0", "seed = 0\nfinalist = 3")).is_err());

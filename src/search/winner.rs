@@ -42,7 +42,7 @@ pub struct Winner {
 #[derive(Clone, Debug, Serialize)]
 pub struct SearchSummary {
     pub stop_reason: StopReason,
-    pub space: &'static str,
+    pub space: String,
     pub seed: u64,
     pub iterations: u64,
     pub population: usize,
@@ -86,7 +86,7 @@ impl Winner {
             latency: predictor.map(|predictor| predictor.predict(&graph)),
             search: SearchSummary {
                 stop_reason,
-                space: config.space.name,
+                space: config.space.name.clone(),
                 seed: config.seed,
                 iterations: evolution.iteration(),
                 population: evolution.population().members().len(),

@@ -5,8 +5,10 @@
 
 use rand::{Rng, RngExt};
 
-use super::Space;
+use super::bounds::change_kind;
+use super::skeleton::stage_of;
 use super::split::split_long_blocks;
+use super::{Bounds, Space};
 use crate::net::block::{BlockKind, round8};
 use crate::net::{MAX_LAYERS, Network, SuperBlock};
 
@@ -29,9 +31,46 @@ const CHANNEL_FACTORS: [f64; 9] = [2.5, 2.0, 1.5, 1.25, 1.0, 1.0 / 1.25, 1.0 / 1
 const LAYER_STEP: u32 = 2;
 
 impl Space {
-    /// A child of `parent` with up to `replacements` random blocks mutated (a block drawn twice
-    /// changes once), channels chained again and long blocks split.
+    /// A child of `parent` by the published rules: up to `replacements` random blocks mutated (a block drawn twice
+    /// changes once), channels chained again and long blocks split. A space without published limits keeps its bounds.
     pub fn mutate(&self, parent: &Network, replacements: usize, draw: Draw, rng: &mut impl Rng) -> Network {
+        let Some(most) = self.published_max_channels else {
+            return self.mutate_within(parent, &self.bounds, replacements, draw, rng);
+        };
+        Network::from_chained(self.mutated(parent, replacements, rng, &|block, _, rng| {
+            self.mutate_block(block, most, &self.kinds, draw, rng)
+        }))
+    }
+
+    /// As [`Space::mutate`], with the result moved into the bounds.
+    pub(super) fn mutate_within(
+        &self,
+        parent: &Network,
+        bounds: &Bounds,
+        replacements: usize,
+        draw: Draw,
+        rng: &mut impl Rng,
+    ) -> Network {
+        let mut blocks = self.mutated(parent, replacements, rng, &|block, i, rng| {
+            let blocks = parent.blocks();
+            if block.kind.family().residual {
+                let stage = bounds.stage(stage_of(blocks, i));
+                return self.mutate_block(block, stage.channels.most, &stage.kinds, draw, rng);
+            }
+            let end = if i == 0 { Some(bounds.stem) } else { bounds.tail };
+            self.mutate_block(block, end.map_or(block.out_channels, |channels| channels.most), &[], draw, rng)
+        });
+        bounds.fit(&mut blocks);
+        Network::from_chained(blocks)
+    }
+
+    fn mutated<R: Rng>(
+        &self,
+        parent: &Network,
+        replacements: usize,
+        rng: &mut R,
+        mutate: &dyn Fn(&SuperBlock, usize, &mut R) -> SuperBlock,
+    ) -> Vec<SuperBlock> {
         let mut blocks = Vec::with_capacity(parent.blocks().len() + 2);
         blocks.extend_from_slice(parent.blocks());
         let mut mutated = 0u64;
@@ -41,41 +80,54 @@ impl Space {
             let bit = 1u64.checked_shl(i as u32).unwrap_or(0);
             if mutated & bit == 0 {
                 mutated |= bit;
-                blocks[i] = self.mutate_block(&blocks[i], draw, rng);
+                blocks[i] = mutate(&blocks[i], i, rng);
             }
         }
         for i in 1..blocks.len() {
             blocks[i].in_channels = blocks[i - 1].out_channels;
         }
         split_long_blocks(&mut blocks);
-        Network::from_chained(blocks)
+        blocks
     }
 
-    fn mutate_block(&self, block: &SuperBlock, draw: Draw, rng: &mut impl Rng) -> SuperBlock {
+    /// A block with other channels up to `most`, and if it is residual with other layers and one of `kinds`.
+    fn mutate_block(
+        &self,
+        block: &SuperBlock,
+        most: u32,
+        kinds: &[BlockKind],
+        draw: Draw,
+        rng: &mut impl Rng,
+    ) -> SuperBlock {
         let mut child = *block;
         let family = block.kind.family();
         let is_fixed_tail = self.fixed_tail && !family.residual && block.kind.block_type().kernel == 1;
         if !is_fixed_tail {
-            child.out_channels = self.draw_channels(block.out_channels, rng);
+            child.out_channels = draw_channels(block.out_channels, most, rng);
         }
         if !family.residual {
             return child;
         }
-        child.bottleneck = block.bottleneck.map(|channels| self.draw_channels(channels, rng));
+        child.bottleneck = block.bottleneck.map(|channels| draw_channels(channels, most, rng));
         let fewest = block.sub_layers.saturating_sub(LAYER_STEP).max(1);
         let most = (block.sub_layers + LAYER_STEP).min(MAX_LAYERS);
         child.sub_layers = rng.random_range(fewest..=most);
-        child.kind = self.draw_type(draw, rng).unwrap_or(block.kind);
+        if let Some(kind) = self.draw_type(kinds, draw, rng) {
+            change_kind(&mut child, kind);
+        }
         child
     }
 
-    /// One of the space's block types.
-    fn draw_type(&self, draw: Draw, rng: &mut impl Rng) -> Option<BlockKind> {
-        let total = self.weighted_types(draw).map(|(_, weight)| weight).sum();
+    /// One of the space's block types, of those in `kinds`.
+    pub(super) fn draw_type(&self, kinds: &[BlockKind], draw: Draw, rng: &mut impl Rng) -> Option<BlockKind> {
+        let total = self.weighted_types(kinds, draw).map(|(_, weight)| weight).sum();
+        if total == 0 {
+            return None;
+        }
         let mut left = rng.random_range(0..total);
-        for (name, weight) in self.weighted_types(draw) {
+        for (kind, weight) in self.weighted_types(kinds, draw) {
             if left < weight {
-                return BlockKind::from_name(name);
+                return Some(kind);
             }
             left -= weight;
         }
@@ -83,34 +135,35 @@ impl Space {
     }
 
     /// The block types that a residual block may become, with the weight of each.
-    fn weighted_types(&self, draw: Draw) -> impl Iterator<Item = (&'static str, u32)> {
-        self.types.iter().flat_map(move |family| {
-            family.iter().enumerate().map(move |(i, name)| match draw {
-                Draw::Uniform => (*name, 1),
-                Draw::Published => (*name, (family.len() - i) as u32),
+    fn weighted_types<'s>(&'s self, kinds: &'s [BlockKind], draw: Draw) -> impl Iterator<Item = (BlockKind, u32)> + 's {
+        let weighted = self.types.iter().flat_map(move |family| {
+            family.iter().enumerate().map(move |(i, kind)| match draw {
+                Draw::Uniform => (*kind, 1),
+                Draw::Published => (*kind, (family.len() - i) as u32),
             })
-        })
+        });
+        weighted.filter(|(kind, _)| kinds.contains(kind))
     }
+}
 
-    fn draw_channels(&self, channels: u32, rng: &mut impl Rng) -> u32 {
-        let (choices, count) = self.channel_choices(channels);
-        choices[rng.random_range(0..count)]
-    }
+fn draw_channels(channels: u32, most: u32, rng: &mut impl Rng) -> u32 {
+    let (choices, count) = channel_choices(channels, most);
+    choices[rng.random_range(0..count)]
+}
 
-    /// The distinct channel numbers near `channels`, and how many there are.
-    fn channel_choices(&self, channels: u32) -> ([u32; CHANNEL_FACTORS.len()], usize) {
-        let mut choices = [0; CHANNEL_FACTORS.len()];
-        let mut count = 0;
-        for factor in CHANNEL_FACTORS {
-            let choice = round8((channels as f64 * factor).min(self.max_channels as f64));
-            // Factors fall, so equal choices are neighbours.
-            if count == 0 || choices[count - 1] != choice {
-                choices[count] = choice;
-                count += 1;
-            }
+/// The distinct channel numbers near `channels` and up to `most`, and how many there are.
+fn channel_choices(channels: u32, most: u32) -> ([u32; CHANNEL_FACTORS.len()], usize) {
+    let mut choices = [0; CHANNEL_FACTORS.len()];
+    let mut count = 0;
+    for factor in CHANNEL_FACTORS {
+        let choice = round8((channels as f64 * factor).min(most as f64));
+        // Factors fall, so equal choices are neighbours.
+        if count == 0 || choices[count - 1] != choice {
+            choices[count] = choice;
+            count += 1;
         }
-        (choices, count)
     }
+    (choices, count)
 }
 
 #[cfg(test)]
@@ -121,11 +174,11 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn space(name: &str) -> &'static Space {
-        Space::find(name).unwrap()
+        Space::built_in(name).unwrap()
     }
 
     fn choices(space: &Space, channels: u32) -> Vec<u32> {
-        let (choices, count) = space.channel_choices(channels);
+        let (choices, count) = channel_choices(channels, space.published_max_channels.unwrap());
         choices[..count].to_vec()
     }
 
@@ -151,9 +204,10 @@ mod tests {
             let space = space(name);
             let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
             for _ in 0..draws {
-                *counts.entry(space.draw_type(draw, rng).unwrap().name()).or_default() += 1;
+                *counts.entry(space.draw_type(&space.kinds, draw, rng).unwrap().name()).or_default() += 1;
             }
-            for (name, expected) in [(space.types[0][0], first), (space.types.last().unwrap().last().unwrap(), last)] {
+            for (kind, expected) in [(space.types[0][0], first), (*space.kinds.last().unwrap(), last)] {
+                let name = kind.name();
                 let share = counts[name] as f64 / draws as f64;
                 // Five standard deviations of a binomial share.
                 let tolerance = 5.0 * (expected * (1.0 - expected) / draws as f64).sqrt();
@@ -179,8 +233,8 @@ mod tests {
                 assert_eq!(strides(&network), strides(&initial));
                 for block in network.blocks() {
                     let residual = block.kind.family().residual;
-                    assert!(!residual || (block.sub_layers < 6 && space.types.concat().contains(&block.kind.name())));
-                    assert!(block.out_channels >= 8 && block.out_channels <= space.max_channels);
+                    assert!(!residual || (block.sub_layers < 6 && space.kinds.contains(&block.kind)));
+                    assert!(block.out_channels >= 8 && Some(block.out_channels) <= space.published_max_channels);
                 }
                 let tail = network.blocks().last().unwrap();
                 assert!(name != "idw" || tail.out_channels == 2048);

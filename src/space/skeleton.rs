@@ -4,38 +4,12 @@
 //! structure: one stem, stages that each begin with a residual block (strided but for the first), one tail. Solvers
 //! work on this frame. Not here: how a search steps between networks (`mutate`), limits on whole networks (`rails`).
 
-use super::Space;
+use super::{Bounds, Channels, Rails, Space};
 use crate::net::block::BlockKind;
 use crate::net::{Network, SuperBlock};
 
 /// Layers that one super-block may have before it is split.
 pub const MOST_SUB_LAYERS: u32 = super::SPLIT_FROM_LAYERS - 1;
-
-/// Channel numbers to choose from: multiples between two limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Channels {
-    pub least: u32,
-    pub most: u32,
-    pub multiple: u32,
-}
-
-impl Channels {
-    /// A single number.
-    pub fn fixed(channels: u32) -> Self {
-        Self { least: channels, most: channels, multiple: channels }
-    }
-
-    /// Every choice in ascending order.
-    pub fn values(&self) -> impl Iterator<Item = u32> + use<> {
-        let Self { least, most, multiple } = *self;
-        let first = least.div_ceil(multiple.max(1)).max(1);
-        (first..=most / multiple.max(1)).map(move |i| i * multiple.max(1))
-    }
-
-    pub fn contains(&self, channels: u32) -> bool {
-        (self.least..=self.most).contains(&channels) && channels.is_multiple_of(self.multiple.max(1))
-    }
-}
 
 /// Residual blocks of one resolution: the first has the stride, any number may follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,20 +39,36 @@ pub struct Skeleton {
 #[error("the initial structure is not a stem, stages of residual blocks and a 1x1 tail: {0}")]
 pub struct NoSkeleton(String);
 
-/// Indices of the residual blocks that begin a stage: the first, and each with a stride.
+/// Whether a residual block begins a stage: the first, and each with a stride.
+pub fn begins_stage(blocks: &[SuperBlock], i: usize) -> bool {
+    let is_first = i == 0 || !blocks[i - 1].kind.family().residual;
+    blocks[i].kind.family().residual && (blocks[i].stride > 1 || is_first)
+}
+
+/// Indices of the residual blocks that begin a stage.
 pub fn stage_starts(blocks: &[SuperBlock]) -> Vec<usize> {
-    let mut starts = Vec::new();
-    for (i, block) in blocks.iter().enumerate() {
-        let first = i == 0 || !blocks[i - 1].kind.family().residual;
-        if block.kind.family().residual && (block.stride > 1 || first) {
-            starts.push(i);
-        }
-    }
-    starts
+    (0..blocks.len()).filter(|i| begins_stage(blocks, *i)).collect()
+}
+
+/// Number from 0 of the stage of a residual block.
+pub(super) fn stage_of(blocks: &[SuperBlock], i: usize) -> usize {
+    (0..=i).filter(|i| begins_stage(blocks, *i)).count().saturating_sub(1)
 }
 
 impl Space {
-    /// The frame of the networks that a search from `initial` reaches.
+    /// The frame of the networks that a search from `initial` reaches within `rails`: [`Bounds::skeleton`] of the space's
+    /// bounds.
+    ///
+    /// # Errors
+    /// When the structure does not have that form, or the rails leave nothing.
+    pub fn skeleton(&self, initial: &Network, rails: &Rails) -> Result<Skeleton, NoSkeleton> {
+        self.bounds.within(rails).map_err(|error| NoSkeleton(error.to_string()))?.skeleton(initial)
+    }
+}
+
+impl Bounds {
+    /// The frame of the networks that a search from `initial` reaches within these bounds
+    /// ([`Rules::bounds`](super::Rules::bounds) of the search).
     ///
     /// # Errors
     /// When the structure does not have that form.
@@ -96,57 +86,29 @@ impl Space {
         if tail.stride != 1 || tail.sub_layers != 1 || stem.sub_layers != 1 {
             return Err(NoSkeleton("stem or tail have several layers, or the tail a stride".to_owned()));
         }
-        let widths = self.widths();
-        let stages = stage_starts(body).into_iter().map(|start| Stage {
-            stride: body[start].stride,
-            channels: widths,
-            bottleneck: self.bottlenecks(),
-            most_layers: crate::net::MAX_LAYERS,
-            kinds: self.kinds(),
+        let stages = stage_starts(body).into_iter().enumerate().map(|(i, start)| {
+            let bounds = self.stage(i).clone();
+            Stage {
+                stride: body[start].stride,
+                channels: bounds.channels,
+                bottleneck: bounds.bottleneck,
+                most_layers: bounds.most_layers,
+                kinds: bounds.kinds,
+            }
         });
-        let is_fixed_tail = self.fixed_tail && tail.kind.block_type().kernel == 1;
         Ok(Skeleton {
             stem: *stem,
-            stem_channels: self.stem_widths(),
+            stem_channels: self.stem,
             stages: stages.collect(),
             tail: *tail,
-            tail_channels: if is_fixed_tail { Channels::fixed(tail.out_channels) } else { self.tail_widths() },
+            tail_channels: self.tail.unwrap_or(Channels::fixed(tail.out_channels)),
         })
-    }
-
-    /// Every block type that a residual block may become.
-    pub fn kinds(&self) -> Vec<BlockKind> {
-        self.types.iter().copied().flatten().filter_map(|name| BlockKind::from_name(name)).collect()
-    }
-
-    fn widths(&self) -> Channels {
-        Channels { least: 8, most: self.max_channels, multiple: 8 }
-    }
-
-    fn bottlenecks(&self) -> Channels {
-        self.widths()
-    }
-
-    fn stem_widths(&self) -> Channels {
-        self.widths()
-    }
-
-    fn tail_widths(&self) -> Channels {
-        self.widths()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn channels_are_multiples_within_limits() {
-        let values = |least, most, multiple| Channels { least, most, multiple }.values().collect::<Vec<_>>();
-        assert_eq!(values(8, 32, 8), [8, 16, 24, 32]);
-        assert_eq!(values(9, 40, 16), [16, 32]);
-        assert_eq!(Channels::fixed(2048).values().collect::<Vec<_>>(), [2048]);
-    }
 
     #[test]
     fn built_in_structures_have_the_frame() {
@@ -156,15 +118,13 @@ mod tests {
             ("idw", 224, vec![2; 4], Some(2048)),
         ] {
             let space = Space::find(name).unwrap();
-            let skeleton = space.skeleton(&space.initial(resolution)).unwrap();
+            let skeleton = space.skeleton(&space.initial(resolution), &Rails::default()).unwrap();
             assert_eq!(skeleton.stages.iter().map(|stage| stage.stride).collect::<Vec<_>>(), strides);
             if let Some(tail) = tail {
                 assert_eq!(skeleton.tail_channels.values().collect::<Vec<_>>(), [tail]);
             }
         }
         let odd = Network::parse("SuperConvK3BNRELU(3,8,1,1)SuperConvK1BNRELU(8,8,1,1)").unwrap();
-        assert!(SPACES_FIRST.skeleton(&odd).is_err());
+        assert!(super::super::SPACES[0].skeleton(&odd, &Rails::default()).is_err());
     }
-
-    const SPACES_FIRST: &Space = &super::super::SPACES[0];
 }

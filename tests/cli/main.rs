@@ -14,5 +14,6 @@ mod reference;
 mod report;
 mod score;
 mod search;
+mod spaces;
 mod tables;
 mod units;

@@ -28,7 +28,7 @@ fn help_teaches() {
         assert!(place.done(program, "-h").stdout.len() < help.len());
     }
     let help = place.done("zen-search", "--help").stdout;
-    for name in SPACES.iter().map(|space| space.name).chain(PROXIES.iter().map(|proxy| proxy.name())) {
+    for name in SPACES.iter().map(|space| space.name.as_str()).chain(PROXIES.iter().map(|proxy| proxy.name())) {
         assert!(help.contains(name), "{name}");
     }
 }

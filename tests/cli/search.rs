@@ -136,7 +136,8 @@ fn starts_below_a_budget_the_initial_structure_breaks() {
 }
 
 /// Networks that take milliseconds a draw.
-const TINY: &str = "--max-params 3e4 --max-layers 6 --resolution 12 --classes 10 --iterations 1500 --quiet";
+const TINY: &str =
+    "--max-params 3e4 --max-layers 6 --resolution 12 --classes 10 --iterations 1500 --published-rules --quiet";
 
 fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap()

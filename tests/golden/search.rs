@@ -4,13 +4,14 @@ use zen_nas::net::{LowerOptions, Network};
 use zen_nas::score::{Sampling, Scratch, Trial, find};
 use zen_nas::search::budget::{Budget, Layers, Parameters};
 use zen_nas::search::{Checkpoint, Evolution, SearchConfig, StopReason};
-use zen_nas::space::{Draw, Space};
+use zen_nas::space::{Draw, Rules, Space};
 
 fn config(seed: u64, iterations: u64, threads: usize) -> SearchConfig {
     let space = Space::find("xxbl").unwrap();
     SearchConfig {
-        space,
+        rules: Rules::published(&space),
         initial: space.initial(32),
+        space,
         lower: LowerOptions::new(32, 10),
         proxy: find("zen-closed").unwrap(),
         sampling: Sampling::default(),
@@ -42,7 +43,7 @@ fn beats_the_published_network() {
         assert!(best.score >= 196.0, "seed {seed}: {}", best.score);
         assert!(config.budget_uses(&best.network).unwrap().iter().all(|budget| budget.is_met()));
         let counts = evolution.counts();
-        let children = counts.accepted + counts.duplicates + counts.not_better + counts.too_small;
+        let children = counts.accepted + counts.duplicates + counts.not_better + counts.too_small + counts.off_rails;
         assert_eq!(children + counts.over_budget.iter().sum::<u64>(), config.iterations);
     }
 }

@@ -29,11 +29,11 @@ fn sources(spaces: &[String], lowering: &LoweringArgs) -> anyhow::Result<Vec<Sou
         sources.push(Source { space: Space::find(name)?, lower });
     }
     if spaces.is_empty() {
-        for space in SPACES {
-            sources.push(Source { space, lower });
+        for space in SPACES.iter() {
+            sources.push(Source { space: space.clone(), lower });
             // Its published networks are of both kinds.
             if space.name == "idw" && !lower.squeeze_excite {
-                sources.push(Source { space, lower: LowerOptions { squeeze_excite: true, ..lower } });
+                sources.push(Source { space: space.clone(), lower: LowerOptions { squeeze_excite: true, ..lower } });
             }
         }
     }

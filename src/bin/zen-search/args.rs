@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use zen_nas::cli::{
-    self, CheckArgs, CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, OutputArgs, SettingArgs, count,
+    self, CheckArgs, CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, OutputArgs, RailArgs, SettingArgs, count,
     count_or_none, large_number, positive,
 };
 use zen_nas::search::{RunSpec, SearchConfig};
@@ -20,8 +20,10 @@ use zen_nas::space::SPACES;
 /// operators on the device (`zen-profile list` shows the tables, `zen-profile --device cpu` makes
 /// one for this machine).
 #[derive(Parser)]
-#[command(name = "zen-search", version, after_help = examples(), after_long_help = format!("{}\n\n{}\n\n{}\n\n{}", examples(), names(), cli::SCORE_ADVICE, cli::exit_help()))]
+#[command(name = "zen-search", version, args_conflicts_with_subcommands = true, after_help = examples(), after_long_help = format!("{}\n\n{}\n\n{}\n\n{}", examples(), names(), cli::SCORE_ADVICE, cli::exit_help()))]
 pub struct Args {
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Latency budget: milliseconds of one inference call with the whole batch
     #[arg(long, value_name = "MS", value_parser = positive, requires = "device", conflicts_with = "ms_per_image", allow_negative_numbers = true)]
     pub latency_ms: Option<f64>,
@@ -42,9 +44,11 @@ pub struct Args {
     pub max_layers: Option<LayerLimit>,
     #[command(flatten)]
     pub setting: SettingArgs,
-    /// Search space
-    #[arg(long, value_name = "NAME", default_value = "xxbl")]
+    /// Search space: a built-in one, or the path of a space file that ends in .toml
+    #[arg(long, value_name = "NAME|FILE", default_value = "xxbl")]
     pub space: String,
+    #[command(flatten)]
+    pub rails: RailArgs,
     #[command(flatten)]
     pub lowering: LoweringArgs,
     /// What ranks networks
@@ -86,7 +90,7 @@ pub struct Args {
     #[arg(long, short, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Continue an interrupted run in its directory; everything else is read from there
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "latency_ms", "ms_per_image", "max_params", "max_flops", "max_layers", "max_activation_bytes", "initial", "device", "finalists", "se", "draws", "score_batch_size"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "latency_ms", "ms_per_image", "max_params", "max_flops", "max_layers", "max_activation_bytes", "initial", "device", cli::RAIL_GROUP, "finalists", "se", "draws", "score_batch_size"])]
     pub resume: Option<PathBuf>,
     /// Write no ONNX file
     #[arg(long)]
@@ -101,12 +105,32 @@ pub struct Args {
     pub completions: CompletionArgs,
 }
 
+#[derive(Subcommand)]
+pub enum Command {
+    /// Lists search spaces with what they hold
+    Spaces {
+        /// Built-in spaces or space files [default: every built-in space]
+        #[arg(value_name = "NAME|FILE")]
+        spaces: Vec<String>,
+        /// Print the JSON schema of space files, for editors
+        #[arg(long, conflicts_with = "spaces")]
+        schema: bool,
+        /// Print the space files themselves, to start your own from
+        #[arg(long, conflicts_with = "schema")]
+        toml: bool,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+}
+
 fn examples() -> &'static str {
     "Examples:
   zen-search --latency-ms 5 --device t4
   zen-search --ms-per-image 0.2 --device v100 --runtime published --max-layers 13
   zen-search --space idw --max-flops 400M --squeeze-excite --latency-ms 90 --device pixel2
-  zen-search --resolution 32 --classes 10 --max-params 1e6 --max-layers 18"
+  zen-search --resolution 32 --classes 10 --max-params 1e6 --max-layers 18
+  zen-search --space my.toml --max-params 2M
+  zen-search spaces"
 }
 
 fn names() -> String {

@@ -1,6 +1,7 @@
 //! `zen-search`: evolutionary search for a network within budgets.
 
 mod args;
+mod spaces;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,17 +12,21 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use zen_nas::cli::{self, Exit, Progress, Trial};
 use zen_nas::latency::{ChosenTable, Device, Predictor, SettingChoice, SpotChecks, Store, require_choice};
+use zen_nas::net::Network;
 use zen_nas::report::Quality;
 use zen_nas::search::run::{Step, run, write_onnx, write_results};
 use zen_nas::search::{Evolution, Finalist, Lead, Limits, RUN_FORMAT, RunDirectory, RunSpec, StopReason, Winner};
 use zen_nas::space::{Draw, Space};
 
-use args::Args;
+use args::{Args, Command};
 
 fn main() -> ExitCode {
     let args = Args::parse();
     if args.completions.print::<Args>() {
         return Exit::Done.into();
+    }
+    if let Some(Command::Spaces { spaces, schema, toml, output }) = &args.command {
+        return cli::finish(spaces::list(spaces, *schema, *toml, output));
     }
     if args.resume.is_none()
         && [args.latency_ms, args.ms_per_image, args.max_params, args.max_flops].iter().all(Option::is_none)
@@ -68,7 +73,11 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
             (RunDirectory::create(&path, &spec)?, evolution)
         }
     };
-    if evolution.initial().to_string() != spec.initial && evolution.iteration() == 0 {
+    let fitted = config.rules.fit(&config.initial);
+    if args.initial.is_some() && fitted != config.initial {
+        args.output.note(format!("note: the initial structure is outside the space; the search starts from {fitted}"));
+    }
+    if *evolution.initial() != fitted && evolution.iteration() == 0 {
         args.output.note("note: the initial structure is over a budget; the search starts from a smaller one");
     }
     let final_round = spec.final_round(&config);
@@ -126,13 +135,14 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
     }
     let counts = &winner.search.counts;
     args.output.note(format!(
-        "{} children in {:.2} s: {} entered, {} duplicates, {} not better, {} over a budget",
+        "{} children in {:.2} s: {} entered, {} duplicates, {} not better, {} over a budget, {} off the rails",
         winner.search.iterations,
         elapsed.as_secs_f64(),
         counts.accepted,
         counts.duplicates,
         counts.not_better + counts.too_small,
-        counts.over_budget.iter().sum::<u64>()
+        counts.over_budget.iter().sum::<u64>(),
+        counts.off_rails
     ));
     if !winner.finalists.is_empty() {
         let draws = |finalist: &Finalist| finalist.final_score.map_or(0, |found| found.evaluation.draws);
@@ -142,6 +152,9 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
             (whole - elapsed).as_secs_f64(),
             winner.finalists.iter().map(draws).sum::<u32>()
         ));
+    }
+    for off in config.space.rails.violations(&Network::parse(&winner.structure)?, &graph) {
+        args.output.note(format!("note: outside the rails of {}: {off}", config.space.name));
     }
     if is_this_machine(&winner) {
         // A search finds what its table takes for too fast.
@@ -185,6 +198,7 @@ fn is_this_machine(winner: &Winner) -> bool {
 /// The search that the options ask for, and why its setting was chosen.
 fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Option<SettingChoice>)> {
     let space = Space::find(&args.space)?;
+    let resolution = space.resolution(args.lowering.resolution)?;
     let found = match args.setting.query() {
         Some(mut query) => {
             query.preferred_batch_size = args.ms_per_image.map(|_| 64);
@@ -196,16 +210,18 @@ fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Option<SettingCh
     let per_call = |ms: f64| setting.as_ref().map(|setting| ms * setting.batch_size as f64);
     let initial = match &args.initial {
         Some(argument) => cli::read_structures(argument)?.remove(0).text.trim().to_owned(),
-        None => space.initial_structure(args.lowering.resolution()).to_owned(),
+        None => space.initial(resolution).to_string(),
     };
     let spec = RunSpec {
         format: RUN_FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        space: space.name.to_owned(),
+        space: space.name.clone(),
+        space_file: (!space.is_built_in()).then(|| space.text.to_string()),
         initial,
-        resolution: args.lowering.resolution(),
+        resolution,
         classes: args.lowering.classes,
-        squeeze_excite: args.lowering.squeeze_excite,
+        squeeze_excite: args.lowering.squeeze_excite || space.squeeze_excite,
+        residual_links: space.residual_links,
         proxy: args.proxy.clone(),
         draw: if args.published_draw { Draw::Published } else { Draw::Uniform },
         seed: args.seed,
@@ -225,6 +241,8 @@ fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Option<SettingCh
         setting: setting.map(|setting| setting.id()),
         table: args.setting.table.choice.as_ref().map(ToString::to_string),
         shipped_table: false,
+        published_rules: args.rails.published_rules,
+        rails: args.rails.apply(&space.rails),
         spot_check: None,
     };
     Ok((spec, choice))

@@ -1,6 +1,6 @@
 //! `SuperConvK{K}BNRELU(in,out,stride,sub_layers)`: stem, tail and plain convolutions.
 
-use super::{BlockType, Family};
+use super::{BlockType, Family, Python};
 
 pub static FAMILY: Family = Family {
     name: "conv",
@@ -12,6 +12,7 @@ pub static FAMILY: Family = Family {
         BlockType { name: "SuperConvK5BNRELU", kernel: 5, expansion: 1 },
         BlockType { name: "SuperConvK7BNRELU", kernel: 7, expansion: 1 },
     ],
+    python: Python { function: "plain", text: include_str!("conv.py") },
     lower_layer: |builder, block, block_type, layer| {
         builder.conv_bn_relu(block_type.kernel, layer.stride, 1, block.out_channels);
     },

@@ -1,9 +1,12 @@
 //! The block families: everything that knows a family by name is in its own file here.
 //!
-//! Adding one: write `x.rs` with a `FAMILY`, list it in [`FAMILIES`]. Parser, printer, lowering
-//! and search spaces iterate this slice.
+//! To add one, write `x.rs` with a `FAMILY` and `x.py` with the same layer in PyTorch, and list it in [`FAMILIES`].
+//! Parser, printer, lowering, PyTorch modules and search spaces iterate this slice. `example.rs` and `example.py` are
+//! such a pair, built into the tests alone.
 
 mod conv;
+#[cfg(test)]
+mod example;
 mod res_idw;
 mod res_k1kk1;
 mod res_kk;
@@ -12,7 +15,14 @@ use super::lower::{Builder, Layer};
 use super::structure::SuperBlock;
 
 /// All block families.
-pub static FAMILIES: &[&Family] = &[&conv::FAMILY, &res_kk::FAMILY, &res_k1kk1::FAMILY, &res_idw::FAMILY];
+pub static FAMILIES: &[&Family] = &[
+    &conv::FAMILY,
+    &res_kk::FAMILY,
+    &res_k1kk1::FAMILY,
+    &res_idw::FAMILY,
+    #[cfg(test)]
+    &example::FAMILY,
+];
 
 /// Block types that share arguments and lowering.
 #[derive(Debug)]
@@ -24,6 +34,7 @@ pub struct Family {
     /// Whether its layers are residual units (only these are split when they grow long).
     pub residual: bool,
     pub types: &'static [BlockType],
+    pub python: Python,
     lower_layer: fn(&mut Builder<'_>, &SuperBlock, &BlockType, Layer),
 }
 
@@ -31,6 +42,15 @@ impl Family {
     pub(crate) fn lower_layer(&self, builder: &mut Builder<'_>, block: &SuperBlock, layer: Layer) {
         (self.lower_layer)(builder, block, block.kind.block_type(), layer);
     }
+}
+
+/// A layer of a family in PyTorch.
+#[derive(Debug)]
+pub struct Python {
+    /// The function that returns the modules of one layer.
+    pub function: &'static str,
+    /// Its source; it may use the functions of `pytorch/template/layers.py`.
+    pub text: &'static str,
 }
 
 /// One block type of a family.
@@ -101,7 +121,7 @@ mod tests {
     #[test]
     fn names_are_unique_and_found() {
         let all: Vec<_> = BlockKind::all().collect();
-        assert_eq!(all.len(), 4 + 3 + 3 + 12);
+        assert_eq!(all.len(), 4 + 3 + 3 + 12 + 2);
         for kind in all {
             assert_eq!(BlockKind::from_name(kind.name()), Some(kind));
         }

@@ -1,7 +1,7 @@
 //! `SuperResIDWE{E}K{K}(in,out,stride,bottleneck,sub_layers)`: inverted depthwise blocks, two units
 //! a layer: one that narrows to the bottleneck and one that widens to the output.
 
-use super::{BlockType, Family, round8};
+use super::{BlockType, Family, Python, round8};
 
 pub static FAMILY: Family = Family {
     name: "res_idw",
@@ -22,6 +22,7 @@ pub static FAMILY: Family = Family {
         BlockType { name: "SuperResIDWE4K7", kernel: 7, expansion: 4 },
         BlockType { name: "SuperResIDWE6K7", kernel: 7, expansion: 6 },
     ],
+    python: Python { function: "inverted", text: include_str!("res_idw.py") },
     lower_layer: |builder, block, block_type, layer| {
         let narrow = block.bottleneck_or_out();
         for (stride, project, out_channels) in [(layer.stride, layer.first, narrow), (1, false, block.out_channels)] {

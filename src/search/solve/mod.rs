@@ -106,9 +106,9 @@ pub struct Problem<'c> {
 impl<'c> Problem<'c> {
     /// # Errors
     /// When the proxy is no sum, or the space or its blocks have another form.
-    pub fn new(config: &'c SearchConfig, rails: &'c Rails) -> Result<Self, SolveError> {
+    pub fn new(config: &'c SearchConfig) -> Result<Self, SolveError> {
         let score = config.proxy.additive().ok_or(SolveError::Proxy(config.proxy.name()))?;
-        let skeleton = within_reach(config.space.skeleton(&config.initial)?);
+        let skeleton = within_reach(config.rules.bounds().skeleton(&config.rules.fit(&config.initial))?);
         let frame = Frame::new(skeleton, config.lower)?;
         let (mut budgets, mut places) = (Vec::new(), Vec::new());
         let mut most_layers = MOST_LAYERS;
@@ -120,6 +120,7 @@ impl<'c> Problem<'c> {
                 places.push(place);
             }
         }
+        let rails = config.rules.rails();
         if let Some(share) = rails.tail_share {
             budgets.push(tail_share(share));
         }
@@ -137,7 +138,7 @@ impl<'c> Problem<'c> {
         stop: &(dyn Fn() -> bool + Sync),
         observe: &mut dyn FnMut(SolveProgress),
     ) -> Result<Solution, SolveError> {
-        let mut pool = polish::Pool::new(self.config, self.rails, &self.frame.skeleton);
+        let mut pool = polish::Pool::new(self.config, &self.frame.skeleton);
         let mut prices = Prices::new(self.budgets.iter().map(scale).collect());
         let mut told = SolveProgress { share: 0.0, bound: None, best: None };
         let mut tell = |share: f64, bound: Option<f64>, pool: &polish::Pool<'_>| {

@@ -10,7 +10,7 @@ use super::super::evolve::{Worker, stream};
 use super::super::{SearchConfig, feasible};
 use crate::net::block::BlockKind;
 use crate::net::{Network, SuperBlock};
-use crate::space::{MOST_SUB_LAYERS, Rails, Skeleton};
+use crate::space::{MOST_SUB_LAYERS, Skeleton};
 
 /// Networks that are improved.
 const STARTS: usize = 16;
@@ -62,8 +62,8 @@ pub(super) struct Pool<'c> {
 }
 
 impl<'c> Pool<'c> {
-    pub fn new(config: &'c SearchConfig, rails: &'c Rails, skeleton: &'c Skeleton) -> Self {
-        let walker = |_| Walker { config, rails, skeleton, worker: Worker::new(config) };
+    pub fn new(config: &'c SearchConfig, skeleton: &'c Skeleton) -> Self {
+        let walker = |_| Walker { config, skeleton, worker: Worker::new(config) };
         let walkers = (0..config.threads.max(1)).map(walker).collect();
         Self { config, walkers, met: Vec::new(), seen: FxHashSet::default() }
     }
@@ -145,7 +145,6 @@ impl<'c> Pool<'c> {
 /// Improves networks, with a memory of its own.
 struct Walker<'c> {
     config: &'c SearchConfig,
-    rails: &'c Rails,
     skeleton: &'c Skeleton,
     worker: Worker,
 }
@@ -227,7 +226,7 @@ impl Walker<'_> {
     /// None where it cannot be built or leaves the rails.
     fn measure(&mut self, network: Network) -> Option<Known> {
         let score = self.worker.score(self.config, &network).ok()?;
-        if !self.rails.violations(&network, &self.worker.graph).is_empty() {
+        if !self.config.rules.hold(&network, &self.worker.graph) {
             return None;
         }
         let uses = feasible::shares(self.config, &network, &mut self.worker);

@@ -91,7 +91,7 @@ pub fn target_operators(published: &[ZenNetwork]) -> Result<Vec<OperatorKey>, La
 /// Random networks of both spaces at 224 pixels, fused.
 fn random_networks(seed: u64) -> Result<Vec<Vec<OperatorKey>>, LatencyError> {
     let mut random = Vec::new();
-    for space in SPACES {
+    for space in SPACES.iter() {
         let mut rng = Pcg64Mcg::seed_from_u64(seed);
         for _ in 0..RANDOM {
             let mut network = space.initial(CHECK_RESOLUTION);
