@@ -29,6 +29,8 @@ const STEPS: usize = 200;
 const STREAM: u64 = 3 << 62;
 /// How much more than its price breaking a budget costs.
 const PENALTY: f64 = 1.5;
+/// What breaking a budget without a price costs, in scores for the whole budget.
+const UNPRICED: f64 = 8.0;
 
 /// A network with everything that is limited.
 #[derive(Clone)]
@@ -93,9 +95,10 @@ impl<'c> Pool<'c> {
     /// Walks from the most promising networks, then from changed ones; `prices` are those of the budgets. Ends once a
     /// score of `enough` is reached.
     pub fn polish(&mut self, prices: &[f64], enough: f64, stop: &(dyn Fn() -> bool + Sync)) {
-        // Budgets without a price must hold all the same.
-        let least = self.best().unwrap_or(1.0).abs().max(1.0) * 0.1;
-        let weights: Vec<f64> = prices.iter().map(|price| (price * PENALTY).max(least)).collect();
+        // Budgets without a price, such as layers, must hold all the same.
+        let high = self.best().unwrap_or(enough).abs().max(1.0) * UNPRICED;
+        let weight = |price: &f64| if *price > 0.0 { price * PENALTY } else { high };
+        let weights: Vec<f64> = prices.iter().map(weight).collect();
         let starts = self.most_promising(&weights, STARTS);
         self.walk_all(starts, &weights, stop);
         for round in 0..KICKED / KICKED_TOGETHER {
