@@ -6,6 +6,7 @@
 mod support;
 #[cfg(test)]
 mod tests;
+mod upper;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -7,7 +7,6 @@
 use super::budget::BudgetUse;
 use super::evolve::{Worker, stream};
 use super::{SearchConfig, SearchError};
-use crate::latency::Setting;
 use crate::net::Network;
 
 /// Mutations tried before a budget counts as impossible.
@@ -20,47 +19,45 @@ const STREAM: u64 = 1 << 63;
 pub(super) fn find(config: &SearchConfig, worker: &mut Worker) -> Result<Network, SearchError> {
     let mut best = config.initial.clone();
     best.lower_into(&config.lower, &mut worker.graph)?;
-    let mut uses = measure(config, &best, worker);
-    let mut excess = largest_excess(&uses);
+    let mut excess = largest_excess(config, &best, worker);
     for attempt in 0..ATTEMPTS {
         if excess <= 1.0 {
-            return Ok(best);
+            break;
         }
         let mut rng = stream(config.seed, STREAM + attempt);
         let network = config.space.mutate(&best, 2, config.draw, &mut rng);
         if network.lower_into(&config.lower, &mut worker.graph).is_err() {
             continue;
         }
-        let candidate = measure(config, &network, worker);
-        let candidate_excess = largest_excess(&candidate);
+        let candidate_excess = largest_excess(config, &network, worker);
         if candidate_excess < excess {
             excess = candidate_excess;
-            uses = candidate;
             best = network;
         }
     }
+    if excess <= 1.0 {
+        return Ok(best);
+    }
+    best.lower_into(&config.lower, &mut worker.graph)?;
+    let uses = uses(config, &best, worker);
     Err(SearchError::BudgetsUnmet { cheapest: best.to_string(), uses })
 }
 
 /// Every budget on a network that is lowered in `worker.graph`.
-pub(super) fn measure(config: &SearchConfig, network: &Network, worker: &mut Worker) -> Vec<BudgetUse> {
+pub(super) fn uses(config: &SearchConfig, network: &Network, worker: &mut Worker) -> Vec<BudgetUse> {
     let Worker { graph, budgets, .. } = worker;
     (config.budgets.iter().zip(budgets))
-        .map(|(budget, scratch)| {
-            let quantity = &*budget.quantity;
-            let value = quantity.measure(network, graph, scratch);
-            let setting = quantity.setting().map(Setting::id);
-            let mut text = format!("{} of at most {}", quantity.format(value), quantity.format(budget.limit));
-            if let Some(setting) = &setting {
-                text.push_str(&format!(" per call, predicted for {setting}"));
-            }
-            let (name, unit) = (quantity.name().to_owned(), quantity.unit().to_owned());
-            BudgetUse { name, value, limit: budget.limit, unit, setting, text }
-        })
+        .map(|(budget, scratch)| budget.quantity.budget_use(network, graph, budget.limit, scratch))
         .collect()
 }
 
-/// The largest ratio of value to limit.
-fn largest_excess(uses: &[BudgetUse]) -> f64 {
-    uses.iter().map(|budget| budget.value / budget.limit).fold(0.0, f64::max)
+/// The largest ratio of value to limit of a network that is lowered in `worker.graph`.
+fn largest_excess(config: &SearchConfig, network: &Network, worker: &mut Worker) -> f64 {
+    let Worker { graph, budgets, .. } = worker;
+    let excess = config
+        .budgets
+        .iter()
+        .zip(budgets)
+        .map(|(budget, scratch)| budget.quantity.measure(network, graph, scratch) / budget.limit);
+    excess.fold(0.0, f64::max)
 }
