@@ -5,7 +5,7 @@
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
 
 use super::options::{OutputArgs, resolve_telling};
-use super::setting::{ON_DEVICE, SettingArgs};
+use super::setting::{HAS_PRECISION, ON_DEVICE, SettingArgs};
 use crate::latency::{Setting, SettingChoice, SettingQuery, Store};
 use crate::search::SearchError;
 use crate::search::budget::{BUDGETS, BudgetFlag, BudgetKind, BudgetSpec, DependsOn};
@@ -179,9 +179,11 @@ impl clap::FromArgMatches for BudgetArgs {
 
 impl clap::Args for BudgetArgs {
     fn augment_args(command: Command) -> Command {
-        // Options of a device go with --device, and with a budget that names a device or a precision by itself.
-        let mut command = command.group(ArgGroup::new(ON_DEVICE).multiple(true));
-        for (kind, flag) in BUDGETS.iter().flat_map(|kind| kind.flags.iter().map(move |flag| (*kind, flag))) {
+        // Options of a device go with --device and with a budget on one; a precision with a budget on weights, too.
+        let groups = [ON_DEVICE, HAS_PRECISION].map(|name| ArgGroup::new(name).multiple(true));
+        let mut command = command.groups(groups);
+        // What is asked for most comes first in the help.
+        for (kind, flag) in BUDGETS.iter().rev().flat_map(|kind| kind.flags.iter().map(move |flag| (*kind, flag))) {
             let arg = Arg::new(flag.name)
                 .long(flag.name)
                 .value_name(flag.value_name)
@@ -191,8 +193,8 @@ impl clap::Args for BudgetArgs {
                 .conflicts_with("resume");
             command = command.arg(match kind.depends_on {
                 DependsOn::Nothing => arg,
-                DependsOn::Precision => arg.group(ON_DEVICE),
-                DependsOn::Setting => arg.group(ON_DEVICE).action(ArgAction::Append),
+                DependsOn::Precision => arg.group(HAS_PRECISION),
+                DependsOn::Setting => arg.groups([ON_DEVICE, HAS_PRECISION]).action(ArgAction::Append),
             });
         }
         command

@@ -7,12 +7,14 @@ use crate::latency::{Precision, SettingQuery, TableChoice};
 
 /// What names a device, so that its options make sense: --device, and budgets that name one.
 pub(super) const ON_DEVICE: &str = "on_device";
+/// What has a precision: the same, and budgets on weights.
+pub(super) const HAS_PRECISION: &str = "has_precision";
 
 /// Which device's latency table, whatever its precision.
 #[derive(Args, Clone, Debug, Default)]
 pub struct DeviceArgs {
     /// Device whose latency table is used, in any spelling: `zen-profile devices` lists them
-    #[arg(long, value_name = "NAME", group = ON_DEVICE)]
+    #[arg(long, value_name = "NAME", groups = [ON_DEVICE, HAS_PRECISION])]
     pub device: Option<String>,
     /// Runtime of the table, e.g. tensorrt, tflite (also litert), ncnn [default: the device's]
     #[arg(long, value_name = "NAME", requires = ON_DEVICE)]
@@ -49,7 +51,7 @@ pub struct SettingArgs {
     #[command(flatten)]
     pub table: DeviceArgs,
     /// Precision of the table: fp32, fp16 or int8 [default: the device's]
-    #[arg(long, value_name = "NAME", requires = ON_DEVICE)]
+    #[arg(long, value_name = "NAME", requires = HAS_PRECISION)]
     pub precision: Option<Precision>,
 }
 

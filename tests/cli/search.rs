@@ -97,8 +97,11 @@ fn confidence_may_be_switched_off() {
     assert!(used["confidence"].is_null() && !place.text("plain/config.toml").contains("confidence"), "{used}");
     assert!(place.text("plain/config.toml").contains("no_onnx = true"));
     let careful = place.done("zen-search", &format!("{search} --confidence 0.99 --out careful")).json();
-    let ms = |winner: &serde_json::Value| winner["latency"]["ms"].as_f64().unwrap();
-    assert!(ms(&careful) < ms(&plain), "{} {}", ms(&careful), ms(&plain));
+    let (used, latency) = (&careful["budgets"][1], &careful["latency"]);
+    let factor = |ms: &serde_json::Value| (ms.as_f64().unwrap() / latency["ms"].as_f64().unwrap()).ln();
+    // z(0.99) / z(0.95).
+    assert!((factor(&used["value"]) / factor(&latency["interval"]["high_ms"]) - 1.4143).abs() < 1e-3, "{used}");
+    assert!(used["value"].as_f64().unwrap() <= 5.0);
 }
 
 #[test]
@@ -232,8 +235,10 @@ fn an_interrupted_search_continues_to_the_same_end() {
 #[test]
 fn starts_below_a_budget_the_initial_structure_breaks() {
     let place = Place::new();
-    let ended =
-        place.done("zen-search", "--latency-ms 0.48 --device t4 --iterations 500 --finalists 0 --no-onnx --out run");
+    let ended = place.done(
+        "zen-search",
+        "--latency-ms 0.48@t4 --confidence none --iterations 500 --finalists 0 --no-onnx --out run",
+    );
     assert!(ended.stderr.contains("starts from a smaller one"), "{}", ended.stderr);
 }
 

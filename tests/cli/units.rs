@@ -203,7 +203,7 @@ fn searches_scores_and_exports() {
     for (program, arguments) in [
         (
             "zen-search",
-            "--latency-ms 0.5 --device t4 --iterations 300 --resolution 32 --finalists 3 --no-onnx --out OUT",
+            "--latency-ms 0.6 --device t4 --iterations 300 --resolution 32 --finalists 3 --no-onnx --out OUT",
         ),
         ("zen-search", "--ms-per-image 0.3 --device v100 --iterations 300 --finalists 0 --no-onnx --out OUT-64"),
         ("zen-score", &format!("{SMALL} --device t4 --explain")),

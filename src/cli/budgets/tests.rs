@@ -102,7 +102,8 @@ fn errors_name_flag_value_and_what_is_accepted() {
         ("--max-params 1M@t4", &["1M@t4", "--max-params"]),
         ("--max-layers 1.5", &["1.5", "--max-layers", "`none`"]),
         ("--max-params 1M --max-params 2M", &["--max-params", "cannot be used multiple times"]),
-        ("--max-params 1M --runtime tensorrt", &["--device"]),
+        ("--max-params 1M --precision int8", &["--device", "--max-size"]),
+        ("--max-size 6MB --runtime tensorrt", &["--device", "--latency-ms"]),
         ("--resume --max-params 1M", &["--resume", "--max-params"]),
     ] {
         let error = resolved(arguments).err().unwrap_or_else(|| panic!("{arguments}"));
