@@ -2,7 +2,7 @@
 //!
 //! Not here: the formula of the quantile (`spread`), for which networks it was calibrated (`support`).
 
-use super::{PredictScratch, Predictor};
+use super::{Estimate, OperatorKey, PredictScratch, Predictor};
 use crate::net::Graph;
 
 impl Predictor {
@@ -27,10 +27,18 @@ impl Predictor {
     /// `confidence`, see [`Composition::upper_factor`](crate::latency::Composition::upper_factor).
     pub fn upper_factor(&self, graph: &Graph, confidence: f64, scratch: &mut PredictScratch) -> Option<f64> {
         let composition = &self.model.composition;
-        let operator_spread = match self.has_constant_spread() {
-            true => 0.0,
-            false => self.class_times_of(scratch.fuser.fuse(graph)).operator_spread(composition),
+        if self.has_constant_spread() {
+            return composition.upper_factor(0.0, confidence);
+        }
+        scratch.serve(self.identity);
+        let PredictScratch { fuser, known, .. } = scratch;
+        let of = |key: &OperatorKey| {
+            *known.entry(*key).or_insert_with(|| {
+                let Estimate { ms, uncertainty, .. } = self.estimate(key);
+                (ms, uncertainty)
+            })
         };
-        composition.upper_factor(operator_spread, confidence)
+        let times = self.class_times_with(fuser.fuse(graph), of);
+        composition.upper_factor(times.operator_spread(composition), confidence)
     }
 }
