@@ -13,6 +13,7 @@
 //! * [`pytorch`]: networks as Python files, to be trained.
 //! * [`names`]: what was meant by a name that is unknown.
 //! * [`files`]: files that appear whole or not at all.
+//! * [`units`]: numbers with units, as people write them.
 //! * [`hash`]: one small hash that stays the same everywhere.
 //! * [`cli`]: what the binaries share.
 //!
@@ -32,3 +33,4 @@ pub mod score;
 pub mod search;
 pub mod space;
 mod stats;
+pub mod units;

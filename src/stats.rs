@@ -46,8 +46,8 @@ pub fn median_and_stderr(values: &[f64]) -> Option<(f64, f64)> {
     Some((median, spread / (2.0 * upper_normal_quantile(tail))))
 }
 
-/// z with P(Z > z) = p for 0 < p < 0.5 (Abramowitz and Stegun 26.2.23, error below 4.5e-4).
-fn upper_normal_quantile(p: f64) -> f64 {
+/// z with P(Z > z) = p for 0 < p <= 0.5 (Abramowitz and Stegun 26.2.23, error below 4.5e-4).
+pub(crate) fn upper_normal_quantile(p: f64) -> f64 {
     // Beyond 1000 values the tail underflows; there it is about 2 standard deviations.
     let t = (-2.0 * p.max(f64::MIN_POSITIVE).ln()).sqrt();
     t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1.0 + t * (1.432788 + t * (0.189269 + t * 0.001308)))

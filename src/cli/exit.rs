@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use serde_json::{Value, json};
+
 use super::InputError;
 use crate::latency::LatencyError;
 use crate::names::UnknownName;
@@ -53,6 +55,20 @@ impl Exit {
     pub fn code(self) -> u8 {
         self as u8
     }
+
+    /// One word for programs, part of the public interface as the number is.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Exit::Done => "done",
+            Exit::Unexpected => "unexpected",
+            Exit::Usage => "usage",
+            Exit::BadInput => "bad-input",
+            Exit::DeviceUnreachable => "device-unreachable",
+            Exit::Partial => "partial",
+            Exit::BudgetsUnmet => "budgets-unmet",
+            Exit::Interrupted => "interrupted",
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -96,10 +112,23 @@ pub fn exit_of(error: &(dyn Error + 'static)) -> Exit {
 
 /// Prints an error to stderr with its causes, and gives the code to end with.
 pub fn finish(result: anyhow::Result<Exit>) -> ExitCode {
+    finish_telling(result, |_| ())
+}
+
+/// The same, with what a program may read of the failure: `reason`, `message`, and where no network was within the
+/// budgets the nearest one.
+pub fn finish_telling(result: anyhow::Result<Exit>, tell: impl FnOnce(Value)) -> ExitCode {
     let exit = result.unwrap_or_else(|error| {
-        eprintln!("error: {}", with_causes(&error));
+        let message = with_causes(&error);
+        eprintln!("error: {message}");
         let known = error.chain().map(exit_of).find(|exit| *exit != Exit::Unexpected);
-        known.unwrap_or(Exit::Unexpected)
+        let exit = known.unwrap_or(Exit::Unexpected);
+        let mut failure = json!({ "reason": exit.reason(), "message": message });
+        if let Some(SearchError::BudgetsUnmet { cheapest, uses, off_rails }) = error.downcast_ref() {
+            failure["nearest"] = json!({ "structure": cheapest, "budgets": uses, "off_rails": off_rails });
+        }
+        tell(failure);
+        exit
     });
     exit.into()
 }
@@ -131,6 +160,22 @@ mod tests {
     #[test]
     fn codes_are_stable() {
         assert_eq!(Exit::ALL.map(|(exit, _)| exit.code()), [0, 1, 2, 3, 4, 5, 6, 130]);
+        let words = Exit::ALL.map(|(exit, _)| exit.reason());
+        assert!(words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));
+        assert_eq!(words[6], "budgets-unmet");
+    }
+
+    #[test]
+    fn programs_are_told_of_the_nearest_network() {
+        let uses = Vec::new();
+        let error =
+            SearchError::BudgetsUnmet { cheapest: "SuperConvK3BNRELU(3,8,1,1)".to_owned(), uses, off_rails: None };
+        let mut told = Value::Null;
+        finish_telling(Err(error.into()), |failure| told = failure);
+        assert_eq!(told["reason"], "budgets-unmet");
+        assert!(told["message"].as_str().unwrap().starts_with("no network within the budgets"));
+        assert_eq!(told["nearest"]["structure"], "SuperConvK3BNRELU(3,8,1,1)");
+        finish_telling(Ok(Exit::Done), |_| panic!("nothing failed"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! No decisions here: options become library types, results become text.
 
 mod board;
+mod budgets;
 mod compared;
 mod devices;
 mod exit;
@@ -24,16 +25,18 @@ mod tables;
 mod trial;
 mod verification;
 
+pub use crate::units::{large_number, positive};
 pub use board::{describe_comparison, describe_scored, score_table};
+pub use budgets::{BudgetArgs, ResolvedBudgets};
 pub use compared::{compared_json, describe_on_devices};
 pub use devices::{
     DeviceSetting, DeviceSummary, DeviceTable, all_devices, describe_devices, devices_markdown, devices_with,
 };
-pub use exit::{Exit, exit_help, exit_of, finish};
+pub use exit::{Exit, exit_help, exit_of, finish, finish_telling};
 pub use foreign::{ImportArgs, describe_foreign, foreign_table, gap_lines, is_onnx};
 pub use interrupt::{interrupt_flag, interrupted};
 pub use networks::{InputError, Networks, read_networks};
-pub use number::{count, count_or_none, large_number, positive, threads};
+pub use number::{count, count_or_none, threads};
 pub use options::{
     CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, NamedStructure, OpenTable, OutputArgs, TableArgs,
     open_store, open_table, open_table_of, read_store, read_structures, resolve_telling,

@@ -6,6 +6,7 @@
 mod support;
 #[cfg(test)]
 mod tests;
+mod upper;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -43,7 +44,20 @@ pub struct PredictScratch {
     fuser: Fuser,
     /// Weighted class and milliseconds by key, for the predictor `identity`.
     memo: FxHashMap<OperatorKey, f64>,
+    /// Milliseconds and uncertainty by key, of networks whose bound was asked for.
+    known: FxHashMap<OperatorKey, (f64, f64)>,
     identity: u64,
+}
+
+impl PredictScratch {
+    /// Forgets what another predictor found, and what is too much to keep.
+    fn serve(&mut self, identity: u64) {
+        if self.identity != identity || self.memo.len() > MEMO_LIMIT {
+            self.memo.clear();
+            self.known.clear();
+            self.identity = identity;
+        }
+    }
 }
 
 /// An operator's time on its own.
@@ -185,20 +199,18 @@ impl Predictor {
 
     /// The same milliseconds as [`Predictor::predict`], without their evidence, fast.
     pub fn predict_ms(&self, graph: &Graph, scratch: &mut PredictScratch) -> f64 {
-        let PredictScratch { fuser, memo, identity } = scratch;
-        self.memoised(fuser.fuse(graph), memo, identity)
+        scratch.serve(self.identity);
+        let PredictScratch { fuser, memo, .. } = scratch;
+        self.memoised(fuser.fuse(graph), memo)
     }
 
     /// As [`Predictor::predict_ms`], from operators that are fused already.
     pub fn predict_keys_ms(&self, keys: &[OperatorKey], scratch: &mut PredictScratch) -> f64 {
-        self.memoised(keys, &mut scratch.memo, &mut scratch.identity)
+        scratch.serve(self.identity);
+        self.memoised(keys, &mut scratch.memo)
     }
 
-    fn memoised(&self, keys: &[OperatorKey], memo: &mut FxHashMap<OperatorKey, f64>, identity: &mut u64) -> f64 {
-        if *identity != self.identity || memo.len() > MEMO_LIMIT {
-            memo.clear();
-            *identity = self.identity;
-        }
+    fn memoised(&self, keys: &[OperatorKey], memo: &mut FxHashMap<OperatorKey, f64>) -> f64 {
         let mut device_ms = 0.0;
         for key in keys {
             device_ms += *memo.entry(*key).or_insert_with(|| self.operator(key).0);
@@ -323,6 +335,14 @@ impl Predictor {
 
     /// As [`Predictor::class_times`], from operators that are fused already.
     pub fn class_times_of(&self, keys: &[OperatorKey]) -> NetworkTimes {
+        self.class_times_with(keys, |key| {
+            let Estimate { ms, uncertainty, .. } = self.estimate(key);
+            (ms, uncertainty)
+        })
+    }
+
+    /// The same from milliseconds and uncertainty of each operator.
+    fn class_times_with(&self, keys: &[OperatorKey], mut of: impl FnMut(&OperatorKey) -> (f64, f64)) -> NetworkTimes {
         let mut times = NetworkTimes { operators: keys.len(), ..NetworkTimes::default() };
         let [mut conv, mut depthwise, mut traffic] = [ClassSpread::default(); 3];
         for key in keys {
@@ -331,7 +351,7 @@ impl Predictor {
                 KeyClass::Depthwise => (&mut times.depthwise_ms, &mut depthwise),
                 KeyClass::Traffic => (&mut times.traffic_ms, &mut traffic),
             };
-            let Estimate { ms, uncertainty, .. } = self.estimate(key);
+            let (ms, uncertainty) = of(key);
             *class += ms;
             spread.add(ms, uncertainty);
             let (weights_giga, maps_giga) = self.cold_giga(key);

@@ -6,6 +6,7 @@
 mod why;
 
 use std::collections::BTreeSet;
+use std::str::FromStr;
 
 use self::why::Reason;
 use super::device::{same_device_name, suggestions};
@@ -30,6 +31,34 @@ pub struct SettingQuery {
     pub preferred_batch_size: Option<u32>,
     /// Which table where a setting has several.
     pub table: TableChoice,
+}
+
+/// Written as a setting from which everything behind the device may be left out: `t4`, `t4/tensorrt`,
+/// `t4/tensorrt/fp16/b1`.
+impl FromStr for SettingQuery {
+    type Err = LatencyError;
+
+    fn from_str(text: &str) -> Result<Self, LatencyError> {
+        let bad = |reason: String| LatencyError::BadSetting { text: text.to_owned(), reason };
+        let mut parts = text.split('/').map(str::trim);
+        let mut next =
+            || parts.next().map(|part| if part.is_empty() { Err(bad("a part is empty".to_owned())) } else { Ok(part) });
+        let number = |part: &str, letter: char| {
+            let count = part.strip_prefix(letter).and_then(|digits| digits.parse::<u32>().ok());
+            count
+                .filter(|count| *count > 0)
+                .ok_or_else(|| bad(format!("`{part}` is not `{letter}` and a positive number")))
+        };
+        let device = next().transpose()?.unwrap_or_default().to_owned();
+        let runtime = next().transpose()?.map(str::to_owned);
+        let precision = next().transpose()?.map(|part| part.parse().map_err(bad)).transpose()?;
+        let batch_size = next().transpose()?.map(|part| number(part, 'b')).transpose()?;
+        let threads = next().transpose()?.map(|part| number(part, 't')).transpose()?;
+        match next().transpose()? {
+            Some(rest) => Err(bad(format!("`{rest}` is left over"))),
+            None => Ok(Self { device, runtime, precision, batch_size, threads, ..Self::default() }),
+        }
+    }
 }
 
 impl SettingQuery {

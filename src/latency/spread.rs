@@ -4,6 +4,7 @@
 //! share of networks (`fit::spread`).
 
 use super::{Composition, Interval};
+use crate::stats::upper_normal_quantile;
 
 /// Share of networks that an interval is to hold.
 pub const COVERAGE: f64 = 0.9;
@@ -43,6 +44,26 @@ impl Composition {
         let reach = (self.spread_factor * operator_spread.hypot(self.spread_floor)).exp();
         Some(Interval { low_ms: ms / reach, high_ms: ms * reach, coverage: COVERAGE })
     }
+
+    /// The factor on a prediction that the measured latency stays below for a share `confidence` of networks, from 0.5
+    /// to below 1. None where the spread was never calibrated.
+    ///
+    /// The calibrated interval holds 90% of networks between `ms / exp(r)` and `ms * exp(r)`. If errors in logarithms
+    /// are symmetric, 95% lie below its upper end, so at 0.95 the factor is `exp(r)`. At other levels it is
+    /// `exp(r z(confidence) / z(0.95))`, z the standard normal quantile: only the calibrated `r` sets the scale. Errors
+    /// with heavier tails make the factor rather too large below 0.95 and too small above.
+    pub fn upper_factor(&self, operator_spread: f64, confidence: f64) -> Option<f64> {
+        if self.spread_factor <= 0.0 {
+            return None;
+        }
+        let share = z(confidence) / z((1.0 + COVERAGE) / 2.0);
+        Some((share * self.spread_factor * operator_spread.hypot(self.spread_floor)).exp())
+    }
+}
+
+/// Standard normal quantile of a probability from 0.5 to below 1.
+fn z(probability: f64) -> f64 {
+    if probability <= 0.5 { 0.0 } else { upper_normal_quantile(1.0 - probability) }
 }
 
 #[cfg(test)]
@@ -56,6 +77,19 @@ mod tests {
         // 2 x hypot(3%, 4%) = 10% in logarithms.
         assert!((low_ms - 10.0 * (-0.1_f64).exp()).abs() < 1e-12 && (high_ms - 10.0 * 0.1_f64.exp()).abs() < 1e-12);
         assert_eq!((coverage, Composition::default().interval(10.0, 0.04)), (0.9, None));
+    }
+
+    #[test]
+    fn one_sided_quantiles_by_hand() {
+        let composition = Composition { spread_floor: 0.03, spread_factor: 2.0, ..Composition::default() };
+        let factor = |confidence: f64| composition.upper_factor(0.04, confidence).unwrap();
+        // 95% lie below the upper end of an interval that holds 90%.
+        assert_eq!(factor(0.95), composition.interval(1.0, 0.04).unwrap().high_ms);
+        assert_eq!(factor(0.5), 1.0);
+        // 10% x 1.2816 / 1.6449.
+        assert!((factor(0.9).ln() - 0.07791).abs() < 1e-4, "{}", factor(0.9));
+        assert!(factor(0.8) < factor(0.9) && factor(0.99) > factor(0.95));
+        assert_eq!(Composition::default().upper_factor(0.04, 0.9), None);
     }
 
     #[test]

@@ -20,8 +20,8 @@ pub enum SearchError {
     Population(usize),
     #[error("{0} iterations: must be below 2^48 (--iterations)")]
     Iterations(u64),
-    #[error("{flag} is {limit}: a budget must be a positive, finite number")]
-    Limit { flag: String, limit: f64 },
+    #[error("--{flag} is {limit}: a budget must be a positive, finite number")]
+    Limit { flag: &'static str, limit: f64 },
     /// `off_rails` is none where no rails hold.
     #[error(
         "no network within the budgets was found; the cheapest one found is\n  {cheapest}\n{}",
@@ -36,8 +36,16 @@ pub enum SearchError {
     Structure(#[from] StructureError),
     #[error(transparent)]
     Latency(#[from] LatencyError),
-    #[error("a latency budget needs a device: add --device")]
+    #[error("a latency budget needs a device: write it as in 5@t4, or add --device t4")]
     NoSetting,
+    #[error("the table of {setting} was not opened: a budget names a setting that the search does not have")]
+    NoPredictor { setting: String },
+    #[error("--{flag} is given twice for {setting}: {first} and {second}; leave one out")]
+    TwoLimits { flag: &'static str, setting: String, first: f64, second: f64 },
+    #[error("confidence {0}: must be from 0.5 to 0.99 (--confidence), or `none` to compare predictions")]
+    Confidence(f64),
+    #[error("{0} minutes: must be a positive, finite number (--minutes)")]
+    Minutes(f64),
     #[error("run directory of format {found}, this version reads format {known}: use the version that wrote it")]
     Format { found: u32, known: u32 },
     #[error("the checkpoint does not belong to the configuration beside it: start the search anew")]

@@ -240,6 +240,7 @@ fn child(
 fn over_budget(config: &SearchConfig, stage: Stage, network: &Network, worker: &mut Worker) -> Option<usize> {
     let Worker { graph, budgets, .. } = worker;
     config.budgets.iter().zip(budgets).position(|(budget, scratch)| {
-        budget.quantity.stage() == stage && budget.quantity.measure(network, graph, scratch) > budget.limit
+        let quantity = &*budget.quantity;
+        quantity.kind().stage == stage && quantity.is_over(network, graph, budget.limit, scratch)
     })
 }

@@ -7,7 +7,7 @@
 use super::budget::{Budget, BudgetUse};
 use super::evolve::{Worker, stream};
 use super::{SearchConfig, SearchError};
-use crate::latency::{PredictScratch, Setting};
+use crate::latency::PredictScratch;
 use crate::net::Network;
 
 /// Mutations tried before a budget counts as impossible.
@@ -21,45 +21,37 @@ pub(super) fn find(config: &SearchConfig, worker: &mut Worker) -> Result<Network
     let rules = &config.rules;
     let mut best = rules.fit(&config.initial);
     best.lower_into(&config.lower, &mut worker.graph)?;
-    let mut uses = measure(config, &best, worker);
-    let mut excess = largest_excess(&uses).max(rules.rails().excess(&best, &worker.graph));
+    let mut excess = largest_excess(config, &best, worker).max(rules.rails().excess(&best, &worker.graph));
     for attempt in 0..ATTEMPTS {
         if excess <= 1.0 {
-            return Ok(best);
+            break;
         }
         let mut rng = stream(config.seed, STREAM + attempt);
         let network = config.space.child(&best, rules, 2, config.draw, &mut rng);
         if network.lower_into(&config.lower, &mut worker.graph).is_err() {
             continue;
         }
-        let candidate = measure(config, &network, worker);
-        let candidate_excess = largest_excess(&candidate).max(rules.rails().excess(&network, &worker.graph));
+        let candidate_excess =
+            largest_excess(config, &network, worker).max(rules.rails().excess(&network, &worker.graph));
         if candidate_excess < excess {
             excess = candidate_excess;
-            uses = candidate;
             best = network;
         }
     }
+    if excess <= 1.0 {
+        return Ok(best);
+    }
     best.lower_into(&config.lower, &mut worker.graph)?;
     let off_rails = (!rules.is_published()).then(|| rules.rails().violations(&best, &worker.graph));
+    let uses = uses(config, &best, worker);
     Err(SearchError::BudgetsUnmet { cheapest: best.to_string(), uses, off_rails })
 }
 
 /// Every budget on a network that is lowered in `worker.graph`.
-pub(super) fn measure(config: &SearchConfig, network: &Network, worker: &mut Worker) -> Vec<BudgetUse> {
+pub(super) fn uses(config: &SearchConfig, network: &Network, worker: &mut Worker) -> Vec<BudgetUse> {
     let Worker { graph, budgets, .. } = worker;
     (config.budgets.iter().zip(budgets))
-        .map(|(budget, scratch)| {
-            let quantity = &*budget.quantity;
-            let value = quantity.measure(network, graph, scratch);
-            let setting = quantity.setting().map(Setting::id);
-            let mut text = format!("{} of at most {}", quantity.format(value), quantity.format(budget.limit));
-            if let Some(setting) = &setting {
-                text.push_str(&format!(" per call, predicted for {setting}"));
-            }
-            let (name, unit) = (quantity.name().to_owned(), quantity.unit().to_owned());
-            BudgetUse { name, value, limit: budget.limit, unit, setting, text }
-        })
+        .map(|(budget, scratch)| budget.quantity.budget_use(network, graph, budget.limit, scratch))
         .collect()
 }
 
@@ -72,7 +64,7 @@ pub(super) fn shares(config: &SearchConfig, network: &Network, worker: &mut Work
     config.budgets.iter().zip(budgets).map(share).collect()
 }
 
-/// The largest ratio of value to limit.
-fn largest_excess(uses: &[BudgetUse]) -> f64 {
-    uses.iter().map(|budget| budget.value / budget.limit).fold(0.0, f64::max)
+/// The largest ratio of value to limit of a network that is lowered in `worker.graph`.
+fn largest_excess(config: &SearchConfig, network: &Network, worker: &mut Worker) -> f64 {
+    shares(config, network, worker).into_iter().fold(0.0, f64::max)
 }

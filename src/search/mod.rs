@@ -29,7 +29,7 @@ pub use evolve::Evolution;
 pub use finalists::{FinalProgress, FinalRound, Finalist, Lead};
 pub use population::{Member, Population};
 pub use run_dir::RunDirectory;
-pub use spec::{Limits, RUN_FORMAT, RunSpec};
+pub use spec::{RUN_FORMAT, RunSpec};
 pub use winner::{SearchSummary, Winner};
 
 /// Everything that decides the result of a search.
@@ -68,7 +68,7 @@ impl SearchConfig {
             return Err(SearchError::Iterations(self.iterations));
         }
         match self.budgets.iter().find(|budget| !(budget.limit > 0.0 && budget.limit.is_finite())) {
-            Some(budget) => Err(SearchError::Limit { flag: budget.quantity.flag().to_owned(), limit: budget.limit }),
+            Some(budget) => Err(SearchError::Limit { flag: budget.quantity.kind().flags[0].name, limit: budget.limit }),
             None => Ok(()),
         }
     }
@@ -80,7 +80,7 @@ impl SearchConfig {
     pub fn budget_uses(&self, network: &Network) -> Result<Vec<BudgetUse>, SearchError> {
         let mut worker = evolve::Worker::new(self);
         network.lower_into(&self.lower, &mut worker.graph)?;
-        Ok(feasible::measure(self, network, &mut worker))
+        Ok(feasible::uses(self, network, &mut worker))
     }
 }
 
@@ -117,6 +117,8 @@ impl Counts {
 pub enum StopReason {
     /// All iterations are done.
     Finished,
+    /// Its time was up; another machine, or another day, gets to another place in that time.
+    Time,
     /// It was asked to stop.
     Interrupted,
 }

@@ -31,8 +31,8 @@ pub enum Step<'s, 'c> {
     Final(FinalProgress),
 }
 
-/// Runs a search and its final round to their end or until `stop`; every new best network is an
-/// event, and a killed process loses at most a few seconds of evolution.
+/// Runs a search and its final round to their end or until `stop`; after `time_limit` the search ends and its final
+/// round begins. Every new best network is an event, and a killed process loses at most a few seconds of evolution.
 ///
 /// # Errors
 /// When the run directory cannot be written.
@@ -41,6 +41,7 @@ pub fn run<'c>(
     config: &SearchConfig,
     final_round: Option<&FinalRound>,
     directory: &mut RunDirectory,
+    time_limit: Option<Duration>,
     stop: &dyn Fn() -> bool,
     observe: &mut dyn FnMut(Step<'_, 'c>),
 ) -> Result<Outcome, SearchError> {
@@ -55,9 +56,14 @@ pub fn run<'c>(
         "iterations": config.iterations,
         "threads": config.threads,
     }))?;
-    let mut outcome = Outcome { reason: evolve(evolution, directory, started, stop, observe)?, finalists: Vec::new() };
+    let is_late = || time_limit.is_some_and(|limit| started.elapsed() >= limit);
+    let reason = match evolve(evolution, directory, started, &|| stop() || is_late(), observe)? {
+        StopReason::Interrupted if !stop() => StopReason::Time,
+        reason => reason,
+    };
+    let mut outcome = Outcome { reason, finalists: Vec::new() };
     let evolution_s = seconds(started.elapsed());
-    if let (Some(round), StopReason::Finished) = (final_round, outcome.reason) {
+    if let (Some(round), StopReason::Finished | StopReason::Time) = (final_round, outcome.reason) {
         // From here on only the final round is made again.
         directory.save_checkpoint(&Checkpoint::of(evolution))?;
         let ranked = evolution.population().ranked();
@@ -73,7 +79,7 @@ pub fn run<'c>(
     }
     match outcome.reason {
         StopReason::Interrupted => directory.save_checkpoint(&Checkpoint::of(evolution))?,
-        StopReason::Finished => directory.remove_checkpoint()?,
+        StopReason::Finished | StopReason::Time => directory.remove_checkpoint()?,
     }
     directory.event(&json!({
         "event": "end",

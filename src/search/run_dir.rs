@@ -23,6 +23,8 @@ const EVENTS: &str = "events.jsonl";
 pub struct RunDirectory {
     path: PathBuf,
     events: File,
+    /// Is shown every line of the log.
+    watcher: Option<fn(&str)>,
 }
 
 impl RunDirectory {
@@ -36,7 +38,7 @@ impl RunDirectory {
         if std::fs::read_dir(path).map_err(error)?.next().is_some() {
             return Err(SearchError::RunDirectoryInUse { path: path.to_owned() });
         }
-        let config = toml::to_string(spec).map_err(|e| SearchError::encode(path.join(CONFIG), e))?;
+        let config = spec.to_toml().map_err(|e| SearchError::encode(path.join(CONFIG), e))?;
         write(&path.join(CONFIG), config.as_bytes())?;
         Self::open_events(path)
     }
@@ -62,11 +64,16 @@ impl RunDirectory {
         let file = path.join(EVENTS);
         let events = OpenOptions::new().create(true).append(true).open(&file);
         let events = events.map_err(|source| SearchError::RunDirectory { path: file, source })?;
-        Ok(Self { path: path.to_owned(), events })
+        Ok(Self { path: path.to_owned(), events, watcher: None })
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Shows every further line of the log to `watcher`, without its newline.
+    pub fn watch(&mut self, watcher: fn(&str)) {
+        self.watcher = Some(watcher);
     }
 
     /// Appends one line to the log.
@@ -75,9 +82,12 @@ impl RunDirectory {
     /// When it cannot be written.
     pub fn event(&mut self, event: &impl Serialize) -> Result<(), SearchError> {
         let path = self.path.join(EVENTS);
-        let mut line = serde_json::to_vec(event).map_err(|e| SearchError::encode(path.clone(), e))?;
-        line.push(b'\n');
-        self.events.write_all(&line).map_err(|source| SearchError::RunDirectory { path, source })
+        let mut line = serde_json::to_string(event).map_err(|e| SearchError::encode(path.clone(), e))?;
+        if let Some(watcher) = self.watcher {
+            watcher(&line);
+        }
+        line.push('\n');
+        self.events.write_all(line.as_bytes()).map_err(|source| SearchError::RunDirectory { path, source })
     }
 
     /// Replaces the checkpoint.

@@ -1,14 +1,15 @@
 //! What a user asked of a search, as it stands in `config.toml`: everything needed to repeat it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::budget::{ActivationMemory, Budget, Flops, Latency, Layers, Parameters};
+use super::budget::{BudgetSpec, Circumstances, one_or_old};
 use super::{FinalRound, SearchConfig, SearchError};
 use crate::latency::{LatencyError, Predictor, Setting, SpotCheck, TableChoice};
 use crate::net::{Graph, LowerOptions, Network};
-use crate::score::{self, Sampling, Until};
+use crate::score::{self, Compute, Sampling, Until};
 use crate::space::{Draw, Rails, Rules, Space, SpaceError};
 
 /// Version of the run directory's layout; raised when older readers would misunderstand it.
@@ -50,9 +51,9 @@ pub struct RunSpec {
     pub standard_error: Option<f64>,
     /// Images of a draw; the proxy's own number if absent.
     pub score_batch_size: Option<u32>,
-    /// Setting of the latency budget and of the reported latency.
+    /// Setting of the first reported latency, and of latency budgets that name none.
     pub setting: Option<String>,
-    /// `local`, `built-in` or `imported` where the setting's table was chosen; otherwise the best one.
+    /// `local`, `built-in` or `imported` where the settings' tables were chosen; otherwise the best ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
     /// What earlier versions wrote for `table = "built-in"`.
@@ -61,13 +62,51 @@ pub struct RunSpec {
     /// The published mutation without rails: what a run does that knows of nothing else.
     #[serde(default = "yes")]
     pub published_rules: bool,
-    pub budgets: Limits,
     /// Limits on shapes, unless the published rules hold.
     #[serde(default)]
     pub rails: Rails,
-    /// What trying the table on the machine of the search showed, where it was tried: a resumed run predicts as before.
+    /// Whether tables of other machines were used on this one without trying them.
+    #[serde(default)]
+    pub no_check: bool,
+    /// Database of the latency tables where one was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub spot_check: Option<SpotCheck>,
+    pub database: Option<String>,
+    /// Probability with which a latency is within its budget, by the table's calibrated interval; if absent, the
+    /// prediction itself is compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// Minutes after which the search ends; what it has found by then depends on the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<f64>,
+    /// Where exact scores are computed: `cpu` or `cuda:N`.
+    #[serde(default = "on_cpu")]
+    pub device_compute: String,
+    /// Whether no ONNX file is written.
+    #[serde(default)]
+    pub no_onnx: bool,
+    #[serde(default, rename = "budget", alias = "budgets", deserialize_with = "one_or_old")]
+    pub budgets: Vec<BudgetSpec>,
+    /// What trying tables on the machine of the search showed, where they were tried: a resumed run predicts as before.
+    #[serde(default, rename = "spot_check", deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
+    pub spot_checks: Vec<SpotCheck>,
+}
+
+fn on_cpu() -> String {
+    Compute::Cpu.to_string()
+}
+
+/// Several, or the one that earlier versions wrote.
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SpotCheck>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        One(SpotCheck),
+        Many(Vec<SpotCheck>),
+    }
+    Ok(match Either::deserialize(deserializer)? {
+        Either::One(check) => vec![check],
+        Either::Many(checks) => checks,
+    })
 }
 
 fn yes() -> bool {
@@ -78,37 +117,71 @@ fn one_draw() -> u32 {
     1
 }
 
-/// Upper limits; what is absent is not limited.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Limits {
-    pub layers: Option<u32>,
-    pub parameters: Option<f64>,
-    /// Multiply-adds for one image.
-    pub flops: Option<f64>,
-    /// Peak float32 activations of one image.
-    pub activation_bytes: Option<f64>,
-    /// One inference call with the setting's batch.
-    pub latency_ms: Option<f64>,
-}
-
 impl RunSpec {
     /// Networks in the final round unless the user says otherwise.
     pub const DEFAULT_FINALISTS: usize = 16;
 
-    /// Setting and kind of the latency table, if the search names one.
+    /// Beyond, some dozens of networks that an interval was calibrated on say nothing.
+    pub const MOST_CONFIDENCE: f64 = 0.99;
+
+    /// Settings that latencies are predicted for: the search's own first, then those of budgets, each once.
     ///
     /// # Errors
-    /// When a text is no setting or no kind of table.
-    pub fn table_choice(&self) -> Result<Option<(Setting, TableChoice)>, SearchError> {
-        let Some(setting) = &self.setting else { return Ok(None) };
-        let setting: Setting = setting.parse()?;
-        let choice = match &self.table {
-            Some(name) => name.parse().map_err(|reason| LatencyError::BadSetting { text: name.clone(), reason })?,
-            None if self.shipped_table => TableChoice::BuiltIn,
-            None => TableChoice::Best,
+    /// When a text is no setting.
+    pub fn settings(&self) -> Result<Vec<Setting>, SearchError> {
+        let mut settings: Vec<Setting> = Vec::new();
+        for id in self.setting.iter().chain(self.budgets.iter().filter_map(|budget| budget.setting.as_ref())) {
+            let setting = id.parse()?;
+            if !settings.contains(&setting) {
+                settings.push(setting);
+            }
+        }
+        Ok(settings)
+    }
+
+    /// Kind of the latency tables.
+    ///
+    /// # Errors
+    /// When a text is no kind of table.
+    pub fn table_choice(&self) -> Result<TableChoice, SearchError> {
+        match &self.table {
+            Some(name) => {
+                let bad = |reason| LatencyError::BadSetting { text: name.clone(), reason };
+                Ok(name.parse().map_err(bad)?)
+            }
+            None if self.shipped_table => Ok(TableChoice::BuiltIn),
+            None => Ok(TableChoice::Best),
+        }
+    }
+
+    /// What trying the table of a setting showed, where it was tried.
+    pub fn spot_check(&self, setting: &Setting) -> Option<&SpotCheck> {
+        let id = setting.id();
+        self.spot_checks.iter().find(|check| check.setting == id)
+    }
+
+    /// Time after which the search ends, if it has a limit.
+    ///
+    /// # Errors
+    /// When it is no positive, finite number of minutes.
+    pub fn time_limit(&self) -> Result<Option<Duration>, SearchError> {
+        let limit = self.minutes.map(|minutes| match minutes > 0.0 {
+            true => Duration::try_from_secs_f64(minutes * 60.0).map_err(|_| SearchError::Minutes(minutes)),
+            false => Err(SearchError::Minutes(minutes)),
+        });
+        limit.transpose()
+    }
+
+    /// The text of `config.toml`.
+    ///
+    /// # Errors
+    /// When it cannot be written as TOML, which would be a defect.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        let note = match self.minutes {
+            Some(_) => "# A time limit: the same configuration finds other networks on a faster or slower machine.\n",
+            None => "",
         };
-        Ok(Some((setting, choice)))
+        Ok(format!("{note}{}", toml::to_string(self)?))
     }
 
     /// The network that the search starts from: what it asks of a table.
@@ -119,27 +192,24 @@ impl RunSpec {
         Ok(Network::parse(&self.initial)?.lower(&self.lower_options())?)
     }
 
-    /// Resolves names to what the search runs on; `predictor` is made from the table of [`RunSpec::table_choice`].
+    /// Resolves names to what the search runs on; `predictors` are made from the tables of [`RunSpec::settings`].
     ///
     /// # Errors
     /// For unknown names, a malformed initial structure, or a latency budget without a setting.
-    pub fn to_config(&self, predictor: Option<&Arc<Predictor>>, threads: usize) -> Result<SearchConfig, SearchError> {
+    pub fn to_config(&self, predictors: &[Arc<Predictor>], threads: usize) -> Result<SearchConfig, SearchError> {
         if self.format != RUN_FORMAT {
             return Err(SearchError::Format { found: self.format, known: RUN_FORMAT });
         }
-        let limits = &self.budgets;
-        let mut budgets = Vec::new();
-        budgets.extend(limits.layers.map(|limit| Budget::new(Layers, limit as f64)));
-        budgets.extend(limits.parameters.map(|limit| Budget::new(Parameters, limit)));
-        budgets.extend(limits.flops.map(|limit| Budget::new(Flops, limit)));
-        budgets.extend(limits.activation_bytes.map(|limit| Budget::new(ActivationMemory, limit)));
-        if let Some(limit) = limits.latency_ms {
-            let predictor = predictor.ok_or(SearchError::NoSetting)?;
-            budgets.push(Budget::new(Latency::new(predictor.clone()), limit));
+        let confidence = self.confidence;
+        if let Some(confidence) = confidence.filter(|share| !(0.5..=Self::MOST_CONFIDENCE).contains(share)) {
+            return Err(SearchError::Confidence(confidence));
         }
         let space = self.space()?;
         let initial = Network::parse(&self.initial)?;
         space.check_initial(&initial)?;
+        let circumstances = Circumstances { predictors, setting: self.setting.as_deref(), confidence };
+        let budgets = self.budgets.iter().map(|budget| budget.to_budget(&circumstances));
+        let budgets = budgets.collect::<Result<Vec<_>, _>>()?;
         Ok(SearchConfig {
             rules: match self.published_rules {
                 true => Rules::published(&space),
@@ -193,37 +263,4 @@ impl RunSpec {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// As written before there was a final round.
-    const OLD: &str = r#"
-        format = 1
-        version = "0.1.0"
-        space = "xxbl"
-        initial = "SuperConvK3BNRELU(3,8,1,1)"
-        resolution = 32
-        classes = 10
-        squeeze_excite = false
-        proxy = "zen-closed"
-        draw = "uniform"
-        seed = 0
-        iterations = 100
-        population = 8
-        [budgets]
-        parameters = 1e6
-    "#;
-
-    #[test]
-    fn older_runs_open_and_end_as_they_would_have() {
-        let spec: RunSpec = toml::from_str(OLD).unwrap();
-        assert_eq!((spec.draws, spec.finalists, spec.standard_error, spec.score_batch_size), (1, 0, None, None));
-        let config = spec.to_config(None, 1).unwrap();
-        assert_eq!(config.sampling.until, Some(Until::Draws(1)));
-        assert!(spec.final_round(&config).is_none());
-        assert!(config.rules.is_published() && spec.lower_options().residual);
-        let written: RunSpec = toml::from_str(&toml::to_string(&spec).unwrap()).unwrap();
-        assert_eq!(written, spec);
-        assert!(toml::from_str::<RunSpec>(&OLD.replace("seed = 0", "seed = 0\nfinalist = 3")).is_err());
-    }
-}
+mod tests;

@@ -1,5 +1,7 @@
 //! The record of a search's result, `best.json`: the same bytes for the same search.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::budget::BudgetUse;
@@ -31,8 +33,10 @@ pub struct Winner {
     pub classes: u32,
     pub squeeze_excite: bool,
     pub budgets: Vec<BudgetUse>,
-    /// On the setting of the search, if it names one.
+    /// The first of `latencies`, for readers of earlier versions.
     pub latency: Option<Prediction>,
+    /// On every setting of the search.
+    pub latencies: Vec<Prediction>,
     pub search: SearchSummary,
     /// The networks of the final round, best first.
     pub finalists: Vec<Finalist>,
@@ -59,7 +63,7 @@ impl Winner {
         evolution: &Evolution<'_>,
         config: &SearchConfig,
         spec: &RunSpec,
-        predictor: Option<&Predictor>,
+        predictors: &[Arc<Predictor>],
         outcome: Outcome,
     ) -> Result<(Self, Graph), SearchError> {
         let best = evolution.population().best().ok_or(SearchError::ForeignCheckpoint)?;
@@ -69,6 +73,7 @@ impl Winner {
             None => (&best.network, best.score, None),
         };
         let graph = network.lower(&config.lower)?;
+        let latencies: Vec<Prediction> = predictors.iter().map(|predictor| predictor.predict(&graph)).collect();
         let winner = Self {
             format: spec.format,
             version: env!("CARGO_PKG_VERSION"),
@@ -83,7 +88,8 @@ impl Winner {
             classes: spec.classes,
             squeeze_excite: spec.squeeze_excite,
             budgets: config.budget_uses(network)?,
-            latency: predictor.map(|predictor| predictor.predict(&graph)),
+            latency: latencies.first().cloned(),
+            latencies,
             search: SearchSummary {
                 stop_reason,
                 space: config.space.name.clone(),

@@ -1,5 +1,7 @@
 //! Bad input: each gets its exit code and a message with the way out, and leaves nothing behind.
 
+use zen_nas::net::Network;
+
 use crate::program::Place;
 
 const SEARCH: &str = "--max-params 1M --iterations 200 --finalists 0 --no-onnx --quiet";
@@ -50,6 +52,10 @@ fn numbers() {
         ("--max-params", &["0", "-1", "1e400", "1X"]),
         ("--max-flops", &["0", "-1M"]),
         ("--max-layers", &["0", "-1", "1.5"]),
+        ("--max-size", &["0", "-1MB", "6TB"]),
+        ("--max-activation-bytes", &["0", "-1", "6TB"]),
+        ("--confidence", &["0", "0.4", "1", "-0.9", "high"]),
+        ("--minutes", &["0", "-1", "nan"]),
         ("--batch-size", &["0", "-1"]),
         ("--resolution", &["0", "-224"]),
         ("--classes", &["0", "-1"]),
@@ -101,13 +107,28 @@ fn budgets_that_nothing_meets() {
         &[
             "no network within the budgets",
             "latency_ms",
-            "of at most 0.0010 ms per call, predicted for t4/tensorrt/fp16/b1",
+            "ms per call predicted, ",
+            "ms with 90% confidence",
+            "of at most 0.0010 ms on t4/tensorrt/fp16/b1",
             "% too much",
             "SuperConvK3BNRELU(3,",
         ],
     );
     assert_eq!(ended.stdout, "");
     assert!(!place.file("run").exists());
+    // What a program reads of it, and the nearest network.
+    let told = place.run("zen-search", "--latency-ms 0.001@t4 --latency-ms 0.002@pixel2 --json");
+    assert_eq!(told.code, 6, "{told:?}");
+    let failure = told.json();
+    assert_eq!(failure["reason"], "budgets-unmet");
+    assert!(told.stderr.contains(failure["message"].as_str().unwrap()), "{told:?}");
+    Network::parse(failure["nearest"]["structure"].as_str().unwrap()).unwrap();
+    let uses = failure["nearest"]["budgets"].as_array().unwrap();
+    let limits: Vec<_> = uses.iter().filter(|used| used["name"] == "latency_ms").map(|used| &used["limit"]).collect();
+    assert_eq!(limits, [&0.001, &0.002]);
+    let line = place.run("zen-search", "--latency-ms 5@t5 --events --quiet");
+    assert_eq!((line.code, line.stdout.lines().count()), (3, 1), "{line:?}");
+    assert_eq!((&line.json()["event"], &line.json()["reason"]), (&"failure".into(), &"bad-input".into()));
     place.fails("zen-search", "--max-params 10 --resolution 32 --classes 10", 6, &["parameters", "% too much"]);
 }
 

@@ -2,6 +2,7 @@
 
 use zen_nas::cli::Exit;
 use zen_nas::score::PROXIES;
+use zen_nas::search::budget::BUDGETS;
 use zen_nas::space::SPACES;
 
 use crate::program::Place;
@@ -52,6 +53,19 @@ fn structure_page_lists_every_block_type() {
     }
     let families = zen_nas::net::block::FAMILIES;
     assert_eq!(families.len(), 4, "a new family needs its row in docs/reference/structure.md");
+}
+
+#[test]
+fn every_budget_is_in_the_help_and_the_guide() {
+    let help = Place::new().done("zen-search", "--help").stdout;
+    let guide = std::fs::read_to_string("docs/guide/first-search.md").unwrap();
+    let reference = std::fs::read_to_string("docs/reference/run-directory.md").unwrap();
+    for kind in BUDGETS {
+        assert!(reference.contains(&format!("| `{}` | {} |", kind.name, kind.unit)), "{}", kind.name);
+        for flag in kind.flags.iter().map(|flag| format!("--{}", flag.name)) {
+            assert!(help.contains(&flag) && guide.contains(&flag), "{flag}");
+        }
+    }
 }
 
 /// Every proxy has its row, with the images and draws that it takes by default, and its definition.

@@ -45,7 +45,112 @@ fn a_latency_budget_on_a_shipped_table() {
     assert_eq!(winner["finalists"], serde_json::json!([]));
     let config: toml::Table = place.text("run/config.toml").parse().unwrap();
     assert_eq!(config["setting"].as_str(), Some("t4/tensorrt/fp16/b1"));
-    assert_eq!(config["budgets"]["latency_ms"].as_float(), Some(5.0));
+    let budget = &config["budget"].as_array().unwrap()[1];
+    assert_eq!((budget["kind"].as_str(), budget["limit"].as_float()), (Some("latency_ms"), Some(5.0)));
+    assert_eq!((config["confidence"].as_float(), config["no_onnx"].as_bool()), (Some(0.9), Some(false)));
+    // What is within the limit is what the latency stays below with 90% probability.
+    let used = &winner["budgets"][1];
+    assert_eq!((used["confidence"].as_f64(), &used["predicted_ms"]), (Some(0.9), &latency["ms"]));
+    let factor = used["value"].as_f64().unwrap() / latency["ms"].as_f64().unwrap();
+    let high = latency["interval"]["high_ms"].as_f64().unwrap() / latency["ms"].as_f64().unwrap();
+    assert!(used["value"].as_f64().unwrap() <= 5.0 && (factor.ln() / high.ln() - 0.7791).abs() < 1e-3, "{used}");
+}
+
+#[test]
+fn two_devices_at_once() {
+    let place = Place::new();
+    let search = "--latency-ms 5@t4 --latency-ms 90ms@pixel2 --max-size 40MB --iterations 2000 --finalists 0";
+    let ended = place.done("zen-search", &format!("{search} --out run"));
+    for part in ["on t4/tensorrt/fp16/b1", "on pixel2/tflite/fp32/b1/t1", "with 90% confidence", "MB of fp16 weights"] {
+        assert!(ended.stdout.contains(part), "no `{part}` in {}", ended.stdout);
+    }
+    let devices = ["device t4", "device pixel2"];
+    assert!(devices.iter().all(|device| ended.stdout.matches(device).count() == 1), "{}", ended.stdout);
+    let winner = json(&place.text("run/best.json"));
+    let latencies = winner["latencies"].as_array().unwrap();
+    let ids: Vec<_> = latencies.iter().map(|latency| latency["setting"]["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["t4/tensorrt/fp16/b1", "pixel2/tflite/fp32/b1/t1"]);
+    assert_eq!(winner["latency"], latencies[0]);
+    let uses = winner["budgets"].as_array().unwrap();
+    let names: Vec<_> = uses.iter().map(|budget| budget["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["layers", "weight_bytes", "latency_ms", "latency_ms"]);
+    assert!(uses.iter().all(|used| used["value"].as_f64() <= used["limit"].as_f64()), "{uses:?}");
+    assert_eq!(uses[1]["value"].as_f64().unwrap(), 2.0 * winner["parameters"].as_f64().unwrap());
+    for (used, latency) in uses[2..].iter().zip(latencies) {
+        assert_eq!((&used["setting"], &used["predicted_ms"]), (&latency["setting"]["id"], &latency["ms"]));
+    }
+    // The configuration alone repeats it.
+    std::fs::create_dir(place.file("again")).unwrap();
+    std::fs::copy(place.file("run/config.toml"), place.file("again/config.toml")).unwrap();
+    place.done("zen-search", "--resume again --no-onnx --quiet");
+    assert_eq!(place.text("again/best.json"), place.text("run/best.json"));
+    assert!(!place.file("again/best.onnx").exists());
+}
+
+#[test]
+fn confidence_may_be_switched_off() {
+    let place = Place::new();
+    let search = "--latency-ms 5@t4 --iterations 2000 --finalists 0 --no-onnx --json --quiet";
+    let plain = place.done("zen-search", &format!("{search} --confidence none --out plain")).json();
+    let used = &plain["budgets"][1];
+    assert_eq!(used["value"], plain["latency"]["ms"]);
+    assert!(used["confidence"].is_null() && !place.text("plain/config.toml").contains("confidence"), "{used}");
+    assert!(place.text("plain/config.toml").contains("no_onnx = true"));
+    let careful = place.done("zen-search", &format!("{search} --confidence 0.99 --out careful")).json();
+    let (used, latency) = (&careful["budgets"][1], &careful["latency"]);
+    let factor = |ms: &serde_json::Value| (ms.as_f64().unwrap() / latency["ms"].as_f64().unwrap()).ln();
+    // z(0.99) / z(0.95).
+    assert!((factor(&used["value"]) / factor(&latency["interval"]["high_ms"]) - 1.4143).abs() < 1e-3, "{used}");
+    assert!(used["value"].as_f64().unwrap() <= 5.0);
+}
+
+#[test]
+fn a_time_limit_ends_a_search_cleanly() {
+    let place = Place::new();
+    let search = format!("{TINY} --iterations 1e12 --finalists 2 --minutes 0.01 --threads 1 --out run");
+    let ended = place.done("zen-search", &search.replace("--iterations 1500 --quiet ", ""));
+    assert!(ended.stderr.contains("cannot be repeated"), "{}", ended.stderr);
+    let best = json(&place.text("run/best.json"));
+    assert_eq!(best["search"]["stop_reason"], "time");
+    assert_eq!(best["finalists"].as_array().unwrap().len(), 2);
+    assert!(place.file("run/best.onnx").exists() && !place.file("run/checkpoint.json").exists());
+    let config = place.text("run/config.toml");
+    assert!(config.starts_with("# A time limit") && config.contains("minutes = 0.01"), "{config}");
+}
+
+#[test]
+fn events_are_lines_of_json() {
+    let place = Place::new();
+    let ended = place.done("zen-search", &format!("{TINY} --finalists 2 --no-onnx --events --out run"));
+    let events: Vec<_> = ended.stdout.lines().map(json).collect();
+    let names: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!((names[0], names[names.len() - 1]), ("start", "result"));
+    assert!(names.contains(&"best") && names.contains(&"finalist") && names.contains(&"end"), "{names:?}");
+    let logged: Vec<_> = place.text("run/events.jsonl").lines().map(json).collect();
+    let told: Vec<_> =
+        events.iter().filter(|event| event["event"] != "progress" && event["event"] != "result").collect();
+    assert_eq!(told, logged.iter().collect::<Vec<_>>());
+    let best = json(&place.text("run/best.json"));
+    assert_eq!(events[events.len() - 1]["structure"], best["structure"]);
+}
+
+#[test]
+fn runs_of_earlier_versions_continue() {
+    let place = Place::new();
+    let search = format!("{TINY} --finalists 0 --no-onnx --out run");
+    place.done("zen-search", &search);
+    let config = place.text("run/config.toml");
+    let old = &config[..config.find("[[budget]]").unwrap()];
+    let newer = ["no_check", "confidence", "device_compute", "no_onnx"];
+    let old: String = old
+        .lines()
+        .filter(|line| !newer.iter().any(|key| line.starts_with(key)))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    std::fs::create_dir(place.file("old")).unwrap();
+    place.write("old/config.toml", format!("{old}\n[budgets]\nlayers = 6\nparameters = 30000.0\n"));
+    place.done("zen-search", "--resume old --quiet --no-onnx");
+    assert_eq!(place.text("old/best.json"), place.text("run/best.json"));
 }
 
 #[test]
@@ -83,8 +188,8 @@ fn threads_and_repetition_give_the_same_bytes() {
 #[test]
 fn all_budgets_hold_at_once() {
     let place = Place::new();
-    let budgets =
-        "--latency-ms 60 --device pixel2 --max-flops 300M --max-params 5M --max-layers 12 --max-activation-bytes 4M";
+    let budgets = "--latency-ms 60 --device pixel2 --max-flops 300M --max-params 5M --max-layers 12 --max-activation-bytes 4M \
+         --max-size 20MB";
     let ended = place.done(
         "zen-search",
         &format!("--space idw {budgets} --iterations 4000 --finalists 0 --json --quiet --no-onnx --out run"),
@@ -92,7 +197,7 @@ fn all_budgets_hold_at_once() {
     let winner = ended.json();
     let uses = winner["budgets"].as_array().unwrap();
     let names: Vec<_> = uses.iter().map(|budget| budget["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["layers", "parameters", "flops", "activation_bytes", "latency_ms"]);
+    assert_eq!(names, ["layers", "parameters", "flops", "weight_bytes", "activation_bytes", "latency_ms"]);
     for budget in uses {
         assert!(budget["value"].as_f64().unwrap() <= budget["limit"].as_f64().unwrap(), "{budget}");
     }
@@ -130,8 +235,10 @@ fn an_interrupted_search_continues_to_the_same_end() {
 #[test]
 fn starts_below_a_budget_the_initial_structure_breaks() {
     let place = Place::new();
-    let ended =
-        place.done("zen-search", "--latency-ms 0.48 --device t4 --iterations 500 --finalists 0 --no-onnx --out run");
+    let ended = place.done(
+        "zen-search",
+        "--latency-ms 0.48@t4 --confidence none --iterations 500 --finalists 0 --no-onnx --out run",
+    );
     assert!(ended.stderr.contains("starts from a smaller one"), "{}", ended.stderr);
 }
 

@@ -189,7 +189,7 @@ fn a_table_of_this_processors_name_is_tried_before_its_first_use_and_not_again()
     let search = "--latency-ms 30 --device cpu --table imported --iterations 200 --finalists 0 --no-onnx --out run";
     let search = place.done("zen-search", search);
     assert!(!search.stderr.contains("first time"), "{}", search.stderr);
-    assert!(place.text("run/config.toml").contains("[spot_check]"));
+    assert!(place.text("run/config.toml").contains("[[spot_check]]"));
 
     let checked = place.done("zen-profile", "check --json").json();
     assert!(checked["tried"].as_array().unwrap().len() >= 3 && checked["stored"] == true);

@@ -22,6 +22,7 @@ const NO_TIMES: &[&str] = &[
     "bias",
     "calibration_mape",
     "chosen_bias",
+    "confidence",
     "coverage",
     "covered",
     "error",
@@ -202,7 +203,7 @@ fn searches_scores_and_exports() {
     for (program, arguments) in [
         (
             "zen-search",
-            "--latency-ms 0.5 --device t4 --iterations 300 --resolution 32 --finalists 3 --no-onnx --out OUT",
+            "--latency-ms 0.6 --device t4 --iterations 300 --resolution 32 --finalists 3 --no-onnx --out OUT",
         ),
         ("zen-search", "--ms-per-image 0.3 --device v100 --iterations 300 --finalists 0 --no-onnx --out OUT-64"),
         ("zen-score", &format!("{SMALL} --device t4 --explain")),
@@ -216,7 +217,7 @@ fn searches_scores_and_exports() {
     check(&place, "zen-score", "two.txt --compare --proxy random", false);
     let unmet = "--latency-ms 0.0001 --device t4 --iterations 10 --no-onnx --out none";
     let ended = place.fails("zen-search", unmet, 6, &["t4/tensorrt/fp16/b1"]);
-    assert!(check_text(unmet, &ended.stderr, &["predicted for"]), "{}", ended.stderr);
+    assert!(check_text(unmet, &ended.stderr, &["per call predicted"]), "{}", ended.stderr);
     // What a run leaves behind.
     for run in ["text", "json", "text-64"] {
         let best: Value = serde_json::from_str(&place.text(&format!("{run}/best.json"))).unwrap();
@@ -225,7 +226,9 @@ fn searches_scores_and_exports() {
             latencies_in("events.jsonl", &serde_json::from_str(line).unwrap());
         }
         let config: toml::Table = place.text(&format!("{run}/config.toml")).parse().unwrap();
-        assert!(config["budgets"]["latency_ms"].is_float() || config["budgets"]["latency_ms"].is_integer());
+        let budgets = config["budget"].as_array().unwrap();
+        let latency = budgets.iter().find(|budget| budget["kind"].as_str() == Some("latency_ms")).unwrap();
+        assert!(latency["limit"].is_float() && latency["setting"].as_str().unwrap().parse::<Setting>().is_ok());
         assert!(config["setting"].as_str().unwrap().parse::<Setting>().is_ok());
     }
     let model = std::fs::read(place.file("text.onnx")).unwrap();

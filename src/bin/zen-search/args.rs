@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use zen_nas::cli::{
-    self, CheckArgs, CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, OutputArgs, RailArgs, SettingArgs, count,
-    count_or_none, large_number, positive,
+    self, BudgetArgs, CheckArgs, CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, OutputArgs, RailArgs,
+    SettingArgs, count, count_or_none, large_number, positive,
 };
+use zen_nas::score::{Compute, ComputeError};
 use zen_nas::search::{RunSpec, SearchConfig};
 use zen_nas::space::SPACES;
 
@@ -16,32 +17,20 @@ use zen_nas::space::SPACES;
 /// The search ranks by a fast form of the score; a final round scores the best networks precisely, with
 /// a standard error, and the best of those wins.
 ///
-/// Budgets are upper limits; give any number of them. A latency is predicted from a table of
-/// operators on the device (`zen-profile list` shows the tables, `zen-profile --device cpu` makes
-/// one for this machine).
+/// Budgets are upper limits; give any number of them, and latencies on any number of devices. A latency is predicted from
+/// a table of operators on the device (`zen-profile list` shows the tables, `zen-profile --device cpu` makes one for this
+/// machine).
 #[derive(Parser)]
 #[command(name = "zen-search", version, args_conflicts_with_subcommands = true, after_help = examples(), after_long_help = format!("{}\n\n{}\n\n{}\n\n{}", examples(), names(), cli::SCORE_ADVICE, cli::exit_help()))]
 pub struct Args {
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Latency budget: milliseconds of one inference call with the whole batch
-    #[arg(long, value_name = "MS", value_parser = positive, requires = "device", conflicts_with = "ms_per_image", allow_negative_numbers = true)]
-    pub latency_ms: Option<f64>,
-    /// Latency budget as papers give it: milliseconds per image, at batch 64 unless --batch-size says otherwise
-    #[arg(long, value_name = "MS", value_parser = positive, requires = "device", allow_negative_numbers = true)]
-    pub ms_per_image: Option<f64>,
-    /// Budget of trainable parameters, e.g. 1M or 1e6
-    #[arg(long, value_name = "N", value_parser = large_number, allow_hyphen_values = true)]
-    pub max_params: Option<f64>,
-    /// Budget of FLOPs, counted as multiply-adds for one image, e.g. 400M
-    #[arg(long, value_name = "N", value_parser = large_number, allow_hyphen_values = true)]
-    pub max_flops: Option<f64>,
-    /// Budget of peak float32 activations of one image, in bytes
-    #[arg(long, value_name = "BYTES", value_parser = large_number, allow_hyphen_values = true)]
-    pub max_activation_bytes: Option<f64>,
-    /// Budget of layers, counted as the sum of sub-layers; `none` for no limit [default: the space's]
-    #[arg(long, value_name = "N", value_parser = layers, allow_negative_numbers = true)]
-    pub max_layers: Option<LayerLimit>,
+    #[command(flatten)]
+    pub budgets: BudgetArgs,
+    /// Probability, by the calibrated interval of its table, with which a network meets a latency budget, from 0.5 to
+    /// 0.99; `none` compares the prediction itself, which the latency exceeds half of the time
+    #[arg(long, value_name = "P|none", default_value = "0.9", value_parser = confidence, allow_negative_numbers = true)]
+    pub confidence: Confidence,
     #[command(flatten)]
     pub setting: SettingArgs,
     /// Search space: a built-in one, or the path of a space file that ends in .toml
@@ -89,9 +78,14 @@ pub struct Args {
     /// Run directory to make [default: zen-runs/DEVICE-BUDGET-TIME]
     #[arg(long, short, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Continue an interrupted run in its directory; everything else is read from there
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "latency_ms", "ms_per_image", "max_params", "max_flops", "max_layers", "max_activation_bytes", "initial", "device", cli::RAIL_GROUP, "finalists", "se", "draws", "score_batch_size"])]
+    /// Continue an interrupted run in its directory; everything else is read from there (--minutes, --no-onnx, --db and
+    /// --device-compute may be given anew)
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "confidence", "initial", "device", cli::RAIL_GROUP, "finalists", "se", "draws", "score_batch_size"])]
     pub resume: Option<PathBuf>,
+    /// End the search after so many minutes; the final round follows. What is found by then depends on the machine and
+    /// cannot be repeated
+    #[arg(long, value_name = "M", value_parser = positive, allow_negative_numbers = true)]
+    pub minutes: Option<f64>,
     /// Write no ONNX file
     #[arg(long)]
     pub no_onnx: bool,
@@ -101,6 +95,10 @@ pub struct Args {
     pub database: DatabaseArgs,
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Print events as JSON on stdout while the search runs, one object a line: `start`, `best`, `progress`, `finalist`,
+    /// `end`, and last `result` with what --json prints, or `failure`
+    #[arg(long)]
+    pub events: bool,
     #[command(flatten)]
     pub completions: CompletionArgs,
 }
@@ -126,6 +124,8 @@ pub enum Command {
 fn examples() -> &'static str {
     "Examples:
   zen-search --latency-ms 5 --device t4
+  zen-search --latency-ms 5@t4 --latency-ms 90@pixel2 --max-size 20MB
+  zen-search --latency-ms 5@t4/tensorrt/int8/b1 --confidence 0.95
   zen-search --ms-per-image 0.2 --device v100 --runtime published --max-layers 13
   zen-search --space idw --max-flops 400M --squeeze-excite --latency-ms 90 --device pixel2
   zen-search --resolution 32 --classes 10 --max-params 1e6 --max-layers 18
@@ -138,12 +138,38 @@ fn names() -> String {
     format!("Search spaces:\n{}\n\n{}", spaces.collect::<Vec<_>>().join("\n"), cli::proxies_help())
 }
 
+/// None to compare predictions themselves.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LayerLimit(pub Option<u32>);
+pub struct Confidence(pub Option<f64>);
 
-fn layers(text: &str) -> Result<LayerLimit, String> {
-    match text {
-        "none" => Ok(LayerLimit(None)),
-        _ => count(text).map(|limit| LayerLimit(Some(limit))).map_err(|reason| format!("{reason}, or `none`")),
+fn confidence(text: &str) -> Result<Confidence, String> {
+    match text.parse::<f64>() {
+        _ if text == "none" => Ok(Confidence(None)),
+        Ok(share) if (0.5..=RunSpec::MOST_CONFIDENCE).contains(&share) => Ok(Confidence(Some(share))),
+        _ => Err(format!("must be from 0.5 to {}, or `none`", RunSpec::MOST_CONFIDENCE)),
+    }
+}
+
+impl Args {
+    /// What the option parser alone cannot see.
+    ///
+    /// # Errors
+    /// Says what to add.
+    pub fn check(&self) -> Result<(), String> {
+        if self.resume.is_some() { Ok(()) } else { self.budgets.check(&self.setting) }
+    }
+
+    /// Takes what a run was started with, except where an option says otherwise; what is said is kept for this time only.
+    ///
+    /// # Errors
+    /// When the run names no place to compute.
+    pub fn continue_run(&mut self, spec: &mut RunSpec) -> Result<(), ComputeError> {
+        self.database.db = self.database.db.take().or_else(|| spec.database.as_ref().map(PathBuf::from));
+        if self.compute.device_compute == Compute::Cpu {
+            self.compute.device_compute = spec.device_compute.parse()?;
+        }
+        spec.minutes = self.minutes.or(spec.minutes);
+        spec.no_onnx |= self.no_onnx;
+        Ok(())
     }
 }

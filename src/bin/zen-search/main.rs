@@ -2,67 +2,66 @@
 
 mod args;
 mod spaces;
+mod tables;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
-use zen_nas::cli::{self, Exit, Progress, Trial};
-use zen_nas::latency::{ChosenTable, Device, Predictor, SettingChoice, SpotChecks, Store, require_choice};
+use serde_json::{Value, json};
+use zen_nas::cli::{self, Exit, Progress, ResolvedBudgets};
+use zen_nas::latency::{Device, Setting, SettingChoice, Store};
 use zen_nas::net::Network;
-use zen_nas::report::Quality;
+use zen_nas::search::budget::BudgetSpec;
 use zen_nas::search::run::{Step, run, write_onnx, write_results};
-use zen_nas::search::{Evolution, Finalist, Lead, Limits, RUN_FORMAT, RunDirectory, RunSpec, StopReason, Winner};
+use zen_nas::search::{Evolution, Finalist, Lead, RUN_FORMAT, RunDirectory, RunSpec, StopReason, Winner};
 use zen_nas::space::{Draw, Space};
 
 use args::{Args, Command};
+use tables::Tables;
+
+/// Time between two `progress` events.
+const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let mut args = Args::parse();
     if args.completions.print::<Args>() {
         return Exit::Done.into();
     }
     if let Some(Command::Spaces { spaces, schema, toml, output }) = &args.command {
         return cli::finish(spaces::list(spaces, *schema, *toml, output));
     }
-    if args.resume.is_none()
-        && [args.latency_ms, args.ms_per_image, args.max_params, args.max_flops].iter().all(Option::is_none)
-    {
-        let message =
-            "give at least one budget: --latency-ms (with --device), --ms-per-image, --max-params or --max-flops";
+    if let Err(message) = args.check() {
         Args::command().error(clap::error::ErrorKind::MissingRequiredArgument, message).exit();
     }
-    cli::finish(search(&args))
+    let (events, json) = (args.events, args.output.json);
+    cli::finish_telling(search(&mut args), |failure| match (events, json) {
+        (true, _) => cli::print(&event("failure", failure).to_string()),
+        (false, true) => cli::print(&format!("{failure:#}")),
+        (false, false) => {}
+    })
 }
 
-fn search(args: &Args) -> anyhow::Result<Exit> {
+fn search(args: &mut Args) -> anyhow::Result<Exit> {
     cli::interrupted();
-    let store = cli::read_store(&args.database)?;
-    let (mut spec, choice, resumed) = match &args.resume {
+    let (store, mut spec, choices, resumed) = match &args.resume {
         Some(path) => {
-            let (directory, spec, checkpoint) = RunDirectory::open(path)?;
-            (spec, None, Some((directory, checkpoint)))
+            let (directory, mut spec, checkpoint) = RunDirectory::open(path)?;
+            args.continue_run(&mut spec)?;
+            (cli::read_store(&args.database)?, spec, Vec::new(), Some((directory, checkpoint)))
         }
         None => {
-            let (spec, choice) = spec(args, &store)?;
-            (spec, choice, None)
+            let store = cli::read_store(&args.database)?;
+            let (spec, choices) = spec(args, &store)?;
+            (store, spec, choices, None)
         }
     };
+    let args = &*args;
     let threads = cli::threads(args.threads);
-    let chosen = choose(args, &store, &mut spec, resumed.is_some())?;
-    let predictor = chosen.as_ref().map(|chosen| Predictor::from_table(&chosen.table)).transpose()?.map(Arc::new);
-    let quality = chosen.as_ref().map(Quality::of);
-    if let (Some(predictor), Some(quality)) = (&predictor, &quality) {
-        args.output
-            .note(format!("latencies are predicted, ms per call on {}; table error {quality}", predictor.setting()));
-        for line in quality.lines() {
-            args.output.note(format!("note: {}: {line}", predictor.setting()));
-        }
-    }
-    let mut config = spec.to_config(predictor.as_ref(), threads)?;
+    let tables = Tables::choose(args, &store, &mut spec, resumed.is_some())?;
+    let mut config = spec.to_config(&tables.predictors, threads)?;
     config.sampling.compute = args.compute.open()?;
     let (mut directory, mut evolution) = match resumed {
         Some((directory, Some(checkpoint))) => (directory, checkpoint.resume(&config)?),
@@ -84,54 +83,67 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
     if spec.finalists > 0 && final_round.is_none() {
         args.output.note(format!("no final round: nothing in this program is more precise than {}", spec.proxy));
     }
+    let time_limit = spec.time_limit()?;
+    if let Some(minutes) = spec.minutes {
+        args.output.note(format!(
+            "note: the search ends after {minutes} minutes; what it finds by then depends on this machine and cannot be \
+             repeated"
+        ));
+    }
+    if args.events {
+        directory.watch(cli::print);
+    }
     let started = Instant::now();
+    let mut next_event = PROGRESS_EVERY;
     let mut progress = Progress::new("search", config.iterations, args.output.quiet);
     let mut elapsed = None;
-    let outcome =
-        run(
-            &mut evolution,
-            &config,
-            final_round.as_ref(),
-            &mut directory,
-            &cli::interrupted,
-            &mut |step| match step {
-                Step::Evolution(evolution) => {
-                    let best = evolution.population().best().map_or(f64::NAN, |member| member.score);
-                    progress.set(evolution.iteration(), || format!("best {best:.2}"));
+    let outcome = run(
+        &mut evolution,
+        &config,
+        final_round.as_ref(),
+        &mut directory,
+        time_limit,
+        &cli::interrupted,
+        &mut |step| match step {
+            Step::Evolution(evolution) => {
+                let best = evolution.population().best().map_or(f64::NAN, |member| member.score);
+                progress.set(evolution.iteration(), || format!("best {best:.2}"));
+                if args.events && started.elapsed() >= next_event {
+                    next_event = started.elapsed() + PROGRESS_EVERY;
+                    let elapsed_s = started.elapsed().as_secs_f64().round();
+                    let at = json!({ "iteration": evolution.iteration(), "elapsed_s": elapsed_s, "score": best });
+                    cli::print(&event("progress", at).to_string());
                 }
-                Step::Final(found) => {
-                    if elapsed.is_none() {
-                        elapsed = Some(started.elapsed());
-                        progress.finish();
-                        progress = Progress::shares("finalists", args.output.quiet);
-                    }
-                    let share = f64::from(found.draws) / f64::from(found.expected);
-                    progress
-                        .set_share(share, || format!("{} draws, best {}", found.draws, cli::with_error(&found.best)));
+            }
+            Step::Final(found) => {
+                if elapsed.is_none() {
+                    elapsed = Some(started.elapsed());
+                    progress.finish();
+                    progress = Progress::shares("finalists", args.output.quiet);
                 }
-            },
-        )?;
+                let share = f64::from(found.draws) / f64::from(found.expected);
+                progress.set_share(share, || format!("{} draws, best {}", found.draws, cli::with_error(&found.best)));
+            }
+        },
+    )?;
     progress.finish();
     let whole = started.elapsed();
     let elapsed = elapsed.unwrap_or(whole);
     let reason = outcome.reason;
-    let (winner, graph) = Winner::of(&evolution, &config, &spec, predictor.as_deref(), outcome)?;
+    let (winner, graph) = Winner::of(&evolution, &config, &spec, &tables.predictors, outcome)?;
     write_results(&directory, &evolution, &winner)?;
-    if !args.no_onnx && reason == StopReason::Finished {
+    let writes_onnx = !spec.no_onnx && reason != StopReason::Interrupted;
+    if writes_onnx {
         // float32 weights; batch norms fold away.
         let megabytes = winner.cost.parameters as f64 * 4e-6;
         args.output.note(format!("writing best.onnx ({megabytes:.0} MB) and running it once"));
         write_onnx(&directory, &winner, &graph, spec.seed).context("the network was found and is in best.txt")?;
     }
-    if args.output.json {
-        let mut value = serde_json::to_value(&winner)?;
-        value["table"] = serde_json::to_value(quality.as_ref().map(|quality| &quality.table))?;
-        value["setting_choice"] = serde_json::to_value(&choice)?;
-        value["table_choice"] = serde_json::to_value(quality.as_ref().map(|quality| &quality.decision))?;
-        value["directory"] = directory.path().display().to_string().into();
-        cli::print(&serde_json::to_string_pretty(&value)?);
+    if args.output.json || args.events {
+        let value = result(&winner, &tables, &choices, directory.path())?;
+        cli::print(&if args.events { event("result", value).to_string() } else { format!("{value:#}") });
     } else {
-        cli::print(&report(&winner, quality.as_ref(), directory.path(), args.no_onnx));
+        cli::print(&report(&winner, &tables, directory.path(), writes_onnx));
     }
     let counts = &winner.search.counts;
     args.output.note(format!(
@@ -156,8 +168,8 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
     for off in config.space.rails.violations(&Network::parse(&winner.structure)?, &graph) {
         args.output.note(format!("note: outside the rails of {}: {off}", config.space.name));
     }
-    if is_this_machine(&winner) {
-        // A search finds what its table takes for too fast.
+    if winner.latencies.iter().any(|prediction| is_this_machine(&prediction.setting)) {
+        // Search exploits prediction errors.
         args.output.note(format!(
             "measure it before you train it: zen-profile verify {}/best.txt --resolution {} --classes {}{}",
             directory.path().display(),
@@ -173,41 +185,37 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The latency table, if the search names a device. A resumed run predicts as it did: what was found then on this
-/// machine counts, and nothing is tried again.
-fn choose(args: &Args, store: &Store, spec: &mut RunSpec, resumed: bool) -> anyhow::Result<Option<ChosenTable>> {
-    let Some((setting, choice)) = spec.table_choice()? else { return Ok(None) };
-    let initial = spec.initial_graph()?;
-    let networks = [&initial];
-    if resumed {
-        let checks = spec.spot_check.as_ref().map_or(SpotChecks::Ignore, SpotChecks::With);
-        return Ok(Some(require_choice(store, &setting, &choice, &networks, checks)?));
-    }
-    let trial = Trial::new(&args.database, &args.output, args.check);
-    let chosen = trial.choose(store, &setting, &choice, &networks)?;
-    spec.spot_check = chosen.decision.used.spot_check.clone();
-    Ok(Some(chosen))
-}
-
 /// Whether the latency was predicted for the machine that this runs on.
-fn is_this_machine(winner: &Winner) -> bool {
-    let device = winner.latency.as_ref().map(|prediction| prediction.setting.device.as_str());
-    device.is_some_and(|device| Device::find("cpu").is_ok_and(|here| here.table_name() == device))
+fn is_this_machine(setting: &Setting) -> bool {
+    Device::find("cpu").is_ok_and(|here| here.table_name() == setting.device)
 }
 
-/// The search that the options ask for, and why its setting was chosen.
-fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Option<SettingChoice>)> {
+/// A line of `--events`.
+fn event(name: &str, mut value: Value) -> Value {
+    value["event"] = name.into();
+    value
+}
+
+/// What `--json` prints: `best.json`, with the tables and why they and their settings were chosen.
+fn result(winner: &Winner, tables: &Tables, choices: &[SettingChoice], directory: &Path) -> anyhow::Result<Value> {
+    let tables = tables.json(choices);
+    let mut value = serde_json::to_value(winner)?;
+    // The first by itself, too, for readers of earlier versions.
+    for name in ["table", "table_choice", "setting_choice"] {
+        value[name] = tables.first().map_or(Value::Null, |table| table[name].clone());
+    }
+    value["tables"] = tables.into();
+    value["directory"] = directory.display().to_string().into();
+    Ok(value)
+}
+
+/// The search that the options ask for, and why its settings were chosen.
+fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Vec<SettingChoice>)> {
     let space = Space::find(&args.space)?;
     let resolution = space.resolution(args.lowering.resolution)?;
-    let found = match args.setting.query() {
-        Some(mut query) => {
-            query.preferred_batch_size = args.ms_per_image.map(|_| 64);
-            Some(cli::resolve_telling(store, &query, &args.output)?)
-        }
-        None => None,
-    };
-    let (setting, choice) = found.map_or((None, None), |found| (Some(found.setting), found.choice));
-    let per_call = |ms: f64| setting.as_ref().map(|setting| ms * setting.batch_size as f64);
+    let defaults = [BudgetSpec::new("layers", space.default_max_layers.into())];
+    let ResolvedBudgets { setting, choices, budgets } =
+        args.budgets.resolve(&args.setting, &defaults, store, &args.output)?;
     let initial = match &args.initial {
         Some(argument) => cli::read_structures(argument)?.remove(0).text.trim().to_owned(),
         None => space.initial(resolution).to_string(),
@@ -231,51 +239,50 @@ fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Option<SettingCh
         finalists: args.finalists as usize,
         standard_error: args.se,
         score_batch_size: args.score_batch_size,
-        budgets: Limits {
-            layers: args.max_layers.map_or(Some(space.default_max_layers), |limit| limit.0),
-            parameters: args.max_params,
-            flops: args.max_flops,
-            activation_bytes: args.max_activation_bytes,
-            latency_ms: args.latency_ms.or_else(|| args.ms_per_image.and_then(per_call)),
-        },
         setting: setting.map(|setting| setting.id()),
         table: args.setting.table.choice.as_ref().map(ToString::to_string),
         shipped_table: false,
         published_rules: args.rails.published_rules,
         rails: args.rails.apply(&space.rails),
-        spot_check: None,
+        no_check: args.check.no_check,
+        database: args
+            .database
+            .db
+            .as_ref()
+            .map(std::path::absolute)
+            .transpose()?
+            .map(|path| path.display().to_string()),
+        confidence: args.confidence.0,
+        minutes: args.minutes,
+        device_compute: args.compute.device_compute.to_string(),
+        no_onnx: args.no_onnx,
+        budgets,
+        spot_checks: Vec::new(),
     };
-    Ok((spec, choice))
+    Ok((spec, choices))
 }
 
 fn default_directory(args: &Args, spec: &RunSpec) -> PathBuf {
     // However the device was written, its folder has its name.
-    let named = |device: &String| Device::find(device).map_or_else(|_| device.clone(), |device| device.name);
-    let what = args.setting.table.device.as_ref().map_or_else(|| spec.space.clone(), named);
-    let budget = match (args.latency_ms, args.ms_per_image) {
-        (Some(ms), _) => format!("-{ms}ms"),
-        (_, Some(ms)) => format!("-{ms}ms-per-image"),
-        _ => String::new(),
-    };
+    let named = |device: &str| Device::find(device).map_or_else(|_| device.to_owned(), |device| device.name);
+    let device = args.setting.table.device.as_deref().or(spec.setting.as_deref().and_then(|id| id.split('/').next()));
+    let what = device.map_or_else(|| spec.space.clone(), named);
+    let budget = args.budgets.in_name();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |t| t.as_secs());
     Path::new("zen-runs").join(format!("{what}{budget}-{now}"))
 }
 
-fn report(winner: &Winner, quality: Option<&Quality>, directory: &Path, no_onnx: bool) -> String {
+fn report(winner: &Winner, tables: &Tables, directory: &Path, writes_onnx: bool) -> String {
     let mut lines = vec![("structure", winner.structure.clone())];
     lines.extend(score_lines(winner));
     lines.extend(cli::cost_lines(winner.layers, &winner.cost));
-    if let (Some(prediction), Some(quality)) = (&winner.latency, quality) {
+    for (prediction, quality) in winner.latencies.iter().zip(&tables.qualities) {
         lines.extend(cli::describe_latency(prediction, quality));
     }
     for (i, budget) in winner.budgets.iter().enumerate() {
         lines.push((if i == 0 { "budgets" } else { "" }, format!("{}: {}", budget.name, budget.text)));
     }
-    let file = directory.join(if no_onnx || winner.search.stop_reason == StopReason::Interrupted {
-        "best.json"
-    } else {
-        "best.onnx"
-    });
+    let file = directory.join(if writes_onnx { "best.onnx" } else { "best.json" });
     lines.push(("written to", file.display().to_string()));
     cli::table(&lines)
 }

@@ -47,3 +47,33 @@ fn networks_unlike_those_of_the_fit_have_no_error() {
         }
     }
 }
+
+#[test]
+fn upper_bounds_agree_with_the_interval() {
+    let network: Network =
+        "SuperConvK3BNRELU(3,32,2,1)SuperResK3K3(32,64,2,64,2)SuperResK3K3(64,128,2,64,2)SuperConvK1BNRELU(128,512,1,1)"
+            .parse()
+            .unwrap();
+    let graph = network.lower(&LowerOptions::new(448, 1000)).unwrap();
+    let mut scratch = PredictScratch::default();
+    let (mut constant, mut varying) = (0, 0);
+    for setting in crate::latency::built_in_settings().unwrap() {
+        let table = crate::latency::built_in_table(&setting).unwrap().unwrap();
+        let predictor = Predictor::from_table(&table).unwrap();
+        let upper = predictor.upper_factor(&graph, 0.95, &mut scratch);
+        let least = predictor.least_upper_factor(0.95);
+        assert_eq!((upper.is_some(), least.is_some()), (predictor.has_interval(), predictor.has_interval()));
+        let (Some(upper), Some(least)) = (upper, least) else { continue };
+        assert!(upper >= least && least > 1.0, "{setting}");
+        match predictor.has_constant_spread() {
+            true => assert_eq!(upper, least, "{setting}"),
+            false => assert!(upper > least, "{setting}"),
+        }
+        *if predictor.has_constant_spread() { &mut constant } else { &mut varying } += 1;
+        let found = predictor.predict(&graph);
+        if let Some(interval) = found.interval {
+            assert!((found.ms * upper - interval.high_ms).abs() < 1e-9 * interval.high_ms, "{setting}");
+        }
+    }
+    assert!(constant > 10 && varying > 0, "{constant} {varying}");
+}

@@ -139,3 +139,30 @@ fn a_choice_says_why() {
         "t4: tract fp32 batch 1, 1 thread (measured by you, one of 2 settings; others: tensorrt fp16 b1)"
     );
 }
+
+#[test]
+fn settings_may_be_written_in_part() {
+    let parsed = |text: &str| text.parse::<SettingQuery>();
+    assert_eq!(parsed("t4").unwrap(), query("t4"));
+    assert_eq!(parsed("t4/trt").unwrap(), with_runtime_named("t4", "trt"));
+    let whole = parsed("cpu/tract/fp32/b2/t4").unwrap();
+    let expected = SettingQuery {
+        precision: Some(Precision::Fp32),
+        batch_size: Some(2),
+        threads: Some(4),
+        ..with_runtime_named("cpu", "tract")
+    };
+    assert_eq!(whole, expected);
+    for (text, part) in [
+        ("", "a part is empty"),
+        ("t4//fp16", "a part is empty"),
+        ("t4/tensorrt/fp8", "fp8"),
+        ("t4/tensorrt/fp16/1", "`1` is not `b`"),
+        ("t4/tensorrt/fp16/b0", "`b0`"),
+        ("t4/tensorrt/fp16/b1/x", "`x` is not `t`"),
+        ("t4/tensorrt/fp16/b1/t1/x", "`x` is left over"),
+    ] {
+        let error = parsed(text).unwrap_err().to_string();
+        assert!(error.contains(part), "{text}: {error}");
+    }
+}

@@ -1,32 +1,36 @@
 //! FLOPs, counted as multiply-adds.
 
-use super::{AdditiveBudget, Quantity, Stage};
+use super::{AdditiveBudget, BudgetFlag, BudgetKind, DependsOn, Quantity, Stage};
 use crate::latency::PredictScratch;
 use crate::net::{Graph, Network};
+use crate::units;
+
+pub(super) static KIND: BudgetKind = BudgetKind {
+    name: "flops",
+    unit: "multiply-adds per image",
+    stage: Stage::Graph,
+    flags: &[BudgetFlag::new(
+        "max-flops",
+        "N",
+        "Budget of FLOPs, counted as multiply-adds for one image, e.g. 400M",
+        units::large_number,
+    )],
+    depends_on: DependsOn::Nothing,
+    has_default: false,
+    quantity: |_, _| Ok(Box::new(Flops)),
+};
 
 /// Multiply-adds for one image.
 #[derive(Debug)]
 pub struct Flops;
 
 impl Quantity for Flops {
-    fn name(&self) -> &str {
-        "flops"
-    }
-
-    fn flag(&self) -> &str {
-        "--max-flops"
-    }
-
-    fn stage(&self) -> Stage {
-        Stage::Graph
+    fn kind(&self) -> &'static BudgetKind {
+        &KIND
     }
 
     fn format(&self, value: f64) -> String {
         format!("{:.1} M multiply-adds", value / 1e6)
-    }
-
-    fn unit(&self) -> &'static str {
-        "multiply-adds per image"
     }
 
     fn measure(&self, _: &Network, graph: &Graph, _: &mut PredictScratch) -> f64 {

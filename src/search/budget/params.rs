@@ -1,32 +1,31 @@
 //! Trainable parameters, classifier and projections included.
 
-use super::{AdditiveBudget, Quantity, Stage};
+use super::{AdditiveBudget, BudgetFlag, BudgetKind, DependsOn, Quantity, Stage};
 use crate::latency::PredictScratch;
 use crate::net::{Graph, Network};
+use crate::units;
+
+pub(super) static KIND: BudgetKind = BudgetKind {
+    name: "parameters",
+    unit: "parameters",
+    stage: Stage::Graph,
+    flags: &[BudgetFlag::new("max-params", "N", "Budget of trainable parameters, e.g. 1M or 1e6", units::large_number)],
+    depends_on: DependsOn::Nothing,
+    has_default: false,
+    quantity: |_, _| Ok(Box::new(Parameters)),
+};
 
 /// Number of trainable parameters.
 #[derive(Debug)]
 pub struct Parameters;
 
 impl Quantity for Parameters {
-    fn name(&self) -> &str {
-        "parameters"
-    }
-
-    fn flag(&self) -> &str {
-        "--max-params"
-    }
-
-    fn stage(&self) -> Stage {
-        Stage::Graph
+    fn kind(&self) -> &'static BudgetKind {
+        &KIND
     }
 
     fn format(&self, value: f64) -> String {
         format!("{:.3} M parameters", value / 1e6)
-    }
-
-    fn unit(&self) -> &'static str {
-        "parameters"
     }
 
     fn measure(&self, _: &Network, graph: &Graph, _: &mut PredictScratch) -> f64 {

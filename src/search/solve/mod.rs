@@ -113,7 +113,7 @@ impl<'c> Problem<'c> {
         let (mut budgets, mut places) = (Vec::new(), Vec::new());
         let mut most_layers = MOST_LAYERS;
         for (place, budget) in config.budgets.iter().enumerate() {
-            if budget.quantity.name() == "layers" {
+            if budget.quantity.kind().name == "layers" {
                 most_layers = most_layers.min(budget.limit as u32);
             } else if let Some(additive) = budget.quantity.additive(budget.limit) {
                 budgets.push(additive);
@@ -166,7 +166,7 @@ impl<'c> Problem<'c> {
         pool.polish(&self.weights_by_budget(&weights), enough, stop);
         tell(1.0, prices.bound(), &pool);
         let bound = prices.bound().ok_or(SolveError::Empty)?;
-        let names = self.places.iter().map(|place| self.config.budgets[*place].quantity.name().to_owned());
+        let names = self.places.iter().map(|place| self.config.budgets[*place].quantity.kind().name.to_owned());
         let names = names.chain(std::iter::once("tail_share".to_owned()));
         let certificate = Certificate { bound, prices: names.zip(weights).collect(), superset: self.superset() };
         Ok(Solution { certificate, networks: pool.into_feasible() })
@@ -237,7 +237,7 @@ impl<'c> Problem<'c> {
         let (widths, middles) = (&skeleton.stages[0].channels, &skeleton.stages[0].bottleneck);
         let others: Vec<&str> = (0..self.config.budgets.len())
             .filter(|place| !self.places.contains(place))
-            .map(|place| self.config.budgets[place].quantity.name())
+            .map(|place| self.config.budgets[place].quantity.kind().name)
             .filter(|name| *name != "layers")
             .collect();
         let mut text = format!(

@@ -1,0 +1,79 @@
+//! The latency tables of a search: one for each setting, chosen, tried and told.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use zen_nas::cli::Trial;
+use zen_nas::latency::{Predictor, SettingChoice, SpotChecks, Store, require_choice};
+use zen_nas::report::Quality;
+use zen_nas::search::RunSpec;
+
+use super::args::Args;
+
+/// What latencies are predicted by, in the order of [`RunSpec::settings`].
+#[derive(Default)]
+pub struct Tables {
+    pub predictors: Vec<Arc<Predictor>>,
+    pub qualities: Vec<Quality>,
+}
+
+impl Tables {
+    /// Of the settings that the search names. A resumed run predicts as it did: what was found then on this machine
+    /// counts, and nothing is tried again.
+    pub fn choose(args: &Args, store: &Store, spec: &mut RunSpec, resumed: bool) -> anyhow::Result<Self> {
+        let mut tables = Self::default();
+        let settings = spec.settings()?;
+        if settings.is_empty() {
+            return Ok(tables);
+        }
+        let choice = spec.table_choice()?;
+        let initial = spec.initial_graph()?;
+        let networks = [&initial];
+        let trial = Trial::new(&args.database, &args.output, args.check);
+        for setting in &settings {
+            let chosen = if resumed {
+                let checks = spec.spot_check(setting).map_or(SpotChecks::Ignore, SpotChecks::With);
+                require_choice(store, setting, &choice, &networks, checks)?
+            } else {
+                let chosen = trial.choose(store, setting, &choice, &networks)?;
+                spec.spot_checks.extend(chosen.decision.used.spot_check.clone());
+                chosen
+            };
+            tables.predictors.push(Arc::new(Predictor::from_table(&chosen.table)?));
+            tables.qualities.push(Quality::of(&chosen));
+        }
+        tables.tell(args, spec);
+        Ok(tables)
+    }
+
+    /// Which table each setting has and why, and why the setting was chosen where it was.
+    pub fn json(&self, choices: &[SettingChoice]) -> Vec<Value> {
+        let of_setting = |(predictor, quality): (&Arc<Predictor>, &Quality)| {
+            let setting = predictor.setting();
+            json!({
+                "setting": setting,
+                "table": quality.table,
+                "table_choice": quality.decision,
+                "setting_choice": choices.iter().find(|choice| choice.setting == *setting),
+            })
+        };
+        self.predictors.iter().zip(&self.qualities).map(of_setting).collect()
+    }
+
+    fn tell(&self, args: &Args, spec: &RunSpec) {
+        for (predictor, quality) in self.predictors.iter().zip(&self.qualities) {
+            let setting = predictor.setting();
+            args.output.note(format!("latencies are predicted, ms per call on {setting}; table error {quality}"));
+            for line in quality.lines() {
+                args.output.note(format!("note: {setting}: {line}"));
+            }
+            let limited = spec.budgets.iter().any(|budget| budget.setting.as_deref() == Some(&setting.id()));
+            if limited && spec.confidence.is_some() && !predictor.has_interval() {
+                args.output.note(format!(
+                    "note: {setting}: the table has no calibrated interval, so its budget is compared with the \
+                     prediction itself"
+                ));
+            }
+        }
+    }
+}
