@@ -20,7 +20,7 @@ use crate::profile::{ProfileError, RunnerEntry, RunnerOptions, SPOT_NETWORKS, Tr
 pub struct CheckArgs {
     /// Use a built-in or imported table of this machine's processor as it is: neither try it here the first time, which
     /// takes some seconds, nor use what was found when it was tried
-    #[arg(long, requires = "device")]
+    #[arg(long)]
     pub no_check: bool,
 }
 

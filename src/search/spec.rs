@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::budget::{ActivationMemory, Budget, Flops, Latency, Layers, Parameters};
+use super::repeat::UsedTable;
 use super::{FinalRound, SearchConfig, SearchError};
 use crate::latency::{LatencyError, Predictor, Setting, SpotCheck, TableChoice};
-use crate::net::{Graph, LowerOptions, Network};
+use crate::net::{Graph, Header, LowerOptions, Network};
 use crate::score::{self, Sampling, Until};
 use crate::space::{Draw, Space};
 
@@ -55,6 +56,9 @@ pub struct RunSpec {
     /// What trying the table on the machine of the search showed, where it was tried: a resumed run predicts as before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spot_check: Option<SpotCheck>,
+    /// The table that latencies were predicted from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_table: Option<UsedTable>,
 }
 
 fn one_draw() -> u32 {
@@ -154,14 +158,24 @@ impl RunSpec {
     pub fn lower_options(&self) -> LowerOptions {
         LowerOptions { squeeze_excite: self.squeeze_excite, ..LowerOptions::new(self.resolution, self.classes) }
     }
+
+    /// What the structures of this search are made for, as it stands above them in files.
+    pub fn header(&self) -> Header {
+        Header {
+            setting: self.setting.clone(),
+            table: self.table.clone().or_else(|| self.shipped_table.then(|| TableChoice::BuiltIn.to_string())),
+            proxy: Some(self.proxy.clone()),
+            ..Header::of(&self.lower_options())
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// As written before there was a final round.
-    const OLD: &str = r#"
+    pub const OLD: &str = r#"
         format = 1
         version = "0.1.0"
         space = "xxbl"

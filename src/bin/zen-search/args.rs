@@ -88,6 +88,9 @@ pub struct Args {
     /// Continue an interrupted run in its directory; everything else is read from there
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "latency_ms", "ms_per_image", "max_params", "max_flops", "max_layers", "max_activation_bytes", "initial", "device", "finalists", "se", "draws", "score_batch_size"])]
     pub resume: Option<PathBuf>,
+    /// Run the search of this directory again in a new one, and say what changed since
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["resume", "latency_ms", "ms_per_image", "max_params", "max_flops", "max_layers", "max_activation_bytes", "initial", "device", "finalists", "se", "draws", "score_batch_size"])]
+    pub repeat: Option<PathBuf>,
     /// Write no ONNX file
     #[arg(long)]
     pub no_onnx: bool,

@@ -9,11 +9,14 @@ use std::time::Instant;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
-use zen_nas::cli::{self, Exit, Progress, Trial};
+use zen_nas::cli::{self, Exit, NamedStructure, Progress, Trial};
 use zen_nas::latency::{ChosenTable, Device, Predictor, SettingChoice, SpotChecks, Store, require_choice};
 use zen_nas::report::Quality;
+use zen_nas::search::repeat::{self, UsedTable};
 use zen_nas::search::run::{Step, run, write_onnx, write_results};
-use zen_nas::search::{Evolution, Finalist, Lead, Limits, RUN_FORMAT, RunDirectory, RunSpec, StopReason, Winner};
+use zen_nas::search::{
+    Evolution, Finalist, FinishedRun, Lead, Limits, RUN_FORMAT, RunDirectory, RunSpec, StopReason, Winner,
+};
 use zen_nas::space::{Draw, Space};
 
 use args::Args;
@@ -24,6 +27,7 @@ fn main() -> ExitCode {
         return Exit::Done.into();
     }
     if args.resume.is_none()
+        && args.repeat.is_none()
         && [args.latency_ms, args.ms_per_image, args.max_params, args.max_flops].iter().all(Option::is_none)
     {
         let message =
@@ -36,18 +40,26 @@ fn main() -> ExitCode {
 fn search(args: &Args) -> anyhow::Result<Exit> {
     cli::interrupted();
     let store = cli::read_store(&args.database)?;
-    let (mut spec, choice, resumed) = match &args.resume {
-        Some(path) => {
+    let (mut spec, choice, resumed) = match (&args.resume, &args.repeat) {
+        (Some(path), _) => {
             let (directory, spec, checkpoint) = RunDirectory::open(path)?;
             (spec, None, Some((directory, checkpoint)))
         }
-        None => {
+        (None, Some(path)) => (RunDirectory::read_spec(path)?.again(), None, None),
+        (None, None) => {
             let (spec, choice) = spec(args, &store)?;
             (spec, choice, None)
         }
     };
     let threads = cli::threads(args.threads);
     let chosen = choose(args, &store, &mut spec, resumed.is_some())?;
+    if let Some(path) = args.resume.as_ref().or(args.repeat.as_ref()) {
+        let used_table = chosen.as_ref().map(UsedTable::of);
+        let now = RunSpec { version: env!("CARGO_PKG_VERSION").to_owned(), used_table, ..spec.clone() };
+        for change in repeat::changes(&RunDirectory::read_spec(path)?, &now) {
+            args.output.note(format!("note: since {} was begun: {change}", path.display()));
+        }
+    }
     let predictor = chosen.as_ref().map(|chosen| Predictor::from_table(&chosen.table)).transpose()?.map(Arc::new);
     let quality = chosen.as_ref().map(Quality::of);
     if let (Some(predictor), Some(quality)) = (&predictor, &quality) {
@@ -107,12 +119,16 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
     let elapsed = elapsed.unwrap_or(whole);
     let reason = outcome.reason;
     let (winner, graph) = Winner::of(&evolution, &config, &spec, predictor.as_deref(), outcome)?;
-    write_results(&directory, &evolution, &winner)?;
+    write_results(&directory, &evolution, &winner, &spec.header())?;
     if !args.no_onnx && reason == StopReason::Finished {
         // float32 weights; batch norms fold away.
         let megabytes = winner.cost.parameters as f64 * 4e-6;
         args.output.note(format!("writing best.onnx ({megabytes:.0} MB) and running it once"));
-        write_onnx(&directory, &winner, &graph, spec.seed).context("the network was found and is in best.txt")?;
+        write_onnx(&directory, &winner, &graph, &spec.header(), spec.seed)
+            .context("the network was found and is in best.txt")?;
+    }
+    if reason == StopReason::Finished {
+        directory.remove_checkpoint()?;
     }
     if args.output.json {
         let mut value = serde_json::to_value(&winner)?;
@@ -145,13 +161,14 @@ fn search(args: &Args) -> anyhow::Result<Exit> {
     }
     if is_this_machine(&winner) {
         // A search finds what its table takes for too fast.
-        args.output.note(format!(
-            "measure it before you train it: zen-profile verify {}/best.txt --resolution {} --classes {}{}",
-            directory.path().display(),
-            winner.resolution,
-            winner.classes,
-            if winner.squeeze_excite { " --squeeze-excite" } else { "" }
-        ));
+        let directory = directory.path().display();
+        args.output.note(format!("measure it before you train it: zen-profile verify {directory}"));
+    }
+    if let (Some(path), StopReason::Finished) = (&args.repeat, reason) {
+        match FinishedRun::read(path) {
+            Ok(before) => args.output.note(format!("note: {}", repeat::compare_results(&before, &winner))),
+            Err(error) => args.output.note(format!("note: the winners are not compared: {error}")),
+        }
     }
     if reason == StopReason::Interrupted {
         args.output.note(format!("interrupted; continue with: zen-search --resume {}", directory.path().display()));
@@ -173,6 +190,7 @@ fn choose(args: &Args, store: &Store, spec: &mut RunSpec, resumed: bool) -> anyh
     let trial = Trial::new(&args.database, &args.output, args.check);
     let chosen = trial.choose(store, &setting, &choice, &networks)?;
     spec.spot_check = chosen.decision.used.spot_check.clone();
+    spec.used_table = Some(UsedTable::of(&chosen));
     Ok(Some(chosen))
 }
 
@@ -194,18 +212,25 @@ fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Option<SettingCh
     };
     let (setting, choice) = found.map_or((None, None), |found| (Some(found.setting), found.choice));
     let per_call = |ms: f64| setting.as_ref().map(|setting| ms * setting.batch_size as f64);
-    let initial = match &args.initial {
-        Some(argument) => cli::read_structures(argument)?.remove(0).text.trim().to_owned(),
-        None => space.initial_structure(args.lowering.resolution()).to_owned(),
+    let (lower, initial) = match &args.initial {
+        Some(argument) => {
+            let (NamedStructure { origin, text, header }, _) = cli::read_structure(argument, None)?;
+            args.lowering.tell([(origin.as_str(), &header)], &args.output);
+            (args.lowering.options_for(&header), text.trim().to_owned())
+        }
+        None => {
+            let lower = args.lowering.options();
+            (lower, space.initial_structure(lower.resolution).to_owned())
+        }
     };
     let spec = RunSpec {
         format: RUN_FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         space: space.name.to_owned(),
         initial,
-        resolution: args.lowering.resolution(),
-        classes: args.lowering.classes,
-        squeeze_excite: args.lowering.squeeze_excite,
+        resolution: lower.resolution,
+        classes: lower.classes,
+        squeeze_excite: lower.squeeze_excite,
         proxy: args.proxy.clone(),
         draw: if args.published_draw { Draw::Published } else { Draw::Uniform },
         seed: args.seed,
@@ -226,6 +251,7 @@ fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Option<SettingCh
         table: args.setting.table.choice.as_ref().map(ToString::to_string),
         shipped_table: false,
         spot_check: None,
+        used_table: None,
     };
     Ok((spec, choice))
 }
@@ -233,11 +259,13 @@ fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Option<SettingCh
 fn default_directory(args: &Args, spec: &RunSpec) -> PathBuf {
     // However the device was written, its folder has its name.
     let named = |device: &String| Device::find(device).map_or_else(|_| device.clone(), |device| device.name);
-    let what = args.setting.table.device.as_ref().map_or_else(|| spec.space.clone(), named);
+    let device = spec.setting.as_ref().and_then(|setting| setting.split('/').next());
+    let device = args.setting.table.device.clone().or(device.map(str::to_owned));
+    let what = device.as_ref().map_or_else(|| spec.space.clone(), named);
     let budget = match (args.latency_ms, args.ms_per_image) {
         (Some(ms), _) => format!("-{ms}ms"),
         (_, Some(ms)) => format!("-{ms}ms-per-image"),
-        _ => String::new(),
+        _ => spec.budgets.latency_ms.map_or_else(String::new, |ms| format!("-{ms}ms")),
     };
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |t| t.as_secs());
     Path::new("zen-runs").join(format!("{what}{budget}-{now}"))
