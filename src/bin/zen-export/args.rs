@@ -14,6 +14,9 @@ use zen_nas::onnx::{
 /// Writes a structure as an ONNX file that onnxruntime, TensorRT and mobile converters accept, or as a PyTorch module to
 /// train.
 ///
+/// A run directory of zen-search stands for its winner. Resolution, classes, squeeze-and-excitation, the device and the
+/// precision are then those of the search, as they are for the files that it wrote, unless an option says otherwise.
+///
 /// In ONNX, batch norms are folded into their convolutions. The file is loaded and run before it appears; if that fails
 /// there is none.
 #[derive(Parser)]
