@@ -111,8 +111,11 @@ fn score(args: &Args) -> anyhow::Result<Exit> {
     })
 }
 
+/// What files say of their networks, by origin.
+type Headers = Vec<(String, Header)>;
+
 /// All networks that were named as structures, and what their files say of them.
-fn read(args: &Args, arguments: &[&String]) -> anyhow::Result<(Vec<Subject>, Vec<(String, Header)>)> {
+fn read(args: &Args, arguments: &[&String]) -> anyhow::Result<(Vec<Subject>, Headers)> {
     let (mut subjects, mut headers) = (Vec::new(), Vec::new());
     for argument in arguments {
         let networks = cli::read_networks(argument, &args.lowering, args.accuracy_column.as_deref())?;
