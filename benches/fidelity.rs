@@ -20,7 +20,7 @@ use zen_nas::score::compare::kendall_tau;
 use zen_nas::score::{self, Evaluator, Proxy, Sampling, Scratch, Trial, Until};
 use zen_nas::search::budget::{Budget, Flops, Layers, Parameters};
 use zen_nas::search::{Evolution, SearchConfig};
-use zen_nas::space::{Draw, Space};
+use zen_nas::space::{Draw, Rails, Space};
 
 /// Closed forms against exact scores.
 #[derive(Parser)]
@@ -121,6 +121,7 @@ fn winners(source: &Source, count: usize, seed: u64) -> Vec<Graph> {
 
 fn search(source: &Source, initial: Network, size: Budget, seed: u64) -> Network {
     let config = SearchConfig {
+        rails: Rails::default(),
         space: source.space,
         initial,
         lower: source.lower,

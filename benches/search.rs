@@ -16,7 +16,7 @@ use zen_nas::score::zen::{Variant, closed_form::form1};
 use zen_nas::score::{Sampling, Scratch, Taps, Trial, find};
 use zen_nas::search::budget::{Budget, Latency, Layers};
 use zen_nas::search::{Evolution, SearchConfig};
-use zen_nas::space::{Draw, Space};
+use zen_nas::space::{Draw, Rails, Space};
 
 /// Children whose stages are timed one by one.
 const SAMPLE: usize = 20_000;
@@ -47,6 +47,7 @@ fn main() {
 fn config(store: &Store, case: &Case) -> SearchConfig {
     let space = Space::find(case.space).expect("a built-in space");
     SearchConfig {
+        rails: Rails::default(),
         space,
         initial: space.initial(224),
         lower: LowerOptions::new(224, 1000),

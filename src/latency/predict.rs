@@ -233,6 +233,16 @@ impl Predictor {
         (cold(key.weights() as f64), maps)
     }
 
+    /// What an operator adds to a network's sum on the device.
+    pub(crate) fn weighted_ms(&self, key: &OperatorKey) -> f64 {
+        self.operator(key).0
+    }
+
+    /// The sum of [`Predictor::weighted_ms`] that no network predicted to take at most `limit_ms` exceeds.
+    pub(crate) fn largest_sum_ms(&self, limit_ms: f64) -> f64 {
+        self.model.composition.largest_sum_ms(limit_ms)
+    }
+
     /// Milliseconds of an operator on its own.
     pub fn operator_ms(&self, key: &OperatorKey) -> f64 {
         self.estimate(key).ms

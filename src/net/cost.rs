@@ -4,7 +4,7 @@
 //! activation, no bias. Published figures often count more; the golden tests say how much.
 
 use super::activation::Activation;
-use super::graph::{Graph, Operator, OperatorKind};
+use super::graph::{Branch, Graph, Operator, OperatorKind, Shape, TrunkConv};
 
 /// What a network costs on any device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -16,6 +16,47 @@ pub struct Cost {
     pub flops: u64,
     /// Largest sum of float32 maps alive at once for one image, see [`Graph::peak_activation_bytes`].
     pub peak_activation_bytes: u64,
+}
+
+/// An operator with its shapes, without its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LoneOperator {
+    pub kind: OperatorKind,
+    pub branch: Branch,
+    /// Of one image, as is `output`.
+    pub input: Shape,
+    pub output: Shape,
+}
+
+impl LoneOperator {
+    /// Trainable parameters and multiply-adds for one image; 0 for a third-party operator, whose figures its graph has.
+    pub fn parameters_and_flops(&self) -> (u64, u64) {
+        let [in_channels, out_channels] = [self.input, self.output].map(|shape| u64::from(shape.channels));
+        match self.kind {
+            OperatorKind::Conv { kernel, groups, bias, .. } => {
+                let weights = out_channels * (in_channels / u64::from(groups)) * u64::from(kernel).pow(2);
+                (weights + if bias { out_channels } else { 0 }, weights.saturating_mul(self.output.pixels()))
+            }
+            OperatorKind::BatchNorm => (2 * out_channels, 0),
+            OperatorKind::Linear => (out_channels * (in_channels + 1), out_channels * in_channels),
+            OperatorKind::Activation(Activation::PRelu) => (out_channels, 0),
+            _ => (0, 0),
+        }
+    }
+
+    /// As a convolution of the trunk, if it is one.
+    pub fn trunk_conv(&self) -> Option<TrunkConv> {
+        let OperatorKind::Conv { kernel, stride, groups, .. } = self.kind else { return None };
+        (self.branch == Branch::Trunk).then_some(TrunkConv {
+            kernel,
+            stride,
+            groups,
+            in_channels: self.input.channels,
+            out_channels: self.output.channels,
+            in_side: self.input.height,
+            out_side: self.output.height,
+        })
+    }
 }
 
 impl Graph {
@@ -30,30 +71,24 @@ impl Graph {
         let mut parameters = 0;
         let mut flops = 0_u64;
         for operator in self.operators() {
-            let in_channels = self.input_shape(operator).channels as u64;
-            let out_channels = operator.shape.channels as u64;
-            match operator.kind {
-                OperatorKind::Conv { kernel, groups, bias, .. } => {
-                    let weights = out_channels * (in_channels / groups as u64) * (kernel as u64).pow(2);
-                    parameters += weights + if bias { out_channels } else { 0 };
-                    // The largest networks that parse exceed 64 bits in sum.
-                    flops = flops.saturating_add(weights * operator.shape.pixels());
-                }
-                OperatorKind::BatchNorm => parameters += 2 * out_channels,
-                OperatorKind::Linear => {
-                    parameters += out_channels * (in_channels + 1);
-                    flops = flops.saturating_add(out_channels * in_channels);
-                }
-                OperatorKind::Activation(Activation::PRelu) => parameters += out_channels,
+            let (own_parameters, own_flops) = match operator.kind {
                 OperatorKind::Foreign(id) => {
                     let foreign = self.foreign(id);
-                    parameters += foreign.parameters;
-                    flops = flops.saturating_add(foreign.flops);
+                    (foreign.parameters, foreign.flops)
                 }
-                _ => {}
-            }
+                _ => self.lone(operator).parameters_and_flops(),
+            };
+            parameters += own_parameters;
+            // The largest networks that parse exceed 64 bits in sum.
+            flops = flops.saturating_add(own_flops);
         }
         (parameters, flops)
+    }
+
+    /// An operator with its shapes, without its network.
+    pub fn lone(&self, operator: &Operator) -> LoneOperator {
+        let Operator { kind, branch, shape: output, .. } = *operator;
+        LoneOperator { kind, branch, input: self.input_shape(operator), output }
     }
 
     /// Peak memory of the maps for one image in float32 bytes, in execution order: while an

@@ -244,24 +244,7 @@ impl Graph {
     /// The convolutions of the vanilla network (no residual links, no squeeze-and-excitation), in
     /// order; each is followed by a batch norm and a ReLU.
     pub fn trunk_convs(&self) -> impl Iterator<Item = TrunkConv> + '_ {
-        self.operators.iter().filter_map(|operator| {
-            let OperatorKind::Conv { kernel, stride, groups, .. } = operator.kind else {
-                return None;
-            };
-            if operator.branch != Branch::Trunk {
-                return None;
-            }
-            let input = self.input_shape(operator);
-            Some(TrunkConv {
-                kernel,
-                stride,
-                groups,
-                in_channels: input.channels,
-                out_channels: operator.shape.channels,
-                in_side: input.height,
-                out_side: operator.shape.height,
-            })
-        })
+        self.operators.iter().filter_map(|operator| self.lone(operator).trunk_conv())
     }
 }
 

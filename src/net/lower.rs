@@ -97,6 +97,12 @@ impl Network {
     }
 }
 
+/// Channels inside squeeze-and-excitation. Rounds half to even as the published Python does: 10 channels reduce to 2, not
+/// to 3.
+pub(crate) fn reduced_channels(channels: u32) -> u32 {
+    ((f64::from(channels) / 4.0).round_ties_even() as u32).max(1)
+}
+
 /// One layer of a super-block: only the first has the block's stride.
 #[derive(Clone, Copy, Debug)]
 pub struct Layer {
@@ -168,8 +174,7 @@ impl Builder<'_> {
         }
         let map = self.last;
         let channels = self.shape().channels;
-        // Rounds half to even as the published Python does: 10 channels reduce to 2, not to 3.
-        let reduced = ((channels as f64 / 4.0).round_ties_even() as u32).max(1);
+        let reduced = reduced_channels(channels);
         let branch = std::mem::replace(&mut self.branch, Branch::SqueezeExcite);
         self.push(OperatorKind::GlobalAveragePool, None, Shape::square(channels, 1));
         for (conv, out_channels, activation) in [(1, reduced, Activation::Relu), (4, channels, Activation::Sigmoid)] {

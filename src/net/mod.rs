@@ -14,12 +14,13 @@ mod origin;
 mod structure;
 
 pub use activation::Activation;
-pub use cost::Cost;
+pub use cost::{Cost, LoneOperator};
 pub(crate) use error::LowerErrorKind;
 pub use error::{LowerError, StructureError};
 pub use foreign::{Foreign, ForeignId, ForeignKind};
 pub use graph::{BATCH_NORM_EPSILON, Branch, Graph, Operator, OperatorId, OperatorKind, Shape, TrunkConv};
 pub use header::{HEADER_KEY, Header};
+pub(crate) use lower::reduced_channels;
 pub use lower::{LowerOptions, MAX_CLASSES, MAX_RESOLUTION};
 pub use origin::Origin;
 pub(crate) use origin::Part;

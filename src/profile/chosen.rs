@@ -14,7 +14,7 @@ use crate::latency::Predictor;
 use crate::score;
 use crate::search::budget::{Budget, Latency, Layers};
 use crate::search::{Evolution, SearchConfig};
-use crate::space::Draw;
+use crate::space::{Draw, Rails};
 
 /// Children of a small search.
 const ITERATIONS: u64 = 6_000;
@@ -33,6 +33,7 @@ pub(super) fn choose(source: &Source, predictor: &Arc<Predictor>, seed: u64) -> 
     let (low, high) = (BUDGETS.0.ln(), BUDGETS.1.ln());
     let budget_ms = initial_ms * rng.random_range(low..high).exp();
     let config = SearchConfig {
+        rails: Rails::default(),
         space: source.space,
         initial,
         lower: source.lower,

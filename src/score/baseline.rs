@@ -1,7 +1,7 @@
 //! The plain baselines every training-free score has to beat: network size.
 
-use super::{Proxy, ScoreError, Scratch, Trial};
-use crate::net::Graph;
+use super::{AdditiveScore, Proxy, ScoreError, Scratch, Trial};
+use crate::net::{Graph, LoneOperator};
 
 /// Multiply-adds for one image.
 #[derive(Debug)]
@@ -22,6 +22,16 @@ impl Proxy for Flops {
 
     fn score(&self, graph: &Graph, _: &Trial, _: &mut Scratch) -> Result<f64, ScoreError> {
         Ok(graph.parameters_and_flops().1 as f64)
+    }
+
+    fn additive(&self) -> Option<&dyn AdditiveScore> {
+        Some(self)
+    }
+}
+
+impl AdditiveScore for Flops {
+    fn value(&self, operator: &LoneOperator, _: bool) -> f64 {
+        operator.parameters_and_flops().1 as f64
     }
 }
 
@@ -44,5 +54,15 @@ impl Proxy for Parameters {
 
     fn score(&self, graph: &Graph, _: &Trial, _: &mut Scratch) -> Result<f64, ScoreError> {
         Ok(graph.parameters_and_flops().0 as f64)
+    }
+
+    fn additive(&self) -> Option<&dyn AdditiveScore> {
+        Some(self)
+    }
+}
+
+impl AdditiveScore for Parameters {
+    fn value(&self, operator: &LoneOperator, _: bool) -> f64 {
+        operator.parameters_and_flops().0 as f64
     }
 }

@@ -5,6 +5,7 @@
 //! is known. Which proxy a search uses is not decided here. Adding one: a file with a type that
 //! implements [`Proxy`], and its line in [`PROXIES`].
 
+mod additive;
 mod baseline;
 pub mod compare;
 mod compute;
@@ -23,6 +24,7 @@ pub mod zen;
 use crate::names::UnknownName;
 use crate::net::Graph;
 
+pub use additive::AdditiveScore;
 pub use compute::{Compute, ComputeError};
 pub use evaluate::{Evaluation, Evaluator, Sampling, Scored, Trials};
 pub use random::{Draw, Purpose};
@@ -51,6 +53,11 @@ pub trait Proxy: Sync {
     /// draws is made precise by drawing more often.
     fn precise(&self) -> Option<&'static str> {
         (self.randomness() != Randomness::None).then(|| self.name())
+    }
+
+    /// The score as a sum over operators, if it is one: then a search can be solved instead of evolved.
+    fn additive(&self) -> Option<&dyn AdditiveScore> {
+        None
     }
 
     /// The score of a network; finite, the same for the same graph and trial, higher is better.

@@ -4,10 +4,10 @@
 //! so a budget far below that structure is never met. Here the network that misses its budgets
 //! least is mutated until it meets them.
 
-use super::budget::BudgetUse;
+use super::budget::{Budget, BudgetUse};
 use super::evolve::{Worker, stream};
 use super::{SearchConfig, SearchError};
-use crate::latency::Setting;
+use crate::latency::{PredictScratch, Setting};
 use crate::net::Network;
 
 /// Mutations tried before a budget counts as impossible.
@@ -58,6 +58,15 @@ pub(super) fn measure(config: &SearchConfig, network: &Network, worker: &mut Wor
             BudgetUse { name, value, limit: budget.limit, unit, setting, text }
         })
         .collect()
+}
+
+/// Value over limit of every budget on a network that is lowered in `worker.graph`.
+pub(super) fn shares(config: &SearchConfig, network: &Network, worker: &mut Worker) -> Vec<f64> {
+    let Worker { graph, budgets, .. } = worker;
+    let share = |(budget, scratch): (&Budget, &mut PredictScratch)| {
+        budget.quantity.measure(network, graph, scratch) / budget.limit
+    };
+    config.budgets.iter().zip(budgets).map(share).collect()
 }
 
 /// The largest ratio of value to limit.

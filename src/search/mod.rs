@@ -14,12 +14,13 @@ mod population;
 pub mod repeat;
 pub mod run;
 mod run_dir;
+pub mod solve;
 mod spec;
 mod winner;
 
 use crate::net::{LowerOptions, Network};
 use crate::score::{Proxy, Sampling};
-use crate::space::{Draw, Space};
+use crate::space::{Draw, Rails, Space};
 use budget::{Budget, BudgetUse};
 
 pub use checkpoint::Checkpoint;
@@ -35,6 +36,8 @@ pub use winner::{SearchSummary, Winner};
 /// Everything that decides the result of a search.
 pub struct SearchConfig {
     pub space: &'static Space,
+    /// Limits on the shape of networks.
+    pub rails: Rails,
     pub initial: Network,
     /// How networks are lowered for costs and latency.
     pub lower: LowerOptions,

@@ -10,7 +10,7 @@ use super::{FinalRound, SearchConfig, SearchError};
 use crate::latency::{LatencyError, Predictor, Setting, SpotCheck, TableChoice};
 use crate::net::{Graph, Header, LowerOptions, Network};
 use crate::score::{self, Sampling, Until};
-use crate::space::{Draw, Space};
+use crate::space::{Draw, Rails, Space};
 
 /// Version of the run directory's layout; raised when older readers would misunderstand it.
 pub const RUN_FORMAT: u32 = 1;
@@ -126,6 +126,7 @@ impl RunSpec {
         }
         Ok(SearchConfig {
             space: Space::find(&self.space)?,
+            rails: Rails::default(),
             initial: Network::parse(&self.initial)?,
             lower: self.lower_options(),
             proxy: score::find(&self.proxy)?,

@@ -156,8 +156,12 @@ fn a_run_is_measured_as_it_was_searched() {
     // On the device of the search, which is not reached from here.
     let text = place.text("run/best.txt").replace(" proxy=", " setting=pixel2/tflite/fp32/b1 proxy=");
     place.write("phone.txt", text);
-    let ended =
-        place.fails("zen-profile", "verify phone.txt --db tables.sqlite", 3, &["measured on pixel2", "no phone"]);
+    let ended = place.fails(
+        "zen-profile",
+        "verify phone.txt --db tables.sqlite",
+        4,
+        &["measured on pixel2", "pixel2 is not reachable"],
+    );
     assert!(ended.stderr.contains("--device cpu"), "{}", ended.stderr);
 }
 

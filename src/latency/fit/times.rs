@@ -65,6 +65,13 @@ impl Composition {
     pub(in crate::latency) fn warmed(&self, operators_ms: f64, warm: f64) -> f64 {
         (operators_ms - warm * self.warm_ms).max(LEAST_SHARE * operators_ms)
     }
+
+    /// The largest sum of operators that a call of `ms` can have: what [`Composition::warmed`] leaves of it is at most
+    /// the time beside the call's own, whatever the host needs.
+    pub(in crate::latency) fn largest_sum_ms(&self, ms: f64) -> f64 {
+        let left_ms = ms - self.call_ms;
+        (left_ms + self.warm_ms).min(left_ms / LEAST_SHARE)
+    }
 }
 
 pub(super) fn host_ms(composition: &Composition, network: &NetworkTimes) -> f64 {

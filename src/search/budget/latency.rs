@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Quantity, Stage};
+use super::{AdditiveBudget, Quantity, Stage, Sum};
 use crate::latency::{PredictScratch, Predictor, Setting, UNIT};
 use crate::net::{Graph, Network};
 
@@ -44,5 +44,10 @@ impl Quantity for Latency {
 
     fn measure(&self, _: &Network, graph: &Graph, scratch: &mut PredictScratch) -> f64 {
         self.predictor.predict_ms(graph, scratch)
+    }
+    fn additive(&self, limit: f64) -> Option<AdditiveBudget> {
+        let predictor = self.predictor.clone();
+        let limit = predictor.largest_sum_ms(limit);
+        Some(AdditiveBudget { sum: Sum::Fused(Box::new(move |key| predictor.weighted_ms(key))), limit })
     }
 }

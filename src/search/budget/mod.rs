@@ -2,6 +2,7 @@
 //!
 //! Adding one: a file with a [`Quantity`], its line here, and its flag in `cli`.
 
+mod additive;
 mod flops;
 mod latency;
 mod layers;
@@ -11,6 +12,7 @@ mod params;
 use crate::latency::{PredictScratch, Setting};
 use crate::net::{Graph, Network};
 
+pub use additive::{AdditiveBudget, Place, Sum};
 pub use flops::Flops;
 pub use latency::Latency;
 pub use layers::Layers;
@@ -46,6 +48,11 @@ pub trait Quantity: Send + Sync {
 
     /// Setting that values belong to, if they depend on one.
     fn setting(&self) -> Option<&Setting> {
+        None
+    }
+
+    /// The budget as a limit on a sum over operators, if it is one.
+    fn additive(&self, _limit: f64) -> Option<AdditiveBudget> {
         None
     }
 

@@ -1,6 +1,6 @@
 //! Trainable parameters, classifier and projections included.
 
-use super::{Quantity, Stage};
+use super::{AdditiveBudget, Quantity, Stage};
 use crate::latency::PredictScratch;
 use crate::net::{Graph, Network};
 
@@ -31,5 +31,8 @@ impl Quantity for Parameters {
 
     fn measure(&self, _: &Network, graph: &Graph, _: &mut PredictScratch) -> f64 {
         graph.parameters_and_flops().0 as f64
+    }
+    fn additive(&self, limit: f64) -> Option<AdditiveBudget> {
+        Some(AdditiveBudget::operators(limit, |operator, _| operator.parameters_and_flops().0 as f64))
     }
 }

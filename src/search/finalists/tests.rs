@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::*;
 use crate::net::LowerOptions;
 use crate::score::{Purpose, ScoreError, Scratch, Trial};
-use crate::space::{Draw, Space};
+use crate::space::{Draw, Rails, Space};
 
 /// The first block's channels tell the mean, with a standard deviation of 1; no score for 13 channels.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ impl Proxy for Channels {
 
 fn config(threads: usize) -> SearchConfig {
     SearchConfig {
+        rails: Rails::default(),
         space: Space::find("xxbl").unwrap(),
         initial: Network::parse("SuperConvK3BNRELU(3,8,1,1)").unwrap(),
         lower: LowerOptions::new(8, 10),

@@ -14,8 +14,8 @@ pub use maps::form2;
 pub use scalars::{Taps, form1};
 
 use super::Variant;
-use crate::net::Graph;
-use crate::score::{Proxy, ScoreError, Scratch, Trial};
+use crate::net::{Graph, LoneOperator};
+use crate::score::{AdditiveScore, Proxy, ScoreError, Scratch, Trial};
 
 /// Result of either form.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +60,34 @@ impl Proxy for Form1 {
 
     fn score(&self, graph: &Graph, _: &Trial, scratch: &mut Scratch) -> Result<f64, ScoreError> {
         ScoreError::finite(self.name(), scalars::score1(graph, self.variant, &mut scratch.taps))
+    }
+
+    fn additive(&self) -> Option<&dyn AdditiveScore> {
+        Some(self)
+    }
+}
+
+/// Every layer adds half the logarithm of its variance; `u` is what is carried.
+impl AdditiveScore for Form1 {
+    fn value(&self, operator: &LoneOperator, is_first: bool) -> f64 {
+        let Some(conv) = operator.trunk_conv() else { return 0.0 };
+        self.variant.scored_variance(scalars::variance(&conv, is_first)).ln() / 2.0
+    }
+
+    fn carry_start(&self) -> f64 {
+        scalars::first_decorrelation()
+    }
+
+    fn carry(&self, carry: f64, operator: &LoneOperator) -> f64 {
+        operator.trunk_conv().map_or(carry, |conv| scalars::next_decorrelation(carry, &conv))
+    }
+
+    fn end(&self, carry: f64) -> f64 {
+        (carry / std::f64::consts::PI).ln() / 2.0
+    }
+
+    fn last(&self, operator: &LoneOperator) -> f64 {
+        (operator.output.elements() as f64).ln()
     }
 }
 

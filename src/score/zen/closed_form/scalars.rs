@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::ClosedForm;
-use crate::net::Graph;
+use crate::net::{Graph, TrunkConv};
 use crate::score::zen::{GAMMA, Variant};
 use std::f64::consts::PI;
 
@@ -26,8 +26,10 @@ fn tap_sums(side: u32, kernel: u32, stride: u32) -> (f64, f64) {
     let out_side = (side + 2 * padding - kernel) / stride + 1;
     let (mut sum, mut squares) = (0.0, 0.0);
     for tap in 0..kernel {
-        let inside = (0..out_side).filter(|o| (0..side).contains(&(o * stride + tap - padding))).count();
-        let share = inside as f64 / out_side as f64;
+        // Outputs whose input lies inside the map: 0 <= output * stride + tap - padding < side.
+        let first = ((padding - tap).max(0) + stride - 1) / stride;
+        let last = (side - 1 + padding - tap).div_euclid(stride).min(out_side - 1);
+        let share = (last - first + 1).max(0) as f64 / out_side as f64;
         sum += share;
         squares += share * share;
     }
@@ -52,6 +54,19 @@ fn relu_difference(u: f64) -> f64 {
     let sine = (u * (2.0 - u)).sqrt();
     let angle = (1.0 - u).acos();
     0.5 - (sine + (PI - angle) * (1.0 - u)) / (2.0 * PI)
+}
+
+/// What the batch norm behind one convolution sees.
+pub(super) fn variance(conv: &TrunkConv, is_first: bool) -> f64 {
+    let (s1, s2) = tap_sums(conv.in_side, conv.kernel, conv.stride);
+    let per_channel = if is_first { s1 } else { s1 / 2.0 - s2 / (2.0 * PI) };
+    f64::from(conv.in_channels / conv.groups) * per_channel
+}
+
+/// One minus the correlation behind a convolution that is not the first.
+pub(super) fn next_decorrelation(u: f64, conv: &TrunkConv) -> f64 {
+    let (s1, s2) = tap_sums(conv.in_side, conv.kernel, conv.stride);
+    s1 * relu_difference(u) / (s1 / 2.0 - s2 / (2.0 * PI))
 }
 
 /// Walks the trunk; calls `variance` for every layer and returns ln(delta).
@@ -115,6 +130,14 @@ mod tests {
 
     #[test]
     fn taps_of_small_maps() {
+        for (side, kernel, stride) in [(224, 7, 2), (7, 5, 1), (1, 7, 1), (2, 7, 2), (5, 3, 2), (33, 1, 2)] {
+            let (out_side, padding) = ((side - 1) / stride + 1, (kernel - 1) / 2);
+            let inside =
+                |tap: i64| (0..out_side).filter(|o| (0..side).contains(&(o * stride + tap - padding))).count() as f64;
+            let sum: f64 = (0..kernel).map(|tap| inside(tap) / out_side as f64).sum();
+            let found = tap_sums(side as u32, kernel as u32, stride as u32).0;
+            assert!((found - sum * sum).abs() < 1e-12, "{side} {kernel} {stride}: {found}");
+        }
         // Side 1, kernel 3: only the middle tap is inside.
         assert_eq!(tap_sums(1, 3, 1), (1.0, 1.0));
         // Side 4, kernel 3, stride 1: shares 3/4, 1, 3/4.

@@ -1,0 +1,308 @@
+//! Solving a search: the best network that there is within the budgets, and a proven bound on every other.
+//!
+//! Where score and budgets are sums over operators, the search is a longest path with prices on the budgets
+//! (`dynamic`); the best prices (`dual`) give an upper bound on the score of every network of the space, and the
+//! networks met on the way, improved by small steps (`polish`), come close to it. The method is Lagrangian relaxation
+//! (Everett, 1963; Fisher, 1981).
+//!
+//! The bound holds for a superset of the space: blocks may follow each other in any number, budgets that are no sums
+//! hold at the end alone. Not here: evolution, which takes any score.
+
+mod atom;
+mod dual;
+mod dynamic;
+mod frame;
+mod maxplus;
+mod polish;
+mod slot;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use super::SearchConfig;
+use super::budget::{AdditiveBudget, Place, Sum};
+use crate::latency::Fuser;
+use crate::net::{Graph, LowerError, Network};
+use crate::score::AdditiveScore;
+use crate::space::{NoSkeleton, Rails};
+use dual::{Cut, Prices};
+use dynamic::{Evaluation, Model};
+use frame::Frame;
+use values::{AllValues, Choices, Measures};
+
+/// A search that cannot be solved; it can be evolved.
+#[derive(Debug, thiserror::Error)]
+pub enum SolveError {
+    #[error("{0} is no sum over operators")]
+    Proxy(&'static str),
+    #[error("{name} blocks: {reason}")]
+    Block { name: &'static str, reason: String },
+    #[error(transparent)]
+    Skeleton(#[from] NoSkeleton),
+    #[error(transparent)]
+    Lower(#[from] LowerError),
+    #[error("no network of the space is within the rails")]
+    Empty,
+}
+
+/// An upper bound on the score of every network within the budgets.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Certificate {
+    /// No network of the superset has a higher score.
+    pub bound: f64,
+    /// Of the budgets, in units of the score for the whole of each: what a little more of it is worth.
+    pub prices: Vec<(String, f64)>,
+    /// What the bound holds for.
+    pub superset: String,
+}
+
+/// The result of solving.
+pub struct Solution {
+    /// None where no network could be proven to exist.
+    pub certificate: Certificate,
+    /// Networks within all budgets and rails with their scores, best first.
+    pub networks: Vec<(Network, f64)>,
+}
+
+/// How far solving is, for progress.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SolveProgress {
+    /// From 0 to 1.
+    pub share: f64,
+    /// The least bound so far.
+    pub bound: Option<f64>,
+    /// The best score so far.
+    pub best: Option<f64>,
+}
+
+/// Layers beyond which networks are not looked at where no budget says how many there may be.
+const MOST_LAYERS: u32 = 128;
+/// Ratio of neighbours among the channels that prices are looked for with.
+const COARSE: f64 = 1.15;
+/// Evaluations with few channels, and with all.
+const COARSE_STEPS: usize = 60;
+const FULL_STEPS: usize = 4;
+/// Share of the bound at which looking for better prices ends.
+const CLOSE: f64 = 2e-5;
+/// Sums of so many values in 32 bits are off by at most this share of them.
+const ROUNDING: f64 = 64.0 * f32::EPSILON as f64;
+
+/// A search as the solver sees it.
+pub struct Problem<'c> {
+    config: &'c SearchConfig,
+    rails: &'c Rails,
+    score: &'c dyn AdditiveScore,
+    frame: Frame,
+    /// The budgets that are sums, and their places among the configuration's.
+    budgets: Vec<AdditiveBudget>,
+    places: Vec<usize>,
+    most_layers: u32,
+}
+
+impl<'c> Problem<'c> {
+    /// # Errors
+    /// When the proxy is no sum, or the space or its blocks have another form.
+    pub fn new(config: &'c SearchConfig, rails: &'c Rails) -> Result<Self, SolveError> {
+        let score = config.proxy.additive().ok_or(SolveError::Proxy(config.proxy.name()))?;
+        let skeleton = config.space.skeleton(&config.initial)?;
+        let frame = Frame::new(skeleton, config.lower)?;
+        let (mut budgets, mut places) = (Vec::new(), Vec::new());
+        let mut most_layers = MOST_LAYERS;
+        for (place, budget) in config.budgets.iter().enumerate() {
+            if budget.quantity.name() == "layers" {
+                most_layers = most_layers.min(budget.limit as u32);
+            } else if let Some(additive) = budget.quantity.additive(budget.limit) {
+                budgets.push(additive);
+                places.push(place);
+            }
+        }
+        if let Some(share) = rails.tail_share {
+            budgets.push(tail_share(share));
+        }
+        // Stem and tail are a layer each.
+        let most_layers = most_layers.saturating_sub(2);
+        Ok(Self { config, rails, score, frame, budgets, places, most_layers })
+    }
+
+    /// Solves; ends early where `stop` says so.
+    ///
+    /// # Errors
+    /// When there is no network in the rails at all.
+    pub fn solve(
+        &self,
+        stop: &dyn Fn() -> bool,
+        observe: &mut dyn FnMut(SolveProgress),
+    ) -> Result<Solution, SolveError> {
+        let mut pool = polish::Pool::new(self.config, self.rails);
+        let mut prices = Prices::new(self.budgets.iter().map(scale).collect());
+        let mut told = SolveProgress { share: 0.0, bound: None, best: None };
+        let mut tell = |share: f64, bound: Option<f64>, pool: &polish::Pool<'_>| {
+            told = SolveProgress { share, bound: bound.or(told.bound), best: pool.best().or(told.best) };
+            observe(told);
+        };
+        let coarse = self.model(COARSE)?;
+        for step in 0..COARSE_STEPS {
+            if stop() || !self.descend(&coarse, &mut prices, &mut pool)? {
+                break;
+            }
+            tell(0.3 * step as f64 / COARSE_STEPS as f64, None, &pool);
+        }
+        drop(coarse);
+        let full = self.model(1.0)?;
+        prices.forget_bound();
+        for step in 0..FULL_STEPS {
+            if stop() || !self.descend(&full, &mut prices, &mut pool)? {
+                break;
+            }
+            tell(0.5 + 0.3 * step as f64 / FULL_STEPS as f64, prices.bound(), &pool);
+        }
+        let weights = prices.best().to_vec();
+        pool.polish(&self.weights_by_budget(&weights), stop);
+        tell(1.0, prices.bound(), &pool);
+        let bound = prices.bound().ok_or(SolveError::Empty)?;
+        let names = self.places.iter().map(|place| self.config.budgets[*place].quantity.name().to_owned());
+        let names = names.chain(std::iter::once("tail_share".to_owned()));
+        let certificate = Certificate { bound, prices: names.zip(weights).collect(), superset: self.superset() };
+        Ok(Solution { certificate, networks: pool.into_feasible() })
+    }
+
+    /// One evaluation at the most promising prices; false once there is nothing to gain.
+    fn descend(&self, model: &Model<'_>, prices: &mut Prices, pool: &mut polish::Pool<'_>) -> Result<bool, SolveError> {
+        let Some(next) = prices.next(CLOSE) else { return Ok(false) };
+        let by_unit: Vec<f64> = next.iter().zip(&self.budgets).map(|(price, budget)| price / scale(budget)).collect();
+        let evaluation = model.evaluate(&by_unit);
+        let (layers, value) = best_of(&evaluation).ok_or(SolveError::Empty)?;
+        let network = model.trace(&evaluation, layers).ok_or(SolveError::Empty)?;
+        let sums = self.sums(&network)?;
+        let used = sums.iter().zip(&self.budgets);
+        let limits: f64 =
+            next.iter().zip(&self.budgets).map(|(price, budget)| price * budget.limit / scale(budget)).sum();
+        let magnitude =
+            value.abs() + used.clone().zip(&by_unit).map(|((sum, _), price)| (sum * price).abs()).sum::<f64>();
+        let slopes = used.map(|(sum, budget)| (budget.limit - sum) / scale(budget)).collect();
+        prices.add(Cut { at: next, value: value + limits, slopes }, magnitude * ROUNDING);
+        pool.offer(network);
+        Ok(true)
+    }
+
+    /// The tables for every channel (`ratio` 1), or for some of them.
+    fn model(&self, ratio: f64) -> Result<Model<'_>, SolveError> {
+        let skeleton = &self.frame.skeleton;
+        let stages = || skeleton.stages.iter();
+        let choices = Choices {
+            widths: thinned(dynamic::union(stages().map(|s| &s.channels).chain([&skeleton.stem_channels])), ratio),
+            bottlenecks: thinned(dynamic::union(stages().map(|stage| &stage.bottleneck)), ratio),
+            tails: thinned(dynamic::union([&skeleton.tail_channels]), ratio),
+        };
+        if choices.widths.is_empty() || choices.bottlenecks.is_empty() || choices.tails.is_empty() {
+            return Err(SolveError::Empty);
+        }
+        let threads = self.config.threads.max(1);
+        let measures = Measures { score: self.score, budgets: &self.budgets };
+        let values = AllValues::new(&self.frame, &choices, &measures, threads);
+        let most_layers = self.most_layers as usize;
+        let ends = self.frame.ends(self.score, most_layers);
+        Ok(Model { frame: &self.frame, rails: self.rails, choices, values, most_layers, ends, threads })
+    }
+
+    /// What a network has of each budget's sum.
+    fn sums(&self, network: &Network) -> Result<Vec<f64>, SolveError> {
+        let graph = network.lower(&self.config.lower)?;
+        let mut fuser = Fuser::default();
+        let keys = fuser.fuse(&graph);
+        let sum = |budget: &AdditiveBudget| match &budget.sum {
+            Sum::Fused(of) => keys.iter().map(|key| of(key)).sum(),
+            Sum::Operators(of) => operators(&graph, network).map(|(operator, place)| of(&operator, place)).sum(),
+        };
+        Ok(self.budgets.iter().map(sum).collect())
+    }
+
+    /// Prices for each budget of the configuration.
+    fn weights_by_budget(&self, prices: &[f64]) -> Vec<f64> {
+        let mut weights = vec![0.0; self.config.budgets.len()];
+        for (place, price) in self.places.iter().zip(prices) {
+            weights[*place] = *price;
+        }
+        weights
+    }
+
+    fn superset(&self) -> String {
+        let skeleton = &self.frame.skeleton;
+        let (widths, middles) = (&skeleton.stages[0].channels, &skeleton.stages[0].bottleneck);
+        let others: Vec<&str> = (0..self.config.budgets.len())
+            .filter(|place| !self.places.contains(place))
+            .map(|place| self.config.budgets[place].quantity.name())
+            .filter(|name| *name != "layers")
+            .collect();
+        let mut text = format!(
+            "all networks of the space {} with this stem, these strides and at most {} layers: widths of {} to {} and \
+             bottlenecks of {} to {} in steps of {}, any number of blocks in a stage",
+            self.config.space.name,
+            self.most_layers + 2,
+            widths.least,
+            widths.most,
+            middles.least,
+            middles.most,
+            widths.multiple,
+        );
+        if !others.is_empty() {
+            text.push_str(&format!("; the bound does not use {}", others.join(", ")));
+        }
+        text
+    }
+}
+
+/// Parameters of tail and classifier beyond their share, which must not be above 0.
+fn tail_share(share: f64) -> AdditiveBudget {
+    AdditiveBudget::operators(0.0, move |operator, place| {
+        let parameters = operator.parameters_and_flops().0 as f64;
+        parameters * (if place == Place::Tail { 1.0 } else { 0.0 } - share)
+    })
+}
+
+/// The operators of a network with their places.
+fn operators<'g>(
+    graph: &'g Graph,
+    network: &Network,
+) -> impl Iterator<Item = (crate::net::LoneOperator, Place)> + use<'g> {
+    let last = (network.blocks().len() - 1) as u16;
+    graph.operators().iter().map(move |operator| {
+        let place = match (operator.origin.block, operator.branch) {
+            (_, crate::net::Branch::Head) => Place::Tail,
+            (0, _) => Place::Stem,
+            (block, _) if block == last => Place::Tail,
+            _ => Place::Stage,
+        };
+        (graph.lone(operator), place)
+    })
+}
+
+/// What a budget's sums are divided by: then prices are those of the whole budget.
+fn scale(budget: &AdditiveBudget) -> f64 {
+    if budget.limit == 0.0 { 1e6 } else { budget.limit.abs() }
+}
+
+fn best_of(evaluation: &Evaluation) -> Option<(usize, f64)> {
+    let all = evaluation.best.iter().enumerate().filter_map(|(layers, value)| Some((layers, (*value)?)));
+    all.fold(None, |best: Option<(usize, f64)>, (layers, value)| match best {
+        Some((_, before)) if before >= value => best,
+        _ => Some((layers, value)),
+    })
+}
+
+/// Some of the numbers, neighbours at least `ratio` apart, with the first and the last.
+fn thinned(numbers: Vec<u32>, ratio: f64) -> Vec<u32> {
+    if ratio <= 1.0 {
+        return numbers;
+    }
+    let mut kept: Vec<u32> = Vec::new();
+    for number in &numbers {
+        if kept.last().is_none_or(|last| f64::from(*number) >= f64::from(*last) * ratio) {
+            kept.push(*number);
+        }
+    }
+    if kept.last() != numbers.last() {
+        kept.extend(numbers.last());
+    }
+    kept
+}
