@@ -1,9 +1,19 @@
 //! Files that appear whole or not at all.
 
+use std::ffi::OsStr;
 use std::io::{Error, Write};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
+
+/// Beginning and end of the names of files that are not whole yet.
+const TEMPORARY: (&str, &str) = (".zen-nas-", ".partial");
+
+/// Whether a name is that of a file that is not whole yet, or of one that a kill left so.
+pub fn is_temporary(name: &OsStr) -> bool {
+    let (prefix, suffix) = TEMPORARY;
+    name.to_str().is_some_and(|name| name.starts_with(prefix) && name.ends_with(suffix))
+}
 
 /// A new hidden file beside `path`, to be renamed to it; removed again unless it is.
 ///
@@ -15,7 +25,7 @@ pub fn temporary_beside(path: &Path) -> Result<NamedTempFile, Error> {
         _ => Path::new("."),
     };
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".zen-nas-").suffix(".partial");
+    builder.prefix(TEMPORARY.0).suffix(TEMPORARY.1);
     #[cfg(unix)]
     {
         // As for any other new file: the user's umask decides who reads it.

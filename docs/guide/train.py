@@ -174,6 +174,14 @@ def accuracy(model, batches, device):
     return right / len(batches.dataset)
 
 
+def made_for(network):
+    """What the weights are for, as `zen-export --weights` reads it and compares it with what it exports."""
+    return (
+        f"resolution={network.RESOLUTION} classes={network.CLASSES} "
+        f"squeeze_excite={network.SQUEEZE_EXCITE} residual_links={network.RESIDUAL_LINKS}"
+    )
+
+
 def save(state, path):
     """Writes beside the file and renames, so that a killed run leaves the older checkpoint."""
     torch.save(state, f"{path}.partial")
@@ -212,7 +220,8 @@ def main(chosen):
         loss = train_epoch(parallel, teacher, train, optimizer, scaler, epoch, network.CLASSES, chosen)
         share = accuracy(parallel, val, chosen.device)
         print(f"epoch {epoch + 1} of {chosen.epochs}: loss {loss:.4f}, accuracy {100 * share:.2f}%", flush=True)
-        state = dict(epoch=epoch + 1, state_dict=model.state_dict())
+        state = dict(epoch=epoch + 1, zen_nas=made_for(network), structure=network.STRUCTURE)
+        state["state_dict"] = model.state_dict()
         if share >= best:
             best = share
             save(dict(state, accuracy=share), chosen.out / "best.pth")

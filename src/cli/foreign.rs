@@ -5,8 +5,9 @@ use std::path::Path;
 
 use clap::Args;
 
+use super::lowering::LoweringArgs;
 use super::number::count;
-use super::options::{LoweringArgs, OpenTable};
+use super::options::OpenTable;
 use super::print::{columns, describe_latency, human, table};
 use super::scores::with_error;
 use crate::latency::{Gap, Gaps, OperatorPrediction, Prediction};

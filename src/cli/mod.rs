@@ -9,6 +9,7 @@ mod devices;
 mod exit;
 mod foreign;
 mod interrupt;
+mod lowering;
 mod networks;
 mod number;
 mod options;
@@ -21,6 +22,7 @@ mod report;
 mod scores;
 mod setting;
 mod spaces;
+mod structures;
 mod tables;
 mod trial;
 mod verification;
@@ -35,11 +37,12 @@ pub use devices::{
 pub use exit::{Exit, exit_help, exit_of, finish, finish_telling};
 pub use foreign::{ImportArgs, describe_foreign, foreign_table, gap_lines, is_onnx};
 pub use interrupt::{interrupt_flag, interrupted};
+pub use lowering::LoweringArgs;
 pub use networks::{InputError, Networks, read_networks};
 pub use number::{count, count_or_none, threads};
 pub use options::{
-    CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, NamedStructure, OpenTable, OutputArgs, TableArgs,
-    open_store, open_table, open_table_of, read_store, read_structures, resolve_telling,
+    CompletionArgs, ComputeArgs, DatabaseArgs, OpenTable, OutputArgs, TableArgs, open_store, open_table, open_table_of,
+    read_store, resolve_telling,
 };
 pub use passphrase::Passphrases;
 pub use print::{aligned, columns, cost_lines, describe_latency, human, print, table, table_lines};
@@ -50,6 +53,7 @@ pub use report::{describe_report, describe_setting};
 pub use scores::{SCORE_ADVICE, proxies_help, with_error};
 pub use setting::{DeviceArgs, SettingArgs};
 pub use spaces::{SpaceSummary, describe_space};
+pub use structures::{NamedStructure, query_of, read_structure, read_structures};
 pub use tables::{RunSummary, TableSummary, all_tables, describe_import, tables_of};
 pub use trial::{CheckArgs, Trial, describe_trial, keep, try_table};
 pub use verification::{describe_verification, verification_exit};

@@ -5,10 +5,12 @@ use std::path::Path;
 
 use csv::StringRecord;
 
+use super::lowering::LoweringArgs;
 use super::number::count;
-use super::options::{NamedStructure, structures_in};
-use crate::net::{LowerOptions, MAX_STRUCTURE_BYTES};
+use super::structures::{NamedStructure, header_of, read_structures, structures_in};
+use crate::net::{Header, LowerOptions, MAX_STRUCTURE_BYTES};
 use crate::report::scores::Subject;
+use crate::search::SearchError;
 
 /// Networks that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +19,10 @@ pub enum InputError {
     Open { file: String, source: std::io::Error },
     #[error("{file}: {reason}")]
     File { file: String, reason: String },
+    #[error("{file}:{line}: the header `# zen-nas:` cannot be read: {reason}")]
+    Header { file: String, line: u64, reason: String },
+    #[error(transparent)]
+    Run(#[from] SearchError),
     #[error("{file}:1: no column `{column}`; the columns are {columns}")]
     NoColumn { file: String, column: String, columns: String },
     #[error("{file}:1: column `{column}` is there {times} times")]
@@ -40,6 +46,8 @@ const OPTIONS: [&str; 4] = ["resolution", "classes", "se", "squeeze_excite"];
 #[derive(Clone, Debug, PartialEq)]
 pub struct Networks {
     pub subjects: Vec<Subject>,
+    /// What the file says of each, by its origin.
+    pub headers: Vec<(String, Header)>,
     /// Columns of the file that replaced options.
     pub instead_of_options: Vec<&'static str>,
     /// The column that accuracies are from.
@@ -67,8 +75,8 @@ pub(super) fn read_text(file: &str) -> Result<String, InputError> {
     String::from_utf8(bytes).map_err(|_| broken("not a text file".to_owned()))
 }
 
-/// Networks from an argument: a structure, a file with one on each line (empty lines and lines that
-/// start with `#` are skipped), or a CSV file whose header names a column `structure`; `-` is stdin.
+/// Networks from an argument: a structure, a run directory, a file with a structure on each line (empty lines and
+/// lines that start with `#` are skipped), or a CSV file whose header names a column `structure`; `-` is stdin.
 ///
 /// Of CSV the columns `name`, `dataset`, `resolution`, `classes` and `se` or `squeeze_excite` are read,
 /// and an accuracy, from `accuracy_column` if that is given. What a row leaves empty is as the options say.
@@ -77,29 +85,33 @@ pub(super) fn read_text(file: &str) -> Result<String, InputError> {
 /// When the file cannot be read or holds none; names the file, and line and column of a bad value.
 pub fn read_networks(
     argument: &str,
-    options: LowerOptions,
+    lowering: &LoweringArgs,
     accuracy_column: Option<&str>,
 ) -> Result<Networks, InputError> {
-    let plain =
-        |NamedStructure { origin, text }| Subject { origin, name: None, text, options, dataset: None, accuracy: None };
-    if argument.contains('(') {
-        let structure = NamedStructure { origin: String::new(), text: argument.to_owned() };
-        return Ok(Networks::of(vec![plain(structure)]));
+    if argument.contains('(') || Path::new(argument).is_dir() {
+        return Ok(Networks::of(read_structures(argument)?, lowering));
     }
     let text = read_text(argument)?;
     if is_csv(&text) {
-        return from_csv(argument, &text, options, accuracy_column);
+        return from_csv(argument, &text, lowering, accuracy_column);
     }
     if let Some(column) = accuracy_column {
         let columns = "none: it is no CSV with a header".to_owned();
         return Err(InputError::NoColumn { file: argument.to_owned(), column: column.to_owned(), columns });
     }
-    Ok(Networks::of(structures_in(argument, &text)?.into_iter().map(plain).collect()))
+    Ok(Networks::of(structures_in(argument, &text)?, lowering))
 }
 
 impl Networks {
-    fn of(subjects: Vec<Subject>) -> Self {
-        Self { subjects, instead_of_options: Vec::new(), accuracy_column: None }
+    fn of(structures: Vec<NamedStructure>, lowering: &LoweringArgs) -> Self {
+        let mut networks =
+            Self { subjects: Vec::new(), headers: Vec::new(), instead_of_options: Vec::new(), accuracy_column: None };
+        for NamedStructure { origin, text, header } in structures {
+            let options = lowering.options_for(&header);
+            networks.headers.push((origin.clone(), header));
+            networks.subjects.push(Subject { origin, name: None, text, options, dataset: None, accuracy: None });
+        }
+        networks
     }
 }
 
@@ -118,9 +130,16 @@ fn normal(name: &str) -> String {
 fn from_csv(
     file: &str,
     text: &str,
-    options: LowerOptions,
+    lowering: &LoweringArgs,
     accuracy_column: Option<&str>,
 ) -> Result<Networks, InputError> {
+    // Above the columns, as in a file of structures.
+    let mut above = Header::default();
+    for (line, number) in text.lines().zip(1..).take_while(|(line, _)| line.starts_with('#') || line.trim().is_empty())
+    {
+        above = header_of(file, number, line)?.unwrap_or(above);
+    }
+    let options = lowering.options_for(&above);
     let mut reader = csv::ReaderBuilder::new().flexible(true).comment(Some(b'#')).from_reader(text.as_bytes());
     let broken = |error: csv::Error| InputError::File { file: file.to_owned(), reason: error.to_string() };
     let header: Vec<String> = reader.headers().map_err(broken)?.iter().map(normal).collect();
@@ -144,7 +163,7 @@ fn from_csv(
     let [name, dataset, resolution, classes, se] = ["name", "dataset", "resolution", "classes", "se"].map(column);
     let (name, dataset, resolution, classes) = (name?, dataset?, resolution?, classes?);
     let squeeze_excite = se?.or(column("squeeze_excite")?);
-    let mut subjects = Vec::new();
+    let (mut subjects, mut headers) = (Vec::new(), Vec::new());
     let mut record = StringRecord::new();
     while reader.read_record(&mut record).map_err(broken)? {
         let line = record.position().map_or(0, |position| line_of(text, position));
@@ -157,25 +176,41 @@ fn from_csv(
         if text.len() > MAX_STRUCTURE_BYTES {
             return Err(row.bad(structure, format!("is longer than {MAX_STRUCTURE_BYTES} bytes")));
         }
+        let own = Header {
+            resolution: row.value(resolution, count)?,
+            classes: row.value(classes, count)?,
+            squeeze_excite: row.value(squeeze_excite, yes_or_no)?,
+            ..Header::default()
+        };
+        let origin = format!("{file}:{line}");
         subjects.push(Subject {
-            origin: format!("{file}:{line}"),
+            origin: origin.clone(),
             name: row.text(name).map(str::to_owned),
             text: text.to_owned(),
             options: LowerOptions {
-                resolution: row.value(resolution, count)?.unwrap_or(options.resolution),
-                classes: row.value(classes, count)?.unwrap_or(options.classes),
-                squeeze_excite: row.value(squeeze_excite, yes_or_no)?.unwrap_or(options.squeeze_excite),
+                resolution: own.resolution.unwrap_or(options.resolution),
+                classes: own.classes.unwrap_or(options.classes),
+                squeeze_excite: own.squeeze_excite.unwrap_or(options.squeeze_excite),
                 ..options
             },
             dataset: row.text(dataset).map(str::to_owned),
             accuracy: row.value(accuracy, finite)?,
         });
+        // Options change nothing of what a row says.
+        let said = Header {
+            resolution: own.resolution.filter(|_| lowering.resolution.is_none()),
+            classes: own.classes.filter(|_| lowering.classes.is_none()),
+            squeeze_excite: own.squeeze_excite.filter(|_| lowering.squeeze_excite.is_none()),
+            ..own
+        };
+        headers.push((origin, said.or(&above)));
     }
     if subjects.is_empty() {
         return Err(InputError::File { file: file.to_owned(), reason: "no structures in it".to_owned() });
     }
     Ok(Networks {
         subjects,
+        headers,
         instead_of_options: OPTIONS.into_iter().filter(|name| header.iter().any(|column| column == name)).collect(),
         accuracy_column: accuracy.map(|column| header[column].clone()),
     })

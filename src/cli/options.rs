@@ -4,14 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::networks::{InputError, read_text};
 use super::number::count;
 use super::trial::Trial;
 use crate::latency::{
     ChosenTable, LatencyError, Precision, Predictor, Resolved, Setting, SettingChoice, SettingQuery, Store,
     TableChoice, resolve, resolve_noting,
 };
-use crate::net::{Graph, LowerOptions, MAX_STRUCTURE_BYTES};
+use crate::net::Graph;
 use crate::profile::ProfileError;
 use crate::report::Quality;
 use crate::score::{Compute, ComputeError};
@@ -60,45 +59,9 @@ impl TableArgs {
                 let reason = "an option says otherwise; name the device alone to choose by options".to_owned();
                 return Err(LatencyError::BadSetting { text: self.table.clone(), reason });
             }
-            query = SettingQuery {
-                device: named.device,
-                runtime: Some(named.runtime),
-                precision: Some(named.precision),
-                batch_size: Some(named.batch_size),
-                threads: Some(named.threads),
-                preferred_batch_size: None,
-                table: query.table,
-            };
+            query = SettingQuery::exactly(&named, query.table);
         }
         Ok(query)
-    }
-}
-
-/// What a structure leaves open.
-#[derive(Args, Clone, Debug)]
-pub struct LoweringArgs {
-    /// Height and width of the image in pixels [default: 224; of an ONNX file, its own]
-    #[arg(long, value_name = "PIXELS", value_parser = count, allow_negative_numbers = true)]
-    pub resolution: Option<u32>,
-    /// Outputs of the classifier
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = count, allow_negative_numbers = true)]
-    pub classes: u32,
-    /// Squeeze-and-excitation in the blocks that know it
-    #[arg(long)]
-    pub squeeze_excite: bool,
-}
-
-/// Height and width of the image of structures, in pixels, unless another is asked for.
-const RESOLUTION: u32 = 224;
-
-impl LoweringArgs {
-    pub fn options(&self) -> LowerOptions {
-        LowerOptions { squeeze_excite: self.squeeze_excite, ..LowerOptions::new(self.resolution(), self.classes) }
-    }
-
-    /// Height and width of the image of structures, in pixels.
-    pub fn resolution(&self) -> u32 {
-        self.resolution.unwrap_or(RESOLUTION)
     }
 }
 
@@ -261,62 +224,4 @@ pub fn open_table_of(query: &SettingQuery, graph: &Graph, trial: &Trial<'_>) -> 
     let setting = resolve(&store, query)?;
     let chosen = trial.choose(&store, &setting, &query.table, &[graph])?;
     Ok(OpenTable::of(&chosen)?)
-}
-
-/// A structure with where it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamedStructure {
-    /// `FILE:LINE`; empty when it was given on the command line.
-    pub origin: String,
-    pub text: String,
-}
-
-impl NamedStructure {
-    /// The origin as the beginning of an error message.
-    pub fn prefix(&self) -> String {
-        if self.origin.is_empty() { String::new() } else { format!("{}: ", self.origin) }
-    }
-}
-
-/// Structures from an argument that is either one structure or a file with one on each line
-/// (empty lines and lines that start with `#` are skipped, `-` is stdin).
-///
-/// # Errors
-/// When the file cannot be read or holds none.
-pub fn read_structures(argument: &str) -> Result<Vec<NamedStructure>, InputError> {
-    if argument.contains('(') {
-        return Ok(vec![NamedStructure { origin: String::new(), text: argument.to_owned() }]);
-    }
-    structures_in(argument, &read_text(argument)?)
-}
-
-/// The structures of a file's text.
-pub(super) fn structures_in(file: &str, text: &str) -> Result<Vec<NamedStructure>, InputError> {
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.trim().starts_with('#'));
-    let structures: Vec<_> =
-        lines.map(|(i, line)| NamedStructure { origin: format!("{file}:{}", i + 1), text: line.to_owned() }).collect();
-    let broken = |file: &str, reason: String| InputError::File { file: file.to_owned(), reason };
-    match structures.iter().find(|structure| structure.text.len() > MAX_STRUCTURE_BYTES) {
-        Some(long) => Err(broken(&long.origin, format!("longer than {MAX_STRUCTURE_BYTES} bytes"))),
-        None if structures.is_empty() => Err(broken(file, "no structures in it".to_owned())),
-        None => Ok(structures),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_may_hold_many() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "# two\nA(1)\n\n B(2)\r\n").unwrap();
-        let path = file.path().to_str().unwrap();
-        let read = read_structures(path).unwrap();
-        assert_eq!(read.len(), 2);
-        assert_eq!(read[1].origin, format!("{path}:4"));
-        std::fs::write(file.path(), "# none\n").unwrap();
-        assert!(read_structures(path).unwrap_err().to_string().contains("no structures"));
-        assert!(read_structures("no-such-file").unwrap_err().to_string().contains("no-such-file"));
-    }
 }

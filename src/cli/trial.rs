@@ -7,7 +7,6 @@ use clap::Args;
 
 use super::options::{DatabaseArgs, OutputArgs, open_store};
 use super::print::columns;
-use super::setting::ON_DEVICE;
 use super::{Progress, interrupt_flag, interrupted};
 use crate::latency::{
     ChosenTable, LatencyError, Precision, Setting, SpotCheck, SpotChecks, Store, Table, TableChoice, Verdict,
@@ -21,7 +20,7 @@ use crate::profile::{ProfileError, RunnerEntry, RunnerOptions, SPOT_NETWORKS, Tr
 pub struct CheckArgs {
     /// Use a built-in or imported table of this machine's processor as it is: neither try it here the first time, which
     /// takes some seconds, nor use what was found when it was tried
-    #[arg(long, requires = ON_DEVICE)]
+    #[arg(long)]
     pub no_check: bool,
 }
 

@@ -62,6 +62,19 @@ impl FromStr for SettingQuery {
 }
 
 impl SettingQuery {
+    /// For one setting and nothing else.
+    pub fn exactly(setting: &Setting, table: TableChoice) -> Self {
+        Self {
+            device: setting.device.clone(),
+            runtime: Some(setting.runtime.clone()),
+            precision: Some(setting.precision),
+            batch_size: Some(setting.batch_size),
+            threads: Some(setting.threads),
+            preferred_batch_size: None,
+            table,
+        }
+    }
+
     /// Whether a setting has everything that is said, its device aside.
     pub fn matches(&self, setting: &Setting) -> bool {
         let runtime = self.runtime.as_ref().is_none_or(|runtime| runtime_name(runtime) == setting.runtime);

@@ -24,6 +24,8 @@ pub enum OnnxError {
         }
     )]
     UnknownWeightFormat { path: PathBuf },
+    #[error("{} was trained for {what}", .path.display())]
+    TrainedForOther { path: PathBuf, what: String },
     #[error("the weights do not fit the network: {0}")]
     Mismatch(WeightMismatch),
     #[error("the weight {name} holds {value}; a checkpoint of a training that diverged cannot be exported")]

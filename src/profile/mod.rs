@@ -47,4 +47,4 @@ pub use runner::{
 pub use session::{Ending, Event, Failure, Outcome, SessionOptions, profile, setting_of};
 pub use spot_check::{SPOT_NETWORKS, TriedNetwork, TriedTable, spot_check};
 pub use station::Tell;
-pub use verify::{Verification, Verified, verify};
+pub use verify::{Lowered, Verification, Verified, verify};

@@ -11,6 +11,7 @@ use crate::latency::{
     EvidenceShares, Fingerprint, Gaps, Interval, LatencyError, NetworkCheck, NewRun, Prediction, Predictor, Purpose,
     Setting, SpotChecks, Store, TableChoice, choose_table,
 };
+use crate::net::LowerOptions;
 
 /// One network, predicted and measured.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -20,6 +21,9 @@ pub struct Verified {
     pub structure: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// How a structure was lowered.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub lowered: Option<Lowered>,
     /// Milliseconds of one call with the whole batch; none without a table for the setting.
     pub predicted_ms: Option<f64>,
     /// Where the measured time is expected; none where the table does not say.
@@ -32,6 +36,14 @@ pub struct Verified {
     /// The same, measured: median and its standard error.
     pub measured_ms: f64,
     pub stderr_ms: f64,
+}
+
+/// What was measured of a structure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Lowered {
+    pub resolution: u32,
+    pub classes: u32,
+    pub squeeze_excite: bool,
 }
 
 /// What a verification found.
@@ -114,7 +126,7 @@ pub fn verify(
         let prediction = predict(store, network, &setting)?;
         let predicted_ms = prediction.as_ref().map(|prediction| prediction.ms);
         let Estimate { median_ms, stderr_ms, .. } = estimate;
-        let (mut structure, mut file) = (None, None);
+        let (mut structure, mut file, mut lowered) = (None, None, None);
         match network {
             GivenNetwork::Structure { lower, .. } => {
                 if let (Some(run), Some(predicted_ms)) = (run, predicted_ms) {
@@ -123,6 +135,8 @@ pub fn verify(
                     store.insert_check(run, &check)?;
                 }
                 structure = Some(subject.name);
+                let LowerOptions { resolution, classes, squeeze_excite, .. } = *lower;
+                lowered = Some(Lowered { resolution, classes, squeeze_excite });
             }
             GivenNetwork::File { .. } => file = Some(subject.name),
         }
@@ -133,6 +147,7 @@ pub fn verify(
             gaps: prediction.as_ref().filter(|_| file.is_some()).map(Prediction::gaps),
             structure,
             file,
+            lowered,
             measured_ms: median_ms,
             stderr_ms,
         };
@@ -157,7 +172,7 @@ fn predict(store: &Store, network: &GivenNetwork, setting: &Setting) -> Result<O
 mod tests {
     use super::super::runner::mock::Mock;
     use super::*;
-    use crate::net::{LowerOptions, Network};
+    use crate::net::Network;
 
     #[test]
     fn times_come_beside_predictions_and_change_no_table() {

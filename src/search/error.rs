@@ -54,6 +54,14 @@ pub enum SearchError {
     RunDirectory { path: PathBuf, source: std::io::Error },
     #[error("run directory {} is not empty: choose another --out, or continue it with --resume", path.display())]
     RunDirectoryInUse { path: PathBuf },
+    #[error("another search is writing to the run directory {}: wait for it or choose another --out", path.display())]
+    RunDirectoryBusy { path: PathBuf },
+    #[error("{} is no run directory: there is no config.toml; name a directory that zen-search wrote", path.display())]
+    NoRun { path: PathBuf },
+    #[error("the search in {0} has no result yet: continue it with `zen-search --resume {0}`", path.display())]
+    NoResult { path: PathBuf },
+    #[error("there is no network of rank {rank} in {}: it holds {found} networks, the winner included", file.display())]
+    NoRank { file: PathBuf, rank: u32, found: u32 },
     #[error("{} cannot be read: {reason}", path.display())]
     Malformed { path: PathBuf, reason: String },
     #[error("{} cannot be written: {reason}", path.display())]

@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::run_dir::{BEST, POPULATION};
 use super::{
     Checkpoint, Evolution, FinalProgress, FinalRound, Finalist, RunDirectory, SearchConfig, SearchError, StopReason,
     Winner,
 };
 use crate::latency::{Prediction, UNIT};
-use crate::net::Graph;
+use crate::net::{Graph, Header};
 use crate::onnx::{ExportOptions, ExportSummary, OnnxError, Weights, export};
 use crate::score::Scored;
 
@@ -32,7 +33,8 @@ pub enum Step<'s, 'c> {
 }
 
 /// Runs a search and its final round to their end or until `stop`; after `time_limit` the search ends and its final
-/// round begins. Every new best network is an event, and a killed process loses at most a few seconds of evolution.
+/// round begins. Every new best network is an event, and a killed process loses at most a few seconds of evolution. The
+/// checkpoint stays until the results are written and the caller removes it.
 ///
 /// # Errors
 /// When the run directory cannot be written.
@@ -77,9 +79,8 @@ pub fn run<'c>(
             )?;
         }
     }
-    match outcome.reason {
-        StopReason::Interrupted => directory.save_checkpoint(&Checkpoint::of(evolution))?,
-        StopReason::Finished | StopReason::Time => directory.remove_checkpoint()?,
+    if outcome.reason == StopReason::Interrupted {
+        directory.save_checkpoint(&Checkpoint::of(evolution))?;
     }
     directory.event(&json!({
         "event": "end",
@@ -137,12 +138,18 @@ fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e3).round() / 1e3
 }
 
-/// Writes `best.txt`, `best.json` and `population.txt`.
+/// Writes `best.txt`, `best.json` and `population.txt`; `header` says what the structures are made for.
 ///
 /// # Errors
 /// When they cannot be written.
-pub fn write_results(directory: &RunDirectory, evolution: &Evolution<'_>, winner: &Winner) -> Result<(), SearchError> {
-    directory.write_text("best.txt", &format!("{}\n", winner.structure))?;
+pub fn write_results(
+    directory: &RunDirectory,
+    evolution: &Evolution<'_>,
+    winner: &Winner,
+    header: &Header,
+) -> Result<(), SearchError> {
+    let header = header.line();
+    directory.write_text(BEST, &format!("{header}{}\n", winner.structure))?;
     directory.write_json("best.json", winner)?;
     let finalists: Vec<_> = winner.finalists.iter().map(|finalist| &finalist.structure).collect();
     let others = evolution.population().ranked().into_iter().map(|member| &member.network);
@@ -152,10 +159,10 @@ pub fn write_results(directory: &RunDirectory, evolution: &Evolution<'_>, winner
         Some(found) => format!("the first {} by {}, the others by {}", finalists.len(), found.proxy, winner.proxy),
         None => format!("by {}", winner.proxy),
     };
-    directory.write_text("population.txt", &format!("# best first, {order}\n{lines}"))
+    directory.write_text(POPULATION, &format!("{header}# best first, {order}\n{lines}"))
 }
 
-/// Writes `best.onnx` with random weights drawn from `seed`, checked in tract.
+/// Writes `best.onnx` with random weights drawn from `seed`, checked in tract; `header` says what it is made for.
 ///
 /// # Errors
 /// When the file cannot be written or fails its check; then there is none.
@@ -163,12 +170,11 @@ pub fn write_onnx(
     directory: &RunDirectory,
     winner: &Winner,
     graph: &Graph,
+    header: &Header,
     seed: u64,
 ) -> Result<ExportSummary, OnnxError> {
-    let mut metadata = vec![
-        (format!("score_{}", winner.proxy), winner.score.to_string()),
-        ("squeeze_excite".to_owned(), winner.squeeze_excite.to_string()),
-    ];
+    let mut metadata = vec![(format!("score_{}", winner.proxy), winner.score.to_string())];
+    metadata.extend(header_metadata(header));
     if let Some(Scored { proxy, evaluation, .. }) = &winner.final_score {
         metadata.push((format!("score_{proxy}"), evaluation.score.to_string()));
         metadata.push((format!("score_{proxy}_draws"), evaluation.draws.to_string()));
@@ -180,6 +186,12 @@ pub fn write_onnx(
     }
     let options = ExportOptions { structure: Some(winner.structure.clone()), metadata, ..ExportOptions::default() };
     export(graph, &Weights::seeded(seed), &options, &directory.path().join("best.onnx"))
+}
+
+/// What a network is made for as ONNX metadata; what ranked it belongs to its score.
+pub fn header_metadata(header: &Header) -> Vec<(String, String)> {
+    let entries = header.entries().into_iter().filter(|(key, _)| !["proxy", "table"].contains(key));
+    entries.map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 /// A predicted latency as ONNX metadata, never without its setting and error.

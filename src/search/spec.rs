@@ -6,9 +6,10 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::budget::{BudgetSpec, Circumstances, one_or_old};
+use super::repeat::UsedTable;
 use super::{FinalRound, SearchConfig, SearchError};
 use crate::latency::{LatencyError, Predictor, Setting, SpotCheck, TableChoice};
-use crate::net::{Graph, LowerOptions, Network};
+use crate::net::{Graph, Header, LowerOptions, Network};
 use crate::score::{self, Compute, Sampling, Until};
 use crate::space::{Draw, Rails, Rules, Space, SpaceError};
 
@@ -89,6 +90,9 @@ pub struct RunSpec {
     /// What trying tables on the machine of the search showed, where they were tried: a resumed run predicts as before.
     #[serde(default, rename = "spot_check", deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub spot_checks: Vec<SpotCheck>,
+    /// The tables that latencies were predicted from.
+    #[serde(default, rename = "used_table", skip_serializing_if = "Vec::is_empty")]
+    pub used_tables: Vec<UsedTable>,
 }
 
 fn on_cpu() -> String {
@@ -260,7 +264,17 @@ impl RunSpec {
         let Self { resolution, classes, squeeze_excite, residual_links: residual, .. } = *self;
         LowerOptions { resolution, classes, squeeze_excite, residual }
     }
+
+    /// What the structures of this search are made for, as it stands above them in files.
+    pub fn header(&self) -> Header {
+        Header {
+            setting: self.setting.clone(),
+            table: self.table.clone().or_else(|| self.shipped_table.then(|| TableChoice::BuiltIn.to_string())),
+            proxy: Some(self.proxy.clone()),
+            ..Header::of(&self.lower_options())
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

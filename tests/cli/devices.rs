@@ -104,7 +104,7 @@ fn devices_are_found_by_any_spelling() {
     let alias = place.done("zen-score", &format!("{network} --device sd835"));
     assert!(alias.stderr.contains("note: sd835 is pixel2 here: Google Pixel 2"), "{}", alias.stderr);
     for (program, arguments) in [
-        ("zen-score", "SuperConvK3BNRELU(3,8,2,1) --device galxy-s24"),
+        ("zen-score", "SuperConvK3BNRELU(3,8,2,1) --device galxy-s24 --quiet"),
         ("zen-search", "--latency-ms 5 --device galaxy-s42"),
         ("zen-profile", "--device galaxys-24x"),
         ("zen-profile", "show galaxy-s23"),
@@ -140,7 +140,8 @@ fn a_choice_among_settings_is_explained_once() {
     );
     assert_eq!(ended.stderr.matches(&line).count(), 1, "{}", ended.stderr);
     // What leaves nothing open needs no word, nor does who wants none.
-    for options in ["--device pixel2 --runtime tflite --precision int8", "--device pixel2 --quiet"] {
+    let asked = "--resolution 96 --classes 10 --device pixel2 --runtime tflite --precision int8";
+    for options in [asked, "--device pixel2 --quiet"] {
         assert_eq!(place.done("zen-score", &format!("{network} {options}")).stderr, "", "{options}");
     }
     let search = "--latency-ms 60 --iterations 10 --finalists 0 --no-onnx --json --device pixel2 --out run";

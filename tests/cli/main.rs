@@ -5,6 +5,9 @@ mod bad_input;
 mod devices;
 mod export;
 mod foreign;
+mod handing;
+#[cfg(unix)]
+mod kills;
 #[cfg(unix)]
 #[path = "../support/peak_memory.rs"]
 mod peak_memory;

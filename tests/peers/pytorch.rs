@@ -234,6 +234,11 @@ fn trained_networks_come_back() {
     assert!(last < 0.6 * first, "the loss fell from {first} to {last} only");
     assert!(accuracy > 90.0, "{accuracy}% of the validation images are right");
 
+    for checkpoint in ["run/best.pth", "run/last.pth"] {
+        let weights = Weights::load(&pytorch.file(checkpoint)).unwrap();
+        let said = weights.header().unwrap().to_string();
+        assert_eq!(said, "resolution=32 classes=6 squeeze_excite=true residual_links=true", "{checkpoint}");
+    }
     pytorch.peer(&["trained", "network.py", "run/best.pth", "."]);
     let (images, logits) = example(&pytorch.file("trained.eval.safetensors"));
     std::fs::create_dir(pytorch.file("models")).unwrap();

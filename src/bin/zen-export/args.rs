@@ -14,14 +14,20 @@ use zen_nas::onnx::{
 /// Writes a structure as an ONNX file that onnxruntime, TensorRT and mobile converters accept, or as a PyTorch module to
 /// train.
 ///
+/// A run directory of zen-search stands for its winner. Resolution, classes, squeeze-and-excitation, the device and the
+/// precision are then those of the search, as they are for the files that it wrote, unless an option says otherwise.
+///
 /// In ONNX, batch norms are folded into their convolutions. The file is loaded and run before it appears; if that fails
 /// there is none.
 #[derive(Parser)]
 #[command(name = "zen-export", version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}", cli::exit_help()))]
 pub struct Args {
-    /// A structure, or a file with one (- for stdin)
-    #[arg(value_name = "STRUCTURE|FILE", required_unless_present = "completions")]
+    /// A structure, a run directory of zen-search, whose winner is meant, or a file with a structure (- for stdin)
+    #[arg(value_name = "STRUCTURE|RUN|FILE", required_unless_present = "completions")]
     pub structure: Option<String>,
+    /// Which network of the run or file, counted from the best: 1 is the winner, 2 its first alternative [default: 1]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub rank: Option<u32>,
     /// File to write
     #[arg(long = "output", short = 'o', value_name = "FILE", required_unless_present_any = ["completions", "init_weights"])]
     pub path: Option<PathBuf>,
@@ -37,11 +43,11 @@ pub struct Args {
     /// Also write the random weights of --seed, before folding, as safetensors that PyTorch can start from
     #[arg(long, value_name = "FILE", conflicts_with = "weights")]
     pub init_weights: Option<PathBuf>,
-    /// Data type of weights and computation: fp32, fp16 or int8 [default: fp32]
+    /// Data type of weights and computation: fp32, fp16 or int8 [default: fp16 for a run on a setting in fp16, else fp32]
     #[arg(long, value_name = "NAME")]
     pub precision: Option<Precision>,
     /// Take and give float16 in an fp16 model, instead of float32
-    #[arg(long, requires = "precision")]
+    #[arg(long)]
     pub fp16_io: bool,
     /// Images to calibrate an int8 model on: a folder of PNG and JPEG files, or an array in a .npz file of what the
     /// model takes [default: random inputs, which say little]
@@ -104,7 +110,8 @@ pub enum Format {
 }
 
 const EXAMPLES: &str = "Examples:
-  zen-export best.txt -o network.onnx
+  zen-export zen-runs/t4-5ms-1795519895 -o network.onnx
+  zen-export zen-runs/t4-5ms-1795519895 --rank 3 -o third.onnx
   zen-export best.txt --classes 100 -o network.py --init-weights initial.safetensors
   zen-export best.txt --weights trained.safetensors --classes 100 -o network.onnx
   zen-export best.txt --weights trained.pth --precision fp16 -o half.onnx
@@ -149,8 +156,9 @@ impl Args {
 }
 
 /// Arguments that mean something for a Python file; every other one belongs to ONNX.
-const WITH_PYTORCH: [&str; 17] = [
+const WITH_PYTORCH: [&str; 18] = [
     "structure",
+    "rank",
     "path",
     "format",
     "init_weights",

@@ -10,11 +10,11 @@ use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 use serde_json::json;
-use zen_nas::cli::{self, Exit, Trial};
+use zen_nas::cli::{self, Exit, OpenTable, Trial};
 use zen_nas::latency::Precision;
-use zen_nas::net::Network;
+use zen_nas::net::{Graph, Header, Network};
 use zen_nas::onnx::{Batch, ExportOptions, Weights, export_with_progress};
-use zen_nas::search::run::latency_metadata;
+use zen_nas::search::run::{header_metadata, latency_metadata};
 
 use args::Args;
 
@@ -31,45 +31,57 @@ fn main() -> ExitCode {
         let reason = format!("{argument} says nothing about the files that are to be written");
         command.error(ErrorKind::ArgumentConflict, reason).exit();
     }
-    if args.precision != Some(Precision::Int8)
-        && let Some(argument) = args::only_for_int8(&command, &given)
-    {
-        command.error(ErrorKind::ArgumentConflict, format!("{argument} is for --precision int8")).exit();
-    }
-    cli::finish(write(&args))
+    let only_for_int8 = args::only_for_int8(&command, &given);
+    cli::finish(write(&args, only_for_int8.as_deref()))
 }
 
-fn write(args: &Args) -> anyhow::Result<Exit> {
+/// Writes what was asked for; `only_for_int8` is an option that only an int8 model has a use for.
+fn write(args: &Args, only_for_int8: Option<&str>) -> anyhow::Result<Exit> {
     let Some(structure) = &args.structure else {
         anyhow::bail!("a structure is needed");
     };
-    let structures = cli::read_structures(structure)?;
-    if let [first, _, ..] = &structures[..] {
-        args.output.note(format!("note: {structure} holds {} structures, the first is exported", structures.len()));
-        args.output.note(format!("note: {}", first.origin));
+    let (found, structures) = cli::read_structure(structure, args.rank)?;
+    if structures > 1 && args.rank.is_none() {
+        args.output.note(format!("note: {structure} holds {structures} structures, the first is exported (--rank)"));
+        args.output.note(format!("note: {}", found.origin));
     }
-    let network = Network::parse(&structures[0].text)?;
-    let mut options = args.lowering.options();
-    options.residual = !args.no_residual;
-    let graph = network.lower(&options)?;
-    if !args.writes_onnx() {
-        return training::write(args, &network, &options, &graph);
-    }
-    let Some(path) = &args.path else {
-        anyhow::bail!("a file to write is needed");
-    };
     let weights = match &args.weights {
         Some(file) => Weights::load(file)?,
         None => Weights::seeded(args.seed),
     };
-    let mut metadata = vec![("squeeze_excite".to_owned(), args.lowering.squeeze_excite.to_string())];
-    let table = cli::open_table(args.query().as_ref(), &[&graph], &Trial::of_earlier(&args.database, &args.output))
-        .context("the latency table (--table-precision chooses its precision)")?;
+    // What the structure leaves open its weights may say.
+    let header = weights.header().map_or_else(|| found.header.clone(), |trained| found.header.clone().or(trained));
+    let precision = precision(args, &header)?;
+    if let Some(argument) = only_for_int8.filter(|_| precision != Precision::Int8) {
+        let reason = format!("{argument} is for --precision int8");
+        Args::command().error(ErrorKind::ArgumentConflict, reason).exit();
+    }
+    args.lowering.tell([(found.origin.as_str(), &header)], &args.output);
+    let mut options = args.lowering.options_for(&header);
+    options.residual &= !args.no_residual;
+    if let Some(note) = weights.check_use(&options)? {
+        args.output.note(format!("note: {note}"));
+    }
+    let network = Network::parse(&found.text)?;
+    let graph = network.lower(&options)?;
+    let table = open_table(args, &header, &graph)?;
+    if !args.writes_onnx() {
+        return training::write(args, &network, &options, &graph, table.as_ref());
+    }
+    let Some(path) = &args.path else {
+        anyhow::bail!("a file to write is needed");
+    };
     let prediction = table.as_ref().map(|table| table.predictor.predict(&graph));
+    let setting = match (&prediction, &args.table.device) {
+        (Some(prediction), _) => Some(prediction.setting.id()),
+        (None, None) => header.setting,
+        (None, Some(_)) => None,
+    };
+    let mut metadata = header_metadata(&Header { setting, ..Header::of(&options) });
     metadata.extend(prediction.iter().flat_map(latency_metadata));
     let export_options = ExportOptions {
         batch: args.batch.map_or(Batch::Symbolic, Batch::Fixed),
-        precision: args.precision.unwrap_or_default(),
+        precision,
         interface: args.interface()?,
         quantization: args.quantization()?,
         structure: Some(network.to_string()),
@@ -81,7 +93,7 @@ fn write(args: &Args) -> anyhow::Result<Exit> {
     let summary = export_with_progress(&graph, &weights, &export_options, path, on_share)?;
     progress.finish();
     quantized::write_report(args, &summary)?;
-    let initial = training::initial_weights(args, &network, &graph)?;
+    let initial = training::initial_weights(args, &network, &options, &graph)?;
     if args.output.json {
         let value = json!({ "structure": network.to_string(), "export": summary, "initial_weights": initial, "latency": prediction });
         cli::print(&serde_json::to_string_pretty(&value)?);
@@ -114,4 +126,41 @@ fn write(args: &Args) -> anyhow::Result<Exit> {
         cli::print(&cli::table(&lines));
     }
     Ok(Exit::Done)
+}
+
+/// The precision of the file: what an option says, else that of the setting that the network was searched for. Int8
+/// takes images to calibrate on, so it is not taken without them.
+fn precision(args: &Args, header: &Header) -> anyhow::Result<Precision> {
+    let implied = if args.table.device.is_none() { cli::query_of(header)? } else { None };
+    let implied = implied.and_then(|query| query.precision).unwrap_or_default();
+    let setting = header.setting.as_deref().unwrap_or_default();
+    match (args.precision, implied) {
+        (Some(precision), _) => return Ok(precision),
+        // A Python file has no precision.
+        _ if !args.writes_onnx() => return Ok(Precision::Fp32),
+        (None, Precision::Fp32) => {}
+        (None, Precision::Int8) if args.calibration.is_none() => {
+            let way = "--precision int8 --calibration IMAGES makes it so";
+            args.output.note(format!("note: written in fp32, although {setting} is in int8: {way}"));
+            return Ok(Precision::Fp32);
+        }
+        (None, precision) => {
+            args.output.note(format!("note: written in {precision}, as {setting} says (--precision fp32 for float32)"));
+        }
+    }
+    Ok(implied)
+}
+
+/// The latency table of the options, else that of the network's run or file, if it can be opened.
+fn open_table(args: &Args, header: &Header, graph: &Graph) -> anyhow::Result<Option<OpenTable>> {
+    let trial = Trial::of_earlier(&args.database, &args.output);
+    if let Some(query) = args.query() {
+        return cli::open_table(Some(&query), &[graph], &trial)
+            .context("the latency table (--table-precision chooses its precision)");
+    }
+    let opened = cli::open_table(cli::query_of(header)?.as_ref(), &[graph], &trial);
+    Ok(opened.unwrap_or_else(|error| {
+        args.output.note(format!("note: no latency: {error}"));
+        None
+    }))
 }

@@ -142,21 +142,21 @@ pub enum Command {
 
 #[derive(clap::Args)]
 pub struct VerifyArgs {
-    /// A structure, a file with one on each line, an ONNX file, or - for stdin
-    #[arg(value_name = "STRUCTURE|FILE", required = true)]
+    /// A structure, a run directory of zen-search, a file with a structure on each line, an ONNX file, or - for stdin
+    #[arg(value_name = "STRUCTURE|RUN|FILE", required = true)]
     pub networks: Vec<String>,
-    /// Device to measure on; `cpu` is this machine
-    #[arg(long, value_name = "NAME", default_value = "cpu")]
-    pub device: String,
+    /// Device to measure on; `cpu` is this machine [default: that of the run or file, else cpu]
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
     #[command(flatten)]
     pub runtime: RuntimeArgs,
     #[command(flatten)]
     pub lowering: LoweringArgs,
     #[command(flatten)]
     pub import: ImportArgs,
-    /// Images in one inference call
-    #[arg(long, value_name = "N", default_value = "1", value_parser = count, allow_negative_numbers = true)]
-    pub batch_size: u32,
+    /// Images in one inference call [default: those of the run or file, else 1]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub batch_size: Option<u32>,
     #[command(flatten)]
     pub database: DatabaseArgs,
     #[command(flatten)]
@@ -228,6 +228,7 @@ fn examples() -> &'static str {
   zen-profile devices galaxy
   zen-profile --device cpu --space idw --squeeze-excite --resolution 192
   zen-profile --device cpu --for mobilenet.onnx
+  zen-profile verify zen-runs/cpu-20ms-1795519895
   zen-profile verify best.txt mobilenet.onnx
   zen-profile list
   zen-profile show t4

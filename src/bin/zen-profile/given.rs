@@ -4,13 +4,16 @@ use std::path::Path;
 
 use anyhow::Context;
 use serde_json::json;
-use zen_nas::cli::{self, Exit, ImportArgs, LoweringArgs, OutputArgs, Progress, SessionProgress};
-use zen_nas::latency::Store;
+use zen_nas::cli::{
+    self, Exit, ImportArgs, InputError, LoweringArgs, NamedStructure, OutputArgs, Progress, SessionProgress,
+};
+use zen_nas::latency::{SettingQuery, Store};
 use zen_nas::net::Network;
 use zen_nas::onnx::NetworkParts;
 use zen_nas::onnx::import::{Runnable, runnable};
 use zen_nas::profile::{
-    DriftOptions, GivenNetwork, GivenOptions, ProfileError, Runner, Target, Verification, profile_given, verify,
+    DriftOptions, GivenNetwork, GivenOptions, ProfileError, REMOTE_RUNNERS, RUNNERS, Runner, Target, Verification,
+    profile_given, verify,
 };
 
 use crate::args::{MeasureArgs, VerifyArgs};
@@ -23,18 +26,42 @@ struct ReadOptions<'a> {
     output: &'a OutputArgs,
 }
 
-/// Reads structures, files of structures and ONNX files.
-fn read(arguments: &[String], options: &ReadOptions) -> anyhow::Result<Vec<GivenNetwork>> {
-    let lower = options.lowering.options();
+/// Structures among the arguments, each in its place; none in that of an ONNX file.
+type Structures = Vec<Option<Vec<NamedStructure>>>;
+
+fn read_structures(arguments: &[String]) -> Result<Structures, InputError> {
+    let read = |argument: &String| (!cli::is_onnx(argument)).then(|| cli::read_structures(argument)).transpose();
+    arguments.iter().map(read).collect()
+}
+
+/// The setting that runs and files name, where they name one; says where they disagree.
+fn implied(structures: &Structures, output: &OutputArgs) -> anyhow::Result<Option<SettingQuery>> {
+    let mut queries: Vec<SettingQuery> = Vec::new();
+    for structure in structures.iter().flatten().flatten() {
+        queries.extend(cli::query_of(&structure.header)?.filter(|query| !queries.contains(query)));
+    }
+    if queries.len() > 1 {
+        output.note("note: the networks are for different settings; --device says where they are measured");
+        return Ok(None);
+    }
+    Ok(queries.pop())
+}
+
+/// Structures as they are lowered, and ONNX files, in the order of the arguments.
+fn lowered(arguments: &[String], structures: Structures, options: &ReadOptions) -> anyhow::Result<Vec<GivenNetwork>> {
+    let headers = structures.iter().flatten().flatten();
+    let headers = headers.map(|structure| (structure.origin.as_str(), &structure.header));
+    options.lowering.tell(headers, options.output);
     let mut networks = Vec::new();
-    for argument in arguments {
-        if cli::is_onnx(argument) {
+    for (argument, structures) in arguments.iter().zip(structures) {
+        let Some(structures) = structures else {
             networks.push(read_file(argument, options)?);
             continue;
-        }
-        for structure in cli::read_structures(argument)? {
-            let network = Network::parse(&structure.text).with_context(|| structure.origin.clone())?;
-            let graph = network.lower(&lower).with_context(|| structure.origin.clone())?;
+        };
+        for NamedStructure { origin, text, header } in structures {
+            let lower = options.lowering.options_for(&header);
+            let network = Network::parse(&text).with_context(|| origin.clone())?;
+            let graph = network.lower(&lower).with_context(|| origin.clone())?;
             networks.push(GivenNetwork::Structure { network, graph, lower });
         }
     }
@@ -54,12 +81,35 @@ fn read_file(file: &str, options: &ReadOptions) -> anyhow::Result<GivenNetwork> 
 /// Measures whole networks.
 pub fn verify_networks(args: &VerifyArgs) -> anyhow::Result<Exit> {
     let VerifyArgs { networks, device, runtime, lowering, import, batch_size, database, output } = args;
-    let options = ReadOptions { lowering, import: *import, batch_size: *batch_size, output };
-    let networks = read(networks, &options)?;
+    let structures = read_structures(networks)?;
+    let implied = if device.is_none() { implied(&structures, output)? } else { None };
+    let mut runtime = runtime.clone();
+    let mut device = device.clone().unwrap_or_else(|| "cpu".to_owned());
+    let mut batch_size = *batch_size;
+    if let Some(query) = implied {
+        // As it was searched for, as far as no option says otherwise.
+        output.note(format!(
+            "note: measured on {}, for which it was searched (--device cpu: this machine)",
+            query.device
+        ));
+        device = query.device;
+        batch_size = batch_size.or(query.batch_size);
+        let is_measured = |name: &String| {
+            let mut known = RUNNERS.iter().map(|entry| entry.name).chain(REMOTE_RUNNERS.iter().map(|entry| entry.name));
+            known.any(|known| known == name)
+        };
+        runtime.runtime = runtime.runtime.or(query.runtime.filter(is_measured));
+        runtime.remote.precision = runtime.remote.precision.or(query.precision);
+        runtime.remote.runtime_threads =
+            runtime.remote.runtime_threads.or(query.threads.filter(|threads| *threads > 0));
+    }
+    let batch_size = batch_size.unwrap_or(1);
+    let options = ReadOptions { lowering, import: *import, batch_size, output };
+    let networks = lowered(networks, structures, &options)?;
     let mut store = cli::open_store(database)?;
-    let mut runner = runtime.open(&store, device, output)?;
+    let mut runner = runtime.open(&store, &device, output)?;
     cli::interrupted();
-    let found = measure_whole(&mut store, runner.as_mut(), &networks, *batch_size, output)?;
+    let found = measure_whole(&mut store, runner.as_mut(), &networks, batch_size, output)?;
     if output.json {
         cli::print(&serde_json::to_string_pretty(&found)?);
     } else {

@@ -8,7 +8,7 @@ use zen_nas::latency::{Precision, Store, Tools};
 use zen_nas::profile::{ProfileError, ReachOptions, Reached, Runner, open_runner};
 
 /// What runs the models, and how the device is reached.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct RuntimeArgs {
     /// Runtime to measure with, e.g. tract or onnxruntime [default: the device's, or tract where that one cannot be
     /// measured]
@@ -23,7 +23,7 @@ pub struct RuntimeArgs {
 }
 
 /// A device that is another machine.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 #[command(next_help_heading = "Another machine")]
 pub struct RemoteArgs {
     /// Machine to reach over SSH, as a host or a name of the ssh configuration; several equal ones share

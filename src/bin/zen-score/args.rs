@@ -16,6 +16,9 @@ use zen_nas::score::{ComputeError, Sampling, Until};
 /// options --resolution, --classes and --squeeze-excite for that network. One bad structure does not
 /// stop the others.
 ///
+/// A run directory of zen-search stands for its winner. Resolution, classes, squeeze-and-excitation and the device are
+/// then those of the search, as they are for the files that it wrote, unless an option says otherwise.
+///
 /// With several devices, separated by commas, there is one line for each: `--device t4,v100,pixel2`.
 ///
 /// An ONNX file is read as it was written by whatever program: its parameters, its multiply-adds and its
@@ -27,8 +30,8 @@ use zen_nas::score::{ComputeError, Sampling, Until};
 #[derive(Parser)]
 #[command(name = "zen-score", version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}\n\n{}\n\n{}", proxies_help(), cli::SCORE_ADVICE, cli::exit_help()))]
 pub struct Args {
-    /// A structure, a file with structures or CSV, an ONNX file, or - for stdin
-    #[arg(value_name = "STRUCTURE|FILE", required_unless_present = "completions")]
+    /// A structure, a run directory, a file with structures or CSV, an ONNX file, or - for stdin
+    #[arg(value_name = "STRUCTURE|RUN|FILE", required_unless_present = "completions")]
     pub structures: Vec<String>,
     /// Proxies to print, separated by commas [default: zen-closed; with --compare all that draw nothing, and zen]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
@@ -67,7 +70,7 @@ pub struct Args {
     #[arg(long)]
     pub no_residual: bool,
     /// With one network and one device: the slowest operators and how each time is known
-    #[arg(long, requires = "device")]
+    #[arg(long)]
     pub explain: bool,
     #[command(flatten)]
     pub check: CheckArgs,
@@ -83,7 +86,8 @@ pub struct Args {
 }
 
 const EXAMPLES: &str = "Examples:
-  zen-score zen-runs/t4-5ms-1795519895/best.txt --device t4
+  zen-score zen-runs/t4-5ms-1795519895
+  zen-score zen-runs/t4-5ms-1795519895/population.txt --csv
   zen-score mobilenet.onnx --device pixel2 --explain
   zen-score mobilenet.onnx --device t4,v100,pixel2,galaxy-s24
   zen-score networks.txt --proxy zen,params,flops --resolution 32 --classes 10 --csv

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use serde_json::{Value, json};
 use zen_nas::cli::{self, Exit, OpenTable, Progress, Trial};
-use zen_nas::latency::{LatencyError, Prediction, Predictor};
-use zen_nas::net::Graph;
+use zen_nas::latency::{LatencyError, Prediction, Predictor, SettingQuery};
+use zen_nas::net::{Graph, Header};
 use zen_nas::profile::ProfileError;
 use zen_nas::report::scores::{Board, Step, Subject, Work, compared, compared_names};
 use zen_nas::report::scores::{comparison_to_csv, networks_to_csv};
@@ -44,15 +44,21 @@ fn score(args: &Args) -> anyhow::Result<Exit> {
             true
         }
     });
-    let queries = args.setting.queries();
+    let (files, structures): (Vec<_>, Vec<_>) = args.structures.iter().partition(|argument| cli::is_onnx(argument));
+    let (subjects, headers) = read(args, &structures)?;
+    let asked_for = args.setting.queries();
+    let is_implied = asked_for.is_empty();
+    let queries = if is_implied { implied(args, &headers)? } else { asked_for };
+    if args.explain && queries.is_empty() {
+        let message = "--explain needs --device, or a run or file that names its device";
+        Args::command().error(clap::error::ErrorKind::MissingRequiredArgument, message).exit();
+    }
     if let ([_, _, ..], Some(option)) =
         (&queries[..], [(args.explain, "--explain"), (args.compare, "--compare")].iter().find(|(given, _)| *given))
     {
         let message = format!("{} works with one --device, not with several", option.1);
         Args::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit();
     }
-    let (files, structures): (Vec<_>, Vec<_>) = args.structures.iter().partition(|argument| cli::is_onnx(argument));
-    let subjects = read(args, &structures)?;
     let trial = Trial::new(&args.database, &args.output, args.check);
     let asked: Vec<Graph> = subjects.iter().filter_map(|subject| subject.graph().ok()).take(ASKED).collect();
     let asked: Vec<&Graph> = asked.iter().collect();
@@ -63,6 +69,10 @@ fn score(args: &Args) -> anyhow::Result<Exit> {
                 opened.extend(table);
                 found.push(query.clone());
             }
+            // Nobody asked for it by an option.
+            Err(error) if is_implied && !matches!(error, ProfileError::Interrupted) => {
+                args.output.note(format!("note: no latency: {error}"));
+            }
             // One device without such a table does not hide the others.
             Err(ProfileError::Latency(error @ LatencyError::NoTable { .. })) if queries.len() > 1 => {
                 eprintln!("error: {error}");
@@ -70,7 +80,7 @@ fn score(args: &Args) -> anyhow::Result<Exit> {
             Err(error) => return Err(error.into()),
         }
     }
-    let without_table = queries.len() - found.len();
+    let without_table = if is_implied { 0 } else { queries.len() - found.len() };
     if without_table > 0 && found.is_empty() {
         return Ok(Exit::BadInput);
     }
@@ -101,13 +111,14 @@ fn score(args: &Args) -> anyhow::Result<Exit> {
     })
 }
 
-/// All networks that were named as structures.
-fn read(args: &Args, arguments: &[&String]) -> anyhow::Result<Vec<Subject>> {
-    let mut options = args.lowering.options();
-    options.residual = !args.no_residual;
-    let mut subjects = Vec::new();
+/// What files say of their networks, by origin.
+type Headers = Vec<(String, Header)>;
+
+/// All networks that were named as structures, and what their files say of them.
+fn read(args: &Args, arguments: &[&String]) -> anyhow::Result<(Vec<Subject>, Headers)> {
+    let (mut subjects, mut headers) = (Vec::new(), Vec::new());
     for argument in arguments {
-        let networks = cli::read_networks(argument, options, args.accuracy_column.as_deref())?;
+        let networks = cli::read_networks(argument, &args.lowering, args.accuracy_column.as_deref())?;
         if !networks.instead_of_options.is_empty() {
             let columns = networks.instead_of_options.join(", ");
             args.output.note(format!("note: {argument} says {columns} for each network; options do not change it"));
@@ -116,8 +127,30 @@ fn read(args: &Args, arguments: &[&String]) -> anyhow::Result<Vec<Subject>> {
             args.output.note(format!("note: accuracies are from the column {column} of {argument}"));
         }
         subjects.extend(networks.subjects);
+        headers.extend(networks.headers);
     }
-    Ok(subjects)
+    subjects.iter_mut().for_each(|subject| subject.options.residual &= !args.no_residual);
+    args.lowering.tell(headers.iter().map(|(origin, header)| (origin.as_str(), header)), &args.output);
+    Ok((subjects, headers))
+}
+
+/// The latency table that runs and files name, where no option names one.
+fn implied(args: &Args, headers: &[(String, Header)]) -> anyhow::Result<Vec<SettingQuery>> {
+    let mut queries: Vec<SettingQuery> = Vec::new();
+    for (_, header) in headers {
+        if let Some(query) = cli::query_of(header)?.filter(|query| !queries.contains(query)) {
+            queries.push(query);
+        }
+    }
+    if let [_, _, ..] = &queries[..] {
+        let mut devices: Vec<&str> = queries.iter().map(|query| query.device.as_str()).collect();
+        devices.dedup();
+        let devices = devices.join(",");
+        args.output
+            .note(format!("note: no latency: the networks are for different settings; name them: --device {devices}"));
+        return Ok(Vec::new());
+    }
+    Ok(queries)
 }
 
 fn print(

@@ -82,6 +82,9 @@ pub struct Args {
     /// --device-compute may be given anew)
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "confidence", "initial", "device", cli::RAIL_GROUP, "finalists", "se", "draws", "score_batch_size"])]
     pub resume: Option<PathBuf>,
+    /// Run the search of this directory again in a new one, and say what changed since
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["resume", "confidence", "initial", "device", cli::RAIL_GROUP, "finalists", "se", "draws", "score_batch_size"])]
+    pub repeat: Option<PathBuf>,
     /// End the search after so many minutes; the final round follows. What is found by then depends on the machine and
     /// cannot be repeated
     #[arg(long, value_name = "M", value_parser = positive, allow_negative_numbers = true)]

@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use serde_json::{Value, json};
-use zen_nas::cli::{self, Exit, Progress, ResolvedBudgets};
+use zen_nas::cli::{self, Exit, NamedStructure, Progress, ResolvedBudgets};
 use zen_nas::latency::{Device, Setting, SettingChoice, Store};
-use zen_nas::net::Network;
+use zen_nas::net::{Header, Network};
 use zen_nas::search::budget::BudgetSpec;
+use zen_nas::search::repeat;
 use zen_nas::search::run::{Step, run, write_onnx, write_results};
-use zen_nas::search::{Evolution, Finalist, Lead, RUN_FORMAT, RunDirectory, RunSpec, StopReason, Winner};
+use zen_nas::search::{Evolution, Finalist, FinishedRun, Lead, RUN_FORMAT, RunDirectory, RunSpec, StopReason, Winner};
 use zen_nas::space::{Draw, Space};
 
 use args::{Args, Command};
@@ -46,13 +47,18 @@ fn main() -> ExitCode {
 
 fn search(args: &mut Args) -> anyhow::Result<Exit> {
     cli::interrupted();
-    let (store, mut spec, choices, resumed) = match &args.resume {
-        Some(path) => {
+    let (store, mut spec, choices, resumed) = match (&args.resume, &args.repeat) {
+        (Some(path), _) => {
             let (directory, mut spec, checkpoint) = RunDirectory::open(path)?;
             args.continue_run(&mut spec)?;
             (cli::read_store(&args.database)?, spec, Vec::new(), Some((directory, checkpoint)))
         }
-        None => {
+        (None, Some(path)) => {
+            let mut spec = RunDirectory::read_spec(path)?.again();
+            args.continue_run(&mut spec)?;
+            (cli::read_store(&args.database)?, spec, Vec::new(), None)
+        }
+        (None, None) => {
             let store = cli::read_store(&args.database)?;
             let (spec, choices) = spec(args, &store)?;
             (store, spec, choices, None)
@@ -61,6 +67,12 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
     let args = &*args;
     let threads = cli::threads(args.threads);
     let tables = Tables::choose(args, &store, &mut spec, resumed.is_some())?;
+    if let Some(path) = args.resume.as_ref().or(args.repeat.as_ref()) {
+        let now = RunSpec { version: env!("CARGO_PKG_VERSION").to_owned(), ..spec.clone() };
+        for change in repeat::changes(&RunDirectory::read_spec(path)?, &now) {
+            args.output.note(format!("note: since {} was begun: {change}", path.display()));
+        }
+    }
     let mut config = spec.to_config(&tables.predictors, threads)?;
     config.sampling.compute = args.compute.open()?;
     let (mut directory, mut evolution) = match resumed {
@@ -131,13 +143,17 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
     let elapsed = elapsed.unwrap_or(whole);
     let reason = outcome.reason;
     let (winner, graph) = Winner::of(&evolution, &config, &spec, &tables.predictors, outcome)?;
-    write_results(&directory, &evolution, &winner)?;
+    write_results(&directory, &evolution, &winner, &spec.header())?;
     let writes_onnx = !spec.no_onnx && reason != StopReason::Interrupted;
     if writes_onnx {
         // float32 weights; batch norms fold away.
         let megabytes = winner.cost.parameters as f64 * 4e-6;
         args.output.note(format!("writing best.onnx ({megabytes:.0} MB) and running it once"));
-        write_onnx(&directory, &winner, &graph, spec.seed).context("the network was found and is in best.txt")?;
+        write_onnx(&directory, &winner, &graph, &spec.header(), spec.seed)
+            .context("the network was found and is in best.txt")?;
+    }
+    if reason == StopReason::Finished {
+        directory.remove_checkpoint()?;
     }
     if args.output.json || args.events {
         let value = result(&winner, &tables, &choices, directory.path())?;
@@ -170,13 +186,14 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
     }
     if winner.latencies.iter().any(|prediction| is_this_machine(&prediction.setting)) {
         // Search exploits prediction errors.
-        args.output.note(format!(
-            "measure it before you train it: zen-profile verify {}/best.txt --resolution {} --classes {}{}",
-            directory.path().display(),
-            winner.resolution,
-            winner.classes,
-            if winner.squeeze_excite { " --squeeze-excite" } else { "" }
-        ));
+        let directory = directory.path().display();
+        args.output.note(format!("measure it before you train it: zen-profile verify {directory}"));
+    }
+    if let (Some(path), StopReason::Finished) = (&args.repeat, reason) {
+        match FinishedRun::read(path) {
+            Ok(before) => args.output.note(format!("note: {}", repeat::compare_results(&before, &winner))),
+            Err(error) => args.output.note(format!("note: the winners are not compared: {error}")),
+        }
     }
     if reason == StopReason::Interrupted {
         args.output.note(format!("interrupted; continue with: zen-search --resume {}", directory.path().display()));
@@ -212,14 +229,20 @@ fn result(winner: &Winner, tables: &Tables, choices: &[SettingChoice], directory
 /// The search that the options ask for, and why its settings were chosen.
 fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Vec<SettingChoice>)> {
     let space = Space::find(&args.space)?;
-    let resolution = space.resolution(args.lowering.resolution)?;
     let defaults = [BudgetSpec::new("layers", space.default_max_layers.into())];
     let ResolvedBudgets { setting, choices, budgets } =
         args.budgets.resolve(&args.setting, &defaults, store, &args.output)?;
-    let initial = match &args.initial {
-        Some(argument) => cli::read_structures(argument)?.remove(0).text.trim().to_owned(),
-        None => space.initial(resolution).to_string(),
+    let (header, initial) = match &args.initial {
+        Some(argument) => {
+            let (NamedStructure { origin, text, header }, _) = cli::read_structure(argument, None)?;
+            args.lowering.tell([(origin.as_str(), &header)], &args.output);
+            (header, Some(text.trim().to_owned()))
+        }
+        None => (Header::default(), None),
     };
+    let resolution = space.resolution(args.lowering.resolution.or(header.resolution))?;
+    let lower = args.lowering.options_for(&header);
+    let initial = initial.unwrap_or_else(|| space.initial(resolution).to_string());
     let spec = RunSpec {
         format: RUN_FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -227,8 +250,8 @@ fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Vec<SettingChoic
         space_file: (!space.is_built_in()).then(|| space.text.to_string()),
         initial,
         resolution,
-        classes: args.lowering.classes,
-        squeeze_excite: args.lowering.squeeze_excite || space.squeeze_excite,
+        classes: lower.classes,
+        squeeze_excite: args.lowering.squeeze_excite.or(header.squeeze_excite).unwrap_or(space.squeeze_excite),
         residual_links: space.residual_links,
         proxy: args.proxy.clone(),
         draw: if args.published_draw { Draw::Published } else { Draw::Uniform },
@@ -258,6 +281,7 @@ fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Vec<SettingChoic
         no_onnx: args.no_onnx,
         budgets,
         spot_checks: Vec::new(),
+        used_tables: Vec::new(),
     };
     Ok((spec, choices))
 }

@@ -7,6 +7,7 @@ use zen_nas::cli::Trial;
 use zen_nas::latency::{Predictor, SettingChoice, SpotChecks, Store, require_choice};
 use zen_nas::report::Quality;
 use zen_nas::search::RunSpec;
+use zen_nas::search::repeat::UsedTable;
 
 use super::args::Args;
 
@@ -30,6 +31,7 @@ impl Tables {
         let initial = spec.initial_graph()?;
         let networks = [&initial];
         let trial = Trial::new(&args.database, &args.output, args.check);
+        let mut used_tables = Vec::new();
         for setting in &settings {
             let chosen = if resumed {
                 let checks = spec.spot_check(setting).map_or(SpotChecks::Ignore, SpotChecks::With);
@@ -39,9 +41,11 @@ impl Tables {
                 spec.spot_checks.extend(chosen.decision.used.spot_check.clone());
                 chosen
             };
+            used_tables.push(UsedTable::of(&chosen));
             tables.predictors.push(Arc::new(Predictor::from_table(&chosen.table)?));
             tables.qualities.push(Quality::of(&chosen));
         }
+        spec.used_tables = used_tables;
         tables.tell(args, spec);
         Ok(tables)
     }

@@ -6,8 +6,8 @@ fn read(text: &str, accuracy_column: Option<&str>) -> Result<Networks, String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), text).unwrap();
     let path = file.path().to_str().unwrap();
-    read_networks(path, LowerOptions::new(96, 7), accuracy_column)
-        .map_err(|error| error.to_string().replace(path, "FILE"))
+    let lowering = LoweringArgs { resolution: Some(96), classes: Some(7), squeeze_excite: None };
+    read_networks(path, &lowering, accuracy_column).map_err(|error| error.to_string().replace(path, "FILE"))
 }
 
 #[test]
@@ -36,6 +36,11 @@ fn rows_say_how_they_are_lowered() {
     let named = read("structure,mine,accuracy\nA(1),3,4\n", Some("Mine")).unwrap();
     assert_eq!((named.subjects[0].accuracy, named.accuracy_column.as_deref()), (Some(3.0), Some("mine")));
     assert_eq!(read("structure\nA(1)\n", None).unwrap().subjects.len(), 1);
+    // What stands above the columns counts where neither a row nor an option says it.
+    let text = "# zen-nas: resolution=48 squeeze_excite=true\nstructure,classes\nA(1),5\n";
+    let found = read(text, None).unwrap();
+    assert_eq!(found.subjects[0].options, LowerOptions { squeeze_excite: true, ..LowerOptions::new(96, 5) });
+    assert_eq!((found.subjects[0].origin.ends_with(":3"), found.headers[0].1.resolution), (true, Some(48)));
 }
 
 #[test]
@@ -51,6 +56,7 @@ fn bad_files_are_named_with_line_and_column() {
         ("structure,top1,Structure\nA(1),1,A(1)\n", None, "FILE:1: column `structure` is there 2 times"),
         ("structure,top1\n", None, "FILE: no structures"),
         ("structure,name\n\"A(1),x\n", None, "FILE:2: 1 fields"),
+        ("# zen-nas: classes=x\nstructure\nA(1)\n", None, "FILE:1: the header `# zen-nas:` cannot be read"),
     ] {
         let error = read(text, accuracy).unwrap_err();
         assert!(error.starts_with(expected), "{error}");

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::float::Float;
 use super::mismatch::Found;
+use crate::net::Header;
 use crate::onnx::OnnxError;
 
 /// Bytes that are converted at a time; a multiple of every type's size.
@@ -41,16 +42,27 @@ pub struct WeightFile {
     path: PathBuf,
     file: Arc<Mutex<File>>,
     tensors: BTreeMap<String, Place>,
+    /// What the weights are for, where the file says it.
+    header: Option<Header>,
 }
 
 impl WeightFile {
     /// `tensors` are all of the file, checked to lie inside it.
-    pub fn new(path: &Path, file: File, mut tensors: BTreeMap<String, Place>) -> Self {
+    pub fn new(path: &Path, file: File, mut tensors: BTreeMap<String, Place>, header: Option<Header>) -> Self {
         tensors.retain(|name, _| !is_ignored(name));
         if tensors.keys().all(|name| name.starts_with(MODULE)) {
             tensors = tensors.into_iter().map(|(name, place)| (name[MODULE.len()..].to_owned(), place)).collect();
         }
-        Self { path: path.to_owned(), file: Arc::new(Mutex::new(file)), tensors }
+        Self { path: path.to_owned(), file: Arc::new(Mutex::new(file)), tensors, header }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the weights are for, where the file says it.
+    pub fn header(&self) -> Option<&Header> {
+        self.header.as_ref()
     }
 
     /// Every tensor that inference has a use for.

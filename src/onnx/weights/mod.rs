@@ -27,7 +27,7 @@ pub use save::SavedWeights;
 pub use spec::{Role, TensorSpec, required_tensors, tensors_by_operator};
 
 use super::OnnxError;
-use crate::net::Graph;
+use crate::net::{Graph, Header, LowerOptions};
 
 /// A tensor of 32-bit floats, last dimension fastest.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,6 +107,45 @@ impl Weights {
             Source::Seeded(seed) => Some(seed),
             Source::Given { .. } | Source::File { .. } => None,
         }
+    }
+
+    /// What the weights were trained for, where their file says so.
+    pub fn header(&self) -> Option<&Header> {
+        match &self.source {
+            Source::File { file, .. } => file.header(),
+            Source::Seeded(_) | Source::Given { .. } => None,
+        }
+    }
+
+    /// Compares what the file says it was trained for with what it is used for; a note where the image is of another
+    /// size, which the network takes, too.
+    ///
+    /// # Errors
+    /// When the weights are of another network.
+    pub fn check_use(&self, options: &LowerOptions) -> Result<Option<String>, OnnxError> {
+        let Source::File { file, .. } = &self.source else { return Ok(None) };
+        let Some(header) = file.header() else { return Ok(None) };
+        let mut others = Vec::new();
+        if let Some(classes) = header.classes.filter(|classes| *classes != options.classes) {
+            others.push(format!("{classes} classes, not {} (--classes {classes})", options.classes));
+        }
+        if let Some(with) = header.squeeze_excite.filter(|with| *with != options.squeeze_excite) {
+            let word = if with { "with" } else { "without" };
+            others.push(format!("a network {word} squeeze-and-excitation (--squeeze-excite={with})"));
+        }
+        if let Some(with) = header.residual_links.filter(|with| *with != options.residual) {
+            let way =
+                if with { "with residual links (no --no-residual)" } else { "without residual links (--no-residual)" };
+            others.push(format!("a network {way}"));
+        }
+        if !others.is_empty() {
+            return Err(OnnxError::TrainedForOther { path: file.path().to_owned(), what: others.join(", ") });
+        }
+        let other = header.resolution.filter(|resolution| *resolution != options.resolution);
+        Ok(other.map(|resolution| {
+            let file = file.path().display();
+            format!("{file} was trained on images of {resolution} pixels, this is for {} pixels", options.resolution)
+        }))
     }
 
     /// Compares names, shapes and types with what `graph` needs.

@@ -9,12 +9,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use candle_core::DType;
-use candle_core::pickle::{PthTensors, TensorInfo};
+use candle_core::pickle::{Object, PthTensors, Stack, TensorInfo};
 use zip::{CompressionMethod, ZipArchive};
 
 use super::file::{Place, WeightFile, span};
 use super::float::Float;
 use super::pickle;
+use crate::net::{HEADER_KEY, Header};
 use crate::onnx::OnnxError;
 
 /// Where training scripts put the tensors, if not at the top.
@@ -38,8 +39,8 @@ pub fn open(path: &Path) -> Result<WeightFile, OnnxError> {
         return Err(wrong(reason.to_owned()));
     }
     // The reader indexes into what it read, so a malformed file can make it panic.
-    let tensors = caught(|| places(path, &file)).map_err(wrong)?;
-    Ok(WeightFile::new(path, file, tensors))
+    let (tensors, header) = caught(|| places(path, &file)).map_err(wrong)?;
+    Ok(WeightFile::new(path, file, tensors, header))
 }
 
 fn caught<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
@@ -51,9 +52,10 @@ fn text(error: candle_core::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
-fn places(path: &Path, file: &File) -> Result<BTreeMap<String, Place>, String> {
+/// The tensors by name, and what the checkpoint says they are for.
+fn places(path: &Path, file: &File) -> Result<(BTreeMap<String, Place>, Option<Header>), String> {
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| error.to_string())?;
-    check_pickles(&mut archive)?;
+    let header = check_pickles(&mut archive)?;
     let mut nested = KEYS.iter().filter_map(|key| PthTensors::new(path, Some(key)).ok());
     let checkpoint = match nested.find(|checkpoint| !checkpoint.tensor_infos().is_empty()) {
         Some(checkpoint) => checkpoint,
@@ -64,16 +66,17 @@ fn places(path: &Path, file: &File) -> Result<BTreeMap<String, Place>, String> {
     }
     let file_bytes = file.metadata().map_err(|error| error.to_string())?.len();
     let infos = checkpoint.tensor_infos().iter();
-    infos
-        .map(|(name, info)| {
-            let place = place(&mut archive, file_bytes, info).map_err(|reason| format!("{name} {reason}"))?;
-            Ok((name.clone(), place))
-        })
-        .collect()
+    let places = infos.map(|(name, info)| {
+        let place = place(&mut archive, file_bytes, info).map_err(|reason| format!("{name} {reason}"))?;
+        Ok((name.clone(), place))
+    });
+    Ok((places.collect::<Result<_, String>>()?, header))
 }
 
-/// Refuses pickles that are too large or unfold to too much, before anything unpickles them.
-fn check_pickles(archive: &mut ZipArchive<BufReader<&File>>) -> Result<(), String> {
+/// Refuses pickles that are too large or unfold to too much, before anything unpickles them; returns what the
+/// checkpoint is for, where it says so.
+fn check_pickles(archive: &mut ZipArchive<BufReader<&File>>) -> Result<Option<Header>, String> {
+    let mut header = None;
     for i in 0..archive.len() {
         let entry = archive.by_index_raw(i).map_err(|error| error.to_string())?;
         let name = entry.name().map_err(|error| error.to_string())?.into_owned();
@@ -88,8 +91,23 @@ fn check_pickles(archive: &mut ZipArchive<BufReader<&File>>) -> Result<(), Strin
         let mut bytes = Vec::new();
         entry.take(MAX_PICKLE_BYTES).read_to_end(&mut bytes).map_err(|error| format!("{name}: {error}"))?;
         pickle::check(&bytes).map_err(|reason| format!("its {name} {reason}"))?;
+        header = header.or(header_in(&bytes)?);
     }
-    Ok(())
+    Ok(header)
+}
+
+/// The text beside the tensors that says what they are for.
+fn header_in(pickle: &[u8]) -> Result<Option<Header>, String> {
+    // Most checkpoints have none, and unpickling takes time.
+    if !pickle.windows(HEADER_KEY.len()).any(|window| window == HEADER_KEY.as_bytes()) {
+        return Ok(None);
+    }
+    let mut stack = Stack::empty();
+    let object = stack.read_loop(&mut &pickle[..]).and_then(|()| stack.finalize()).map_err(text)?;
+    let entries = object.dict().unwrap_or_default();
+    let entry = entries.into_iter().find(|(key, _)| *key == Object::Unicode(HEADER_KEY.to_owned()));
+    let Some(Ok(found)) = entry.map(|(_, value)| value.unicode()) else { return Ok(None) };
+    found.parse().map(Some).map_err(|reason: String| format!("its entry {HEADER_KEY} cannot be read: {reason}"))
 }
 
 /// Where a tensor is, if its storage has the bytes that its shape and offset need.

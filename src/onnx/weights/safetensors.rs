@@ -13,6 +13,7 @@ use safetensors::tensor::TensorInfo;
 
 use super::file::{Place, WeightFile};
 use super::float::Float;
+use crate::net::{HEADER_KEY, Header};
 use crate::onnx::OnnxError;
 
 /// Largest header that is read. A tensor takes some 120 bytes of it, so this is room for a hundred
@@ -39,7 +40,7 @@ pub fn open(path: &Path) -> Result<WeightFile, OnnxError> {
     let mut header = vec![0; header_bytes as usize];
     reader.read_exact(&mut header).map_err(io)?;
     drop(reader);
-    let infos = parse(&header).map_err(wrong)?;
+    let (infos, header) = parse(&header).map_err(wrong)?;
     let start = 8 + header_bytes;
     check(&infos, file_bytes - start).map_err(wrong)?;
     let places = infos.into_iter().map(|(name, info)| {
@@ -47,23 +48,23 @@ pub fn open(path: &Path) -> Result<WeightFile, OnnxError> {
         (name, Place { shape: info.shape, strides: None, position, float: float(info.dtype) })
     });
     let tensors = places.collect::<BTreeMap<_, _>>();
-    Ok(WeightFile::new(path, file, tensors))
+    Ok(WeightFile::new(path, file, tensors, header))
 }
 
-/// The entries of a header.
-fn parse(header: &[u8]) -> Result<HashMap<String, TensorInfo>, String> {
+/// The entries of a header, and what its free text says the weights are for.
+fn parse(header: &[u8]) -> Result<(HashMap<String, TensorInfo>, Option<Header>), String> {
     let malformed = |error: serde_json::Error| format!("its header is malformed: {error}");
-    let entries: HashMap<String, serde_json::Value> = serde_json::from_slice(header).map_err(malformed)?;
-    entries
-        .into_iter()
-        // Free text about the file.
-        .filter(|(name, _)| name != "__metadata__")
-        .map(|(name, entry)| {
-            let info =
-                serde_json::from_value(entry).map_err(|error| format!("its entry of {name} is malformed: {error}"))?;
-            Ok((name, info))
-        })
-        .collect()
+    let mut entries: HashMap<String, serde_json::Value> = serde_json::from_slice(header).map_err(malformed)?;
+    let free_text = entries.remove("__metadata__");
+    let made_for = free_text.as_ref().and_then(|text| text.get(HEADER_KEY)).and_then(|text| text.as_str());
+    let made_for = made_for.map(str::parse).transpose();
+    let made_for = made_for.map_err(|reason| format!("its entry {HEADER_KEY} cannot be read: {reason}"))?;
+    let infos = entries.into_iter().map(|(name, entry)| {
+        let info =
+            serde_json::from_value(entry).map_err(|error| format!("its entry of {name} is malformed: {error}"))?;
+        Ok((name, info))
+    });
+    Ok((infos.collect::<Result<_, String>>()?, made_for))
 }
 
 /// Whether sizes follow from shapes and types, and tensors fill the `data_bytes` of the file

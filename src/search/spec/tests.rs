@@ -3,7 +3,7 @@
 use super::*;
 
 /// As written before there was a final round.
-const OLD: &str = r#"
+pub(in crate::search) const OLD: &str = r#"
     format = 1
     version = "0.1.0"
     space = "xxbl"
