@@ -88,7 +88,10 @@ impl Data {
 
     /// As [`Data::show`], for a share of one.
     pub fn show_share(&self, place: &str) -> String {
-        self.show(place, |share| format!("{:.0}%", 100.0 * share))
+        self.show(place, |share| match share {
+            share if share > 0.0 && share < 0.005 => "<1%".to_owned(),
+            share => format!("{:.0}%", 100.0 * share),
+        })
     }
 
     /// The winner's predictions, a place for each setting.

@@ -43,11 +43,13 @@ fn silhouette(data: &Data) -> String {
     let mut drawing = Drawing::inline(
         WIDTH,
         HEIGHT,
-        "The winner from image to classifier: boxes are as high as their maps, as wide as they have layers, and darker the \
-         more of the predicted time they take",
+        "The winner from image to classifier: boxes are higher the larger their maps, wider the more layers they have, \
+         and darker the more of the predicted time a layer takes",
     );
     let gap = 2.0;
-    let unit = (WIDTH - gap * blocks.len() as f64) / all.max(1.0);
+    // The side of its maps fits below a short block, unless there are very many.
+    let least = f64::min(24.0, WIDTH / 2.0 / blocks.len().max(1) as f64);
+    let unit = (WIDTH - (gap + least) * blocks.len() as f64) / all.max(1.0);
     let mut x = 0.0;
     for stage in &stages {
         let side = data.number(&format!("{stage}/side")).unwrap_or(1.0);
@@ -55,7 +57,7 @@ fn silhouette(data: &Data) -> String {
         let height = 14.0 + (BASE - 24.0) * (side / largest).sqrt();
         let begin = x;
         for block in blocks_of(stage) {
-            let width = unit * layers(&block);
+            let width = least + unit * layers(&block);
             let share = data.number(&format!("{block}/times/0/share"));
             let about = format!("{} at {side}x{side}", data.text(&format!("{block}/name")).unwrap_or_default());
             let about = match share {
@@ -68,7 +70,7 @@ fn silhouette(data: &Data) -> String {
             drawing.bar((x, BASE - height), (width, height), "var(--accent)", depth, &about);
             x += width + gap;
         }
-        if x - begin > 26.0 {
+        if x - begin > 20.0 {
             drawing.text(
                 ((begin + x - gap) / 2.0, HEIGHT - 8.0),
                 13.0,
@@ -78,8 +80,8 @@ fn silhouette(data: &Data) -> String {
             );
         }
     }
-    let caption = "As high as the maps, as wide as the layers, darker the more time a layer takes. Below: side of the maps \
-                   in pixels.";
+    let caption =
+        "Higher: larger maps, whose side in pixels is below. Wider: more layers. Darker: more time in each layer.";
     format!("<figure>\n{}<figcaption>{caption}</figcaption>\n</figure>\n", drawing.finish())
 }
 

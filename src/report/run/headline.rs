@@ -1,6 +1,6 @@
 //! The beginning of the page: the winner in one sentence, its figures, and the budgets with their use.
 
-use super::data::{Data, setting_words};
+use super::data::{Data, ms, setting_words};
 use super::html::{Column, Page, bar, escaped, human, paragraph, table};
 
 /// What a browser's tab shows.
@@ -39,7 +39,7 @@ fn sentence(data: &Data) -> String {
             escaped(&words)
         ));
         if let Some(budget) = data.latency_budget(setting) {
-            text.push_str(&format!(", of at most {}", data.show_ms(&format!("{budget}/limit"))));
+            text.push_str(&format!(" (limit {})", data.show(&format!("{budget}/limit"), |ms| format!("{ms} ms"))));
         }
     }
     text + "."
@@ -62,10 +62,10 @@ fn optimum(data: &Data) -> String {
         return String::new();
     }
     let superset = data.escaped("/best/optimum/superset");
-    let of = if superset.is_empty() { String::new() } else { format!(" of {superset}") };
+    let superset = if superset.is_empty() { String::new() } else { format!(" The proof covers {superset}.") };
     paragraph(&format!(
-        "No network{of} within the budgets scores more than <strong>{}</strong> (<code>{}</code>): this is proven. The \
-         winner scores {} and is within <strong>{}</strong> of that bound.",
+        "No network within the budgets can score more than <strong>{}</strong> (<code>{}</code>); the winner scores {}, \
+         within <strong>{}</strong> of that bound.{superset}",
         data.show("/best/optimum/bound", |bound| format!("{bound:.2}")),
         data.escaped("/best/proxy"),
         data.show("/best/score", |score| format!("{score:.2}")),
@@ -102,7 +102,7 @@ fn figures(data: &Data) -> String {
             if data.is_true("/best/squeeze_excite") { "squeeze-and-excitation".to_owned() } else { String::new() },
         ),
     ];
-    for latency in data.latencies() {
+    for (i, latency) in data.latencies().iter().enumerate() {
         let setting = data.text(&format!("{latency}/setting/id")).map(setting_words).unwrap_or_default();
         let interval = format!("{latency}/interval");
         let note = match data.get(&interval) {
@@ -115,7 +115,7 @@ fn figures(data: &Data) -> String {
             None => "no calibrated interval".to_owned(),
         };
         let label = format!("Latency on {setting}");
-        figures.insert(0, (label, data.show_ms(&format!("{latency}/ms")), note));
+        figures.insert(i, (label, data.show_ms(&format!("{latency}/ms")), note));
     }
     let items = figures.iter().map(|(label, value, note)| {
         let note = if note.is_empty() { String::new() } else { format!("<dd class=\"note\">{note}</dd>") };
@@ -133,7 +133,13 @@ fn budgets(data: &Data) -> String {
     let rows = budgets.iter().map(|budget| {
         let [value, limit] = ["value", "limit"].map(|name| format!("{budget}/{name}"));
         let unit = data.text(&format!("{budget}/unit")).unwrap_or_default();
-        let show = |place: &str| if unit.starts_with("ms") { data.show_ms(place) } else { data.show_large(place) };
+        let amount = |value: f64| match unit {
+            "" => human(value),
+            "bytes" => format!("{}B", human(value)),
+            unit if unit.starts_with("ms") => ms(value),
+            unit => format!("{} {unit}", human(value)),
+        };
+        let show = |place: &str| data.show(place, amount);
         let used = match (data.number(&value), data.number(&limit)) {
             (Some(value), Some(limit)) if limit > 0.0 => value / limit,
             _ => 0.0,
@@ -143,15 +149,13 @@ fn budgets(data: &Data) -> String {
         let name = name.strip_suffix(" ms").unwrap_or(&name).to_owned();
         let on =
             if setting.is_empty() { escaped(&name) } else { format!("{} on {}", escaped(&name), escaped(&setting)) };
-        let cells =
-            vec![on, show(&value), show(&limit), escaped(unit), format!("{:.1}%", 100.0 * used), bar(used, "used")];
+        let cells = vec![on, show(&value), show(&limit), format!("{:.1}%", 100.0 * used), bar(used, "used")];
         (false, cells)
     });
     let columns = [
         Column::Text("Budget"),
         Column::Number("Winner"),
         Column::Number("Limit"),
-        Column::Text("Unit"),
         Column::Number("Used"),
         Column::Text("Share of the limit"),
     ];

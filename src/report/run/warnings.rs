@@ -49,11 +49,7 @@ fn rails(data: &Data) -> Vec<String> {
         );
     }
     for rail in data.items("/best/rails/off") {
-        let mut text = words(data.get(&rail));
-        if let Some(block) = data.get(&format!("{rail}/block")) {
-            text.push_str(&format!(" (block {})", words(Some(block))));
-        }
-        items.push(format!("<strong>Outside the rails:</strong> {text}."));
+        items.push(format!("<strong>Outside the rails:</strong> {}.", words(data.get(&rail))));
     }
     items
 }
