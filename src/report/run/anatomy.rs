@@ -78,8 +78,8 @@ impl Time {
         *part += operator.ms;
     }
 
-    /// From milliseconds to shares, of the time of all operators.
-    fn to_shares(&mut self, all_ms: f64) {
+    /// Turns milliseconds into shares; `all_ms` is the time of all operators.
+    fn divide_by(&mut self, all_ms: f64) {
         self.share = self.ms / all_ms.max(f64::MIN_POSITIVE);
         for part in [&mut self.measured, &mut self.interpolated, &mut self.fitted, &mut self.extrapolated] {
             *part /= self.ms.max(f64::MIN_POSITIVE);
@@ -139,8 +139,9 @@ pub(super) fn of(data: &Data) -> Option<Anatomy> {
 fn stages(network: &Network, graph: &Graph) -> Vec<Stage> {
     let mut stages: Vec<Stage> = Vec::new();
     for (i, block) in network.blocks().iter().enumerate() {
-        let own = graph.operators().iter().filter(|op| op.branch == Branch::Trunk && usize::from(op.origin.block) == i);
-        let side = own.last().map_or(0, |operator| operator.shape.height);
+        let mut own =
+            graph.operators().iter().filter(|op| op.branch == Branch::Trunk && usize::from(op.origin.block) == i);
+        let side = own.next_back().map_or(0, |operator| operator.shape.height);
         if stages.last().is_none_or(|stage| stage.side != side) {
             stages.push(Stage { side, ..Stage::default() });
         }
@@ -203,16 +204,16 @@ impl Anatomy {
                 ] {
                     *sum += part;
                 }
-                time.to_shares(all_ms);
+                time.divide_by(all_ms);
                 block.times.push(time);
             }
-            whole.to_shares(all_ms);
+            whole.divide_by(all_ms);
             stage.times.push(whole);
         }
-        head.to_shares(all_ms);
+        head.divide_by(all_ms);
         self.head.push(head);
         let mut kinds: Vec<_> = by_kind.into_values().collect();
-        kinds.iter_mut().for_each(|kind| kind.time.to_shares(all_ms));
+        kinds.iter_mut().for_each(|kind| kind.time.divide_by(all_ms));
         kinds.sort_by(|a, b| b.time.ms.total_cmp(&a.time.ms));
         self.kinds.push(kinds);
         self.call_ms.push((predicted_ms - all_ms).max(0.0));

@@ -44,7 +44,7 @@ fn silhouette(data: &Data) -> String {
         WIDTH,
         HEIGHT,
         "The winner from image to classifier: boxes are higher the larger their maps, wider the more layers they have, \
-         and darker the more of the predicted time a layer takes",
+         and stronger in colour the more of the predicted time a layer takes",
     );
     let gap = 2.0;
     // The side of its maps fits below a short block, unless there are very many.
@@ -64,7 +64,7 @@ fn silhouette(data: &Data) -> String {
                 Some(share) => format!("{about}: {:.0}% of the time", 100.0 * share),
                 None => about,
             };
-            // Per layer, so that long blocks are not dark for their length alone.
+            // Per layer, so that long blocks are not strong for their length alone.
             let depth =
                 share.map_or(0.5, |share| (0.25 + 0.75 * (share * all / layers(&block) / 2.5)).clamp(0.25, 1.0));
             drawing.bar((x, BASE - height), (width, height), "var(--accent)", depth, &about);
@@ -80,8 +80,7 @@ fn silhouette(data: &Data) -> String {
             );
         }
     }
-    let caption =
-        "Higher: larger maps, whose side in pixels is below. Wider: more layers. Darker: more time in each layer.";
+    let caption = "Higher: larger maps, whose side in pixels is below. Wider: more layers. Stronger colour: more time in each layer.";
     format!("<figure>\n{}<figcaption>{caption}</figcaption>\n</figure>\n", drawing.finish())
 }
 
@@ -108,7 +107,7 @@ fn draw_block(data: &Data, block: &str) -> String {
         lines.push_str(&format!(", through {}", number("bottleneck")));
     }
     if data.number(&format!("{block}/stride")).is_some_and(|stride| stride > 1.0) {
-        lines.push_str(&format!(", stride {}", number("stride")));
+        lines.push_str(&format!(", stride\u{a0}{}", number("stride")));
     }
     let times: Vec<_> =
         data.items(&format!("{block}/times")).iter().map(|time| data.show_ms(&format!("{time}/ms"))).collect();

@@ -134,7 +134,8 @@ fn budgets(data: &Data) -> String {
         let [value, limit] = ["value", "limit"].map(|name| format!("{budget}/{name}"));
         let unit = data.text(&format!("{budget}/unit")).unwrap_or_default();
         let amount = |value: f64| match unit {
-            "" => human(value),
+            // The row says what it is.
+            "" | "parameters" | "layers" => human(value),
             "bytes" => format!("{}B", human(value)),
             unit if unit.starts_with("ms") => ms(value),
             unit => format!("{} {unit}", human(value)),

@@ -124,9 +124,6 @@ fn bound_line(plot: &mut Plot, bound: f64) {
 fn progress_facts(data: &Data) -> String {
     let show = |name: &str| data.show_large(&format!("/best/search/{name}"));
     let mut text = format!("{} candidates", show("iterations"));
-    if data.get("/elapsed_s").is_some() {
-        text.push_str(&format!(" in {}", data.show("/elapsed_s", |s| format!("{s:.1} s"))));
-    }
     if data.get("/best/search/counts").is_some() {
         text.push_str(&format!(
             ": {} accepted, {} not better, {} duplicates",
@@ -135,7 +132,12 @@ fn progress_facts(data: &Data) -> String {
             show("counts/duplicates")
         ));
     }
-    paragraph(&(text + "."))
+    text.push('.');
+    if data.get("/elapsed_s").is_some() {
+        let elapsed = data.show("/elapsed_s", |s| format!("{s:.1} s"));
+        text.push_str(&format!(" The run took {elapsed}, the final round included."));
+    }
+    paragraph(&text)
 }
 
 /// The front with the bound of each of its points; none without a front.
