@@ -5,7 +5,7 @@
 //! `networks` collects them, `published` does the same for tables that were fitted on published
 //! figures, `figures` works out what they say, `breakdown` says where a network's time goes, `quality`
 //! is the short form that goes with every use of a table, `svg` draws. Beside it, `scores` puts given
-//! networks side by side. Not here: measuring (`profile`), predicting (`latency`), text for people
+//! networks side by side, and `run` is the page of a search. Not here: measuring (`profile`), predicting (`latency`), text for people
 //! (`cli`).
 
 mod breakdown;
@@ -14,6 +14,7 @@ mod figures;
 mod networks;
 mod published;
 mod quality;
+pub mod run;
 pub mod scores;
 mod svg;
 

@@ -32,6 +32,7 @@ mod programs;
 #[cfg(feature = "candle")]
 mod pytorch;
 mod remote;
+mod report;
 #[cfg(feature = "ssh")]
 mod ssh;
 #[cfg(feature = "ssh")]

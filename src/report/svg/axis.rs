@@ -2,7 +2,7 @@
 
 /// The range of an axis, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Axis {
+pub(in crate::report) struct Axis {
     pub low: f64,
     pub high: f64,
 }

@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 /// A point in pixels from the upper left corner.
-pub(super) type Point = (f64, f64);
+pub(in crate::report) type Point = (f64, f64);
 
 /// Which end of a text its point is.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Anchor {
+pub(in crate::report) enum Anchor {
     Start,
     Middle,
     End,
@@ -15,8 +15,10 @@ pub(super) enum Anchor {
 
 /// A document being written.
 #[derive(Debug)]
-pub(super) struct Drawing {
+pub(in crate::report) struct Drawing {
     text: String,
+    /// Colour behind the drawing, which surrounds points.
+    ground: &'static str,
 }
 
 // Writing to a string cannot fail, so results are ignored throughout.
@@ -29,7 +31,14 @@ impl Drawing {
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
              font-family=\"Helvetica, Arial, sans-serif\">\n<rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>"
         );
-        Self { text }
+        Self { text, ground: "#ffffff" }
+    }
+
+    /// A picture in a page, as wide as there is room and in the page's colours; `label` is what screen readers read.
+    pub fn inline(width: f64, height: f64, label: &str) -> Self {
+        let label = escaped(label);
+        let text = format!("<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{label}\">\n");
+        Self { text, ground: "var(--ground)" }
     }
 
     /// What screen readers and tabs call the document.
@@ -82,6 +91,27 @@ impl Drawing {
         let _ = writeln!(self.text, "<polygon points=\"{}\" fill=\"{colour}\"/>", points.join(" "));
     }
 
+    /// Straight lines from point to point.
+    pub fn path(&mut self, points: &[Point], colour: &str, width: f64) {
+        let points: Vec<_> = points.iter().map(|(x, y)| format!("{x:.2},{y:.2}")).collect();
+        let _ = writeln!(
+            self.text,
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\" \
+             stroke-linejoin=\"round\"/>",
+            points.join(" ")
+        );
+    }
+
+    /// A filled box with a text that shows when it is pointed at.
+    pub fn bar(&mut self, (x, y): Point, (width, height): Point, colour: &str, opacity: f64, about: &str) {
+        let about = escaped(about);
+        let _ = writeln!(
+            self.text,
+            "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\" rx=\"1.5\" fill=\"{colour}\" \
+             fill-opacity=\"{opacity:.2}\"><title>{about}</title></rect>"
+        );
+    }
+
     /// The outline of a square.
     pub fn frame(&mut self, (x, y): Point, side: f64, colour: &str) {
         let _ = writeln!(
@@ -105,8 +135,9 @@ impl Drawing {
     pub fn dot(&mut self, (x, y): Point, radius: f64, colour: &str, about: &str) {
         let _ = writeln!(
             self.text,
-            "<circle cx=\"{x:.2}\" cy=\"{y:.2}\" r=\"{radius}\" fill=\"{colour}\" fill-opacity=\"0.7\" stroke=\"#ffffff\" \
+            "<circle cx=\"{x:.2}\" cy=\"{y:.2}\" r=\"{radius}\" fill=\"{colour}\" fill-opacity=\"0.7\" stroke=\"{}\" \
              stroke-width=\"0.6\"><title>{}</title></circle>",
+            self.ground,
             escaped(about)
         );
     }
@@ -115,8 +146,9 @@ impl Drawing {
     pub fn ring(&mut self, (x, y): Point, radius: f64, colour: &str, about: &str) {
         let _ = writeln!(
             self.text,
-            "<circle cx=\"{x:.2}\" cy=\"{y:.2}\" r=\"{radius}\" fill=\"#ffffff\" stroke=\"{colour}\" \
+            "<circle cx=\"{x:.2}\" cy=\"{y:.2}\" r=\"{radius}\" fill=\"{}\" stroke=\"{colour}\" \
              stroke-width=\"1.4\"><title>{}</title></circle>",
+            self.ground,
             escaped(about)
         );
     }
@@ -128,7 +160,7 @@ impl Drawing {
 }
 
 /// Text as XML holds it; characters that no XML may hold are left out.
-fn escaped(text: &str) -> String {
+pub(in crate::report) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -2,8 +2,9 @@
 //!
 //! Hand-written SVG without scripts or external parts, so that any browser or converter shows it.
 
-mod axis;
-mod draw;
+pub(super) mod axis;
+pub(super) mod draw;
+pub(super) mod linear;
 
 use self::axis::Axis;
 use self::draw::{Anchor, Drawing};
