@@ -8,6 +8,7 @@ use zen_nas::cli::{
     SettingArgs, count, count_or_none, large_number, positive,
 };
 use zen_nas::score::{Compute, ComputeError};
+use zen_nas::search::optimise::Optimiser;
 use zen_nas::search::{RunSpec, SearchConfig};
 use zen_nas::space::SPACES;
 
@@ -43,6 +44,10 @@ pub struct Args {
     /// What ranks networks
     #[arg(long, value_name = "NAME", default_value = "zen-closed")]
     pub proxy: String,
+    /// What looks for networks: `solver` for a proven optimum, `evolution` (the published method), or `auto`: the solver
+    /// where score and budgets are sums over operators, evolution otherwise
+    #[arg(long, value_name = "NAME", default_value = "auto")]
+    pub optimiser: Optimiser,
     #[command(flatten)]
     pub compute: ComputeArgs,
     /// Initial structure, or a file with it [default: the published one for the space and resolution]
