@@ -127,6 +127,22 @@ pub enum Command {
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// Writes report.html of a run anew, with other proxies beside the score
+    Report {
+        /// The directory of the run
+        #[arg(value_name = "RUN")]
+        run: PathBuf,
+        /// Leave other proxies out: they take minutes for large networks
+        #[arg(long)]
+        no_proxies: bool,
+        /// Threads [default: all cores]
+        #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+        threads: Option<u32>,
+        #[command(flatten)]
+        database: DatabaseArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
 }
 
 fn examples() -> &'static str {

@@ -3,6 +3,7 @@
 mod answer;
 mod args;
 mod ask;
+mod page;
 mod spaces;
 mod tables;
 
@@ -13,7 +14,7 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use serde_json::json;
 use zen_nas::cli::{self, Exit, Progress};
-use zen_nas::report::{self, run::RunReport};
+use zen_nas::report;
 use zen_nas::search::optimise::Plan;
 use zen_nas::search::repeat;
 use zen_nas::search::run::{Step, run, write_onnx, write_results};
@@ -32,6 +33,9 @@ fn main() -> ExitCode {
     }
     if let Some(Command::Spaces { spaces, schema, toml, output }) = &args.command {
         return cli::finish(spaces::list(spaces, *schema, *toml, output));
+    }
+    if let Some(Command::Report { run, no_proxies, threads, database, output }) = &args.command {
+        return cli::finish(page::write(run, !no_proxies, cli::threads(*threads), database, output));
     }
     if let Err(message) = args.check() {
         Args::command().error(clap::error::ErrorKind::MissingRequiredArgument, message).exit();
@@ -175,9 +179,8 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
     if reason == StopReason::Finished {
         directory.remove_checkpoint()?;
     }
-    let mut page = RunReport::read(directory.path())?;
-    tables.predictors.iter().zip(&tables.qualities).for_each(|(table, quality)| page.add_table(table, quality));
-    directory.write_text("report.html", &report::run::html(&page))?;
+    let page = page::with_tables(directory.path(), &tables)?;
+    directory.write_text(page::FILE, &report::run::html(&page))?;
     if args.output.json || args.events {
         let value = answer::result(&winner, &tables, &choices, directory.path())?;
         cli::print(&if args.events { answer::event("result", value).to_string() } else { format!("{value:#}") });
