@@ -21,10 +21,10 @@ pub struct Winner {
     pub proxy: &'static str,
     /// By that.
     pub score: f64,
-    /// The score that decided among the finalists; none without a final round.
+    /// Its precise score; none without a final round.
     #[serde(rename = "final")]
     pub final_score: Option<Scored>,
-    /// How far it is ahead of the second.
+    /// How far it is ahead of the other finalists.
     pub lead: Option<Lead>,
     pub layers: u32,
     #[serde(flatten)]
@@ -38,7 +38,7 @@ pub struct Winner {
     /// On every setting of the search.
     pub latencies: Vec<Prediction>,
     pub search: SearchSummary,
-    /// The networks of the final round, best first.
+    /// The networks of the final round: the winner, those not told apart from it, the others.
     pub finalists: Vec<Finalist>,
 }
 
@@ -67,7 +67,7 @@ impl Winner {
         outcome: Outcome,
     ) -> Result<(Self, Graph), SearchError> {
         let best = evolution.population().best().ok_or(SearchError::ForeignCheckpoint)?;
-        let Outcome { reason: stop_reason, finalists } = outcome;
+        let Outcome { reason: stop_reason, finalists, .. } = outcome;
         let (network, score, final_score) = match finalists.first() {
             Some(first) => (&first.structure, first.score, first.final_score),
             None => (&best.network, best.score, None),

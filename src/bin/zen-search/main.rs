@@ -108,7 +108,7 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let mut next_event = PROGRESS_EVERY;
     let mut progress = Progress::new("search", config.iterations, args.output.quiet);
-    let mut elapsed = None;
+    let mut is_final = false;
     let outcome = run(
         &mut evolution,
         &config,
@@ -128,20 +128,19 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
                 }
             }
             Step::Final(found) => {
-                if elapsed.is_none() {
-                    elapsed = Some(started.elapsed());
+                if !std::mem::replace(&mut is_final, true) {
                     progress.finish();
                     progress = Progress::shares("finalists", args.output.quiet);
                 }
                 let share = f64::from(found.draws) / f64::from(found.expected);
-                progress.set_share(share, || format!("{} draws, best {}", found.draws, cli::with_error(&found.best)));
+                progress.set_share(share, || {
+                    format!("{} random initialisations, best {}", found.draws, cli::with_error(&found.best))
+                });
             }
         },
     )?;
     progress.finish();
-    let whole = started.elapsed();
-    let elapsed = elapsed.unwrap_or(whole);
-    let reason = outcome.reason;
+    let (reason, search_time, final_time) = (outcome.reason, outcome.search_time, outcome.final_time);
     let (winner, graph) = Winner::of(&evolution, &config, &spec, &tables.predictors, outcome)?;
     write_results(&directory, &evolution, &winner, &spec.header())?;
     let writes_onnx = !spec.no_onnx && reason != StopReason::Interrupted;
@@ -163,9 +162,9 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
     }
     let counts = &winner.search.counts;
     args.output.note(format!(
-        "{} children in {:.2} s: {} entered, {} duplicates, {} not better, {} over a budget, {} off the rails",
+        "{} candidates in {:.2} s: {} accepted, {} duplicates, {} not better, {} over a budget, {} off the rails",
         winner.search.iterations,
-        elapsed.as_secs_f64(),
+        search_time.as_secs_f64(),
         counts.accepted,
         counts.duplicates,
         counts.not_better + counts.too_small,
@@ -175,9 +174,9 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
     if !winner.finalists.is_empty() {
         let draws = |finalist: &Finalist| finalist.final_score.map_or(0, |found| found.evaluation.draws);
         args.output.note(format!(
-            "{} finalists in {:.2} s: {} draws",
+            "final round: {} networks in {:.2} s, {} random initialisations",
             winner.finalists.len(),
-            (whole - elapsed).as_secs_f64(),
+            final_time.as_secs_f64(),
             winner.finalists.iter().map(draws).sum::<u32>()
         ));
     }
@@ -260,6 +259,7 @@ fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Vec<SettingChoic
         population: args.population as usize,
         draws: args.draws,
         finalists: args.finalists as usize,
+        final_seconds: args.final_seconds,
         standard_error: args.se,
         score_batch_size: args.score_batch_size,
         setting: setting.map(|setting| setting.id()),
@@ -319,15 +319,15 @@ fn score_lines(winner: &Winner) -> Vec<(&'static str, String)> {
     let mean = cli::with_error(&found.evaluation);
     let finalists = winner.finalists.len();
     let mut lines = vec![
-        ("score", format!("{mean} ({}, mean of {draws} draws), the best of {finalists} finalists", found.proxy)),
+        ("score", format!("{mean} ({}, mean of {draws} random initialisations)", found.proxy)),
         ("", format!("{of_search}, what the search ranked by")),
     ];
-    if let Some(Lead { difference, standard_error, told_apart }) = winner.lead {
+    if let Some(Lead { difference, standard_error, told_apart, alike }) = winner.lead {
         let verdict = match told_apart {
-            true => String::new(),
-            false => format!(": the two cannot be told apart (below {} standard errors)", Lead::TOLD_APART),
+            true => format!("{difference:.2} +- {standard_error:.2} ahead of every other one of {finalists} finalists"),
+            false => format!("the exact score does not tell the first {alike} of {finalists} finalists apart"),
         };
-        lines.push(("", format!("{difference:.2} +- {standard_error:.2} ahead of the second{verdict}")));
+        lines.push(("", verdict));
     }
     lines
 }
