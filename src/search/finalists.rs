@@ -271,7 +271,7 @@ fn first_draws(lanes: usize) -> u32 {
     (1 + DEGREES_OF_FREEDOM.div_ceil(lanes.max(1)) as u32).clamp(2, Sampling::LEAST_DRAWS)
 }
 
-fn as_text<S: serde::Serializer>(network: &Network, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_text<S: serde::Serializer>(network: &Network, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(network)
 }
 

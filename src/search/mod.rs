@@ -10,6 +10,7 @@ mod evolve;
 mod feasible;
 pub mod finalists;
 mod finished;
+pub mod front;
 mod population;
 pub mod repeat;
 pub mod run;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::budget::{BudgetSpec, Circumstances, one_or_old};
+use super::front::FrontSpec;
 use super::repeat::UsedTable;
 use super::{FinalRound, SearchConfig, SearchError};
 use crate::latency::{LatencyError, Predictor, Setting, SpotCheck, TableChoice};
@@ -87,6 +88,9 @@ pub struct RunSpec {
     pub no_onnx: bool,
     #[serde(default, rename = "budget", alias = "budgets", deserialize_with = "one_or_old")]
     pub budgets: Vec<BudgetSpec>,
+    /// The trade-off that is searched for; one network if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front: Option<FrontSpec>,
     /// What trying tables on the machine of the search showed, where they were tried: a resumed run predicts as before.
     #[serde(default, rename = "spot_check", deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub spot_checks: Vec<SpotCheck>,

@@ -1,6 +1,7 @@
 //! `zen-search`: evolutionary search for a network within budgets.
 
 mod args;
+mod front;
 mod spaces;
 mod tables;
 
@@ -72,6 +73,9 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
         for change in repeat::changes(&RunDirectory::read_spec(path)?, &now) {
             args.output.note(format!("note: since {} was begun: {change}", path.display()));
         }
+    }
+    if spec.front.is_some() {
+        return front::search(args, spec, &tables, &choices, resumed.map(|(directory, _)| directory));
     }
     let mut config = spec.to_config(&tables.predictors, threads)?;
     config.sampling.compute = args.compute.open()?;
@@ -230,8 +234,8 @@ fn result(winner: &Winner, tables: &Tables, choices: &[SettingChoice], directory
 fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Vec<SettingChoice>)> {
     let space = Space::find(&args.space)?;
     let defaults = [BudgetSpec::new("layers", space.default_max_layers.into())];
-    let ResolvedBudgets { setting, choices, budgets } =
-        args.budgets.resolve(&args.setting, &defaults, store, &args.output)?;
+    let ResolvedBudgets { setting, choices, budgets, axes } =
+        args.all_budgets().resolve(&args.setting, &defaults, store, &args.output)?;
     let (header, initial) = match &args.initial {
         Some(argument) => {
             let (NamedStructure { origin, text, header }, _) = cli::read_structure(argument, None)?;
@@ -280,6 +284,7 @@ fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Vec<SettingChoic
         device_compute: args.compute.device_compute.to_string(),
         no_onnx: args.no_onnx,
         budgets,
+        front: front::spec(args, axes),
         spot_checks: Vec::new(),
         used_tables: Vec::new(),
     };

@@ -12,6 +12,7 @@ mod atom;
 mod dual;
 mod dynamic;
 mod frame;
+mod front;
 mod maxplus;
 mod polish;
 mod slot;
@@ -25,7 +26,7 @@ use crate::latency::Fuser;
 use crate::net::{Graph, LowerError, Network};
 use crate::score::AdditiveScore;
 use crate::space::{Channels, MOST_SUB_LAYERS, NoSkeleton, Rails, Skeleton};
-use dual::{Cut, Prices};
+use dual::{Cut, Level, Prices};
 use dynamic::{Evaluation, Model};
 use frame::Frame;
 use values::{AllValues, Choices, Measures};
@@ -43,6 +44,8 @@ pub enum SolveError {
     Lower(#[from] LowerError),
     #[error("no network of the space is within the rails")]
     Empty,
+    #[error("the budget {0} is no sum over operators")]
+    Axis(&'static str),
 }
 
 /// An upper bound on the score of every network within the budgets.
@@ -139,60 +142,77 @@ impl<'c> Problem<'c> {
         observe: &mut dyn FnMut(SolveProgress),
     ) -> Result<Solution, SolveError> {
         let mut pool = polish::Pool::new(self.config, &self.frame.skeleton);
-        let mut prices = Prices::new(self.budgets.iter().map(scale).collect());
+        let mut prices = Prices::new(self.limits());
         let mut told = SolveProgress { share: 0.0, bound: None, best: None };
         let mut tell = |share: f64, bound: Option<f64>, pool: &polish::Pool<'_>| {
             told = SolveProgress { share, bound: bound.or(told.bound), best: pool.best().or(told.best) };
             observe(told);
         };
-        let coarse = self.model(COARSE)?;
+        let coarse = self.model(Level::Coarse)?;
         for step in 0..COARSE_STEPS {
-            if stop() || !self.descend(&coarse, &mut prices, &mut pool)? {
+            if stop() || !self.descend(&coarse, CLOSE, &mut prices, &mut pool)? {
                 break;
             }
             tell(0.3 * step as f64 / COARSE_STEPS as f64, None, &pool);
         }
         drop(coarse);
-        let full = self.model(1.0)?;
-        prices.forget_bound();
+        let full = self.model(Level::Full)?;
         for step in 0..FULL_STEPS {
-            if stop() || !self.descend(&full, &mut prices, &mut pool)? {
+            if stop() || !self.descend(&full, CLOSE, &mut prices, &mut pool)? {
                 break;
             }
-            tell(0.5 + 0.3 * step as f64 / FULL_STEPS as f64, prices.bound(), &pool);
+            tell(0.5 + 0.3 * step as f64 / FULL_STEPS as f64, prices.bound(Level::Full), &pool);
         }
-        let weights = prices.best().to_vec();
-        let enough = prices.bound().map_or(f64::INFINITY, |bound| bound * (1.0 - CLOSE_ENOUGH));
-        pool.polish(&self.weights_by_budget(&weights), enough, stop);
-        tell(1.0, prices.bound(), &pool);
-        let bound = prices.bound().ok_or(SolveError::Empty)?;
-        let names = self.places.iter().map(|place| self.config.budgets[*place].quantity.kind().name.to_owned());
-        let names = names.chain(std::iter::once("tail_share".to_owned()));
-        let certificate = Certificate { bound, prices: names.zip(weights).collect(), superset: self.superset() };
+        let certificate = self.certificate(&prices)?;
+        let enough = certificate.bound * (1.0 - CLOSE_ENOUGH);
+        pool.polish(&self.weights_by_budget(&certificate), polish::Effort::ONE, enough, stop);
+        tell(1.0, Some(certificate.bound), &pool);
         Ok(Solution { certificate, networks: pool.into_feasible() })
     }
 
-    /// One evaluation at the most promising prices; false once there is nothing to gain.
-    fn descend(&self, model: &Model<'_>, prices: &mut Prices, pool: &mut polish::Pool<'_>) -> Result<bool, SolveError> {
-        let Some(next) = prices.next(CLOSE) else { return Ok(false) };
-        let by_unit: Vec<f64> = next.iter().zip(&self.budgets).map(|(price, budget)| price / scale(budget)).collect();
-        let evaluation = model.evaluate(&by_unit);
+    /// The proven bound under the limits of the prices.
+    fn certificate(&self, prices: &Prices) -> Result<Certificate, SolveError> {
+        let bound = prices.bound_by_layers(Level::Full).ok_or(SolveError::Empty)?;
+        let names = self.places.iter().map(|place| self.config.budgets[*place].quantity.kind().name.to_owned());
+        let names = names.chain(std::iter::once("tail_share".to_owned()));
+        let of_budgets = prices.of_budgets(Level::Full).unwrap_or_default();
+        Ok(Certificate { bound, prices: names.zip(of_budgets).collect(), superset: self.superset() })
+    }
+
+    /// The limits of the budgets that are sums.
+    fn limits(&self) -> Vec<f64> {
+        self.budgets.iter().map(|budget| budget.limit).collect()
+    }
+
+    /// One evaluation at the most promising prices; false once the bound cannot fall by more than that share of it.
+    fn descend(
+        &self,
+        model: &Model<'_>,
+        close: f64,
+        prices: &mut Prices,
+        pool: &mut polish::Pool<'_>,
+    ) -> Result<bool, SolveError> {
+        let Some(next) = prices.next(model.level, close) else { return Ok(false) };
+        let evaluation = model.evaluate(&next);
         let (layers, value) = best_of(&evaluation).ok_or(SolveError::Empty)?;
         let network = model.trace(&evaluation, layers).ok_or(SolveError::Empty)?;
         let sums = self.sums(&network)?;
-        let used = sums.iter().zip(&self.budgets);
-        let limits: f64 =
-            next.iter().zip(&self.budgets).map(|(price, budget)| price * budget.limit / scale(budget)).sum();
-        let magnitude =
-            value.abs() + used.clone().zip(&by_unit).map(|((sum, _), price)| (sum * price).abs()).sum::<f64>();
-        let slopes = used.map(|(sum, budget)| (budget.limit - sum) / scale(budget)).collect();
-        prices.add(Cut { at: next, value: value + limits, slopes }, magnitude * ROUNDING);
+        let magnitude = value.abs() + sums.iter().zip(&next).map(|(sum, price)| (sum * price).abs()).sum::<f64>();
+        let rounding = magnitude * ROUNDING;
+        prices.add(Cut { level: model.level, prices: next, value, by_layers: evaluation.best.clone(), sums, rounding });
         pool.offer(network);
+        // The best network within the limits may have a layer less or more than the best for these prices.
+        for layers in [layers.wrapping_sub(1), layers + 1] {
+            if let Some(network) = model.trace(&evaluation, layers) {
+                pool.offer(network);
+            }
+        }
         Ok(true)
     }
 
-    /// The tables for every channel (`ratio` 1), or for some of them.
-    fn model(&self, ratio: f64) -> Result<Model<'_>, SolveError> {
+    /// The tables for every channel, or for some of them.
+    fn model(&self, level: Level) -> Result<Model<'_>, SolveError> {
+        let ratio = if level == Level::Full { 1.0 } else { COARSE };
         let skeleton = &self.frame.skeleton;
         let stages = || skeleton.stages.iter();
         let choices = Choices {
@@ -208,7 +228,7 @@ impl<'c> Problem<'c> {
         let values = AllValues::new(&self.frame, &choices, &measures, threads);
         let most_layers = self.most_layers as usize;
         let ends = self.frame.ends(self.score, most_layers);
-        Ok(Model { frame: &self.frame, rails: self.rails, choices, values, most_layers, ends, threads })
+        Ok(Model { level, frame: &self.frame, rails: self.rails, choices, values, most_layers, ends, threads })
     }
 
     /// What a network has of each budget's sum.
@@ -224,9 +244,9 @@ impl<'c> Problem<'c> {
     }
 
     /// Prices for each budget of the configuration.
-    fn weights_by_budget(&self, prices: &[f64]) -> Vec<f64> {
+    fn weights_by_budget(&self, certificate: &Certificate) -> Vec<f64> {
         let mut weights = vec![0.0; self.config.budgets.len()];
-        for (place, price) in self.places.iter().zip(prices) {
+        for (place, (_, price)) in self.places.iter().zip(&certificate.prices) {
             weights[*place] = *price;
         }
         weights
@@ -281,11 +301,6 @@ fn operators<'g>(
         };
         (graph.lone(operator), place)
     })
-}
-
-/// What a budget's sums are divided by: then prices are those of the whole budget.
-fn scale(budget: &AdditiveBudget) -> f64 {
-    if budget.limit == 0.0 { 1e6 } else { budget.limit.abs() }
 }
 
 fn best_of(evaluation: &Evaluation) -> Option<(usize, f64)> {
