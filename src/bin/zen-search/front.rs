@@ -6,13 +6,14 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use zen_nas::cli::{self, Exit, Progress};
 use zen_nas::latency::SettingChoice;
-use zen_nas::report::run::{self, RunReport};
+use zen_nas::report::run::html;
 use zen_nas::search::front::{self, AxisSpec, Front, FrontSpec};
 use zen_nas::search::run::write_onnx;
 use zen_nas::search::{RunDirectory, RunSpec, SearchError, StopReason};
 
 use super::args::Args;
 use super::tables::Tables;
+use super::{answer, ask, page};
 
 /// What the options ask for; `costs` are the axes that are budgets, in order.
 pub fn spec(args: &Args, mut costs: Vec<AxisSpec>) -> Option<FrontSpec> {
@@ -37,7 +38,7 @@ pub fn search(
     let mut directory = match resumed {
         Some(directory) => directory,
         None => {
-            let path = args.out.clone().unwrap_or_else(|| super::default_directory(args, &spec));
+            let path = args.out.clone().unwrap_or_else(|| ask::default_directory(args, &spec));
             RunDirectory::create(&path, &spec)?
         }
     };
@@ -54,7 +55,7 @@ pub fn search(
     let mut progress = Progress::shares("trade-off", args.output.quiet);
     let mut failed = None;
     let stop = || cli::interrupted() || is_late();
-    let found = front::find(&config, &wanted, &along, &stop, &mut |at| {
+    let found = front::find(&config, &wanted, spec.optimiser, &along, &stop, &mut |at| {
         progress.set_share(at.share, || {
             at.generation.map_or_else(String::new, |(_, volume)| format!("hypervolume {volume:.4}"))
         });
@@ -82,20 +83,16 @@ pub fn search(
     let picked = picked.ok_or_else(|| SearchError::NoResult { path: path.clone() })?;
     let (winner, graph) = found.write(&directory, &config, &spec, &tables.predictors, picked, reason)?;
     if !spec.no_onnx && reason != StopReason::Interrupted {
-        write_onnx(&directory, &winner, &graph, &spec.header(), spec.seed)
+        write_onnx(&directory, &winner, &graph, &spec, spec.file_precision()?)
             .context("the networks were found and are in front.txt")?;
     }
-    let mut report = RunReport::read(&path)?;
-    for (predictor, quality) in tables.predictors.iter().zip(&tables.qualities) {
-        report.add_table(predictor, quality);
-    }
-    directory.write_text("report.html", &run::html(&report))?;
+    directory.write_text(page::FILE, &html(&page::with_tables(&path, tables)?))?;
     if args.output.json || args.events {
         let mut value = serde_json::to_value(&found)?;
         value["winner"] = serde_json::to_value(&winner)?;
         value["tables"] = Value::from(tables.json(choices));
         value["directory"] = path.display().to_string().into();
-        cli::print(&if args.events { super::event("result", value).to_string() } else { format!("{value:#}") });
+        cli::print(&if args.events { answer::event("result", value).to_string() } else { format!("{value:#}") });
     } else {
         cli::print(&table(&found, picked.rank));
     }

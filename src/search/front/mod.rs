@@ -13,6 +13,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+use super::optimise::Optimiser;
 use super::solve::{Problem, SolveError};
 use super::{RunSpec, SearchConfig, SearchError};
 use crate::net::Network;
@@ -109,19 +110,27 @@ pub(crate) struct Found {
 /// Looks for a front; what is found until `stop` says so counts.
 ///
 /// # Errors
-/// When no network within the budgets was found.
+/// When no network within the budgets was found, or the solver alone is to find it and cannot.
 pub fn find(
     config: &SearchConfig,
     spec: &FrontSpec,
+    optimiser: Optimiser,
     along: &[Along],
     stop: &(dyn Fn() -> bool + Sync),
     observe: &mut dyn FnMut(FrontProgress),
 ) -> Result<Front, SearchError> {
     config.validate()?;
     let grid = grid(config, spec, along);
-    let (found, not_solved) = match solve(config, along, &grid, stop, observe) {
-        Ok(found) => (found, None),
-        Err(error) => (nsga::evolve(config, along, stop, observe)?, Some(error.to_string())),
+    let evolved = optimiser == Optimiser::Evolution || optimiser == Optimiser::Auto && config.rules.is_published();
+    let solved = match evolved {
+        true => None,
+        false => Some(solve(config, along, &grid, stop, observe)),
+    };
+    let (found, not_solved) = match solved {
+        Some(Ok(found)) => (found, None),
+        Some(Err(error)) if optimiser == Optimiser::Solver => return Err(error.into()),
+        None => (nsga::evolve(config, along, stop, observe)?, Some("evolution was asked for".to_owned())),
+        Some(Err(error)) => (nsga::evolve(config, along, stop, observe)?, Some(error.to_string())),
     };
     let mut front = Front::new(config, along, found)?;
     if not_solved.is_some() {

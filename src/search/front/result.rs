@@ -171,7 +171,7 @@ impl Front {
         let evolution = Evolution::at(config, config.rules.fit(&config.initial), population, 0, Counts::new(config));
         let picked = Finalist { structure: picked.structure.clone(), score: picked.score, final_score: None };
         let outcome = Outcome { reason, finalists: vec![picked] };
-        let (mut winner, graph) = Winner::of(&evolution, config, spec, predictors, outcome)?;
+        let (mut winner, graph) = Winner::of(&evolution, config, spec, predictors, (None, Vec::new()), outcome)?;
         winner.finalists.clear();
         write_results(directory, &evolution, &winner, &header)?;
         Ok((winner, graph))
