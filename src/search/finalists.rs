@@ -161,7 +161,7 @@ pub fn lead(finalists: &[Finalist]) -> Option<Lead> {
     Comparison::of(evaluations.collect()).lead(0)
 }
 
-fn as_text<S: serde::Serializer>(network: &Network, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_text<S: serde::Serializer>(network: &Network, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(network)
 }
 

@@ -21,6 +21,8 @@ pub(super) const BEST: &str = "best.txt";
 pub(super) const POPULATION: &str = "population.txt";
 /// Networks that differ from the winner and from each other, best first.
 pub(super) const ALTERNATIVES: &str = "alternatives.txt";
+/// Networks of a trade-off, best score first.
+pub(super) const FRONT: &str = "front.txt";
 
 /// An open run directory.
 #[derive(Debug)]

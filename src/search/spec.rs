@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::budget::{BudgetSpec, Circumstances, one_or_old};
+use super::front::FrontSpec;
 use super::optimise::Optimiser;
 use super::repeat::UsedTable;
 use super::{FinalRound, SearchConfig, SearchError};
@@ -41,6 +42,9 @@ pub struct RunSpec {
     /// What looks for networks; a run that knows nothing of it evolves.
     #[serde(default = "evolution")]
     pub optimiser: Optimiser,
+    /// Networks that really differ, the winner among them, that are looked for.
+    #[serde(default = "one")]
+    pub top: u32,
     pub draw: Draw,
     pub seed: u64,
     pub iterations: u64,
@@ -94,12 +98,19 @@ pub struct RunSpec {
     pub no_onnx: bool,
     #[serde(default, rename = "budget", alias = "budgets", deserialize_with = "one_or_old")]
     pub budgets: Vec<BudgetSpec>,
+    /// The trade-off that is searched for; one network if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front: Option<FrontSpec>,
     /// What trying tables on the machine of the search showed, where they were tried: a resumed run predicts as before.
     #[serde(default, rename = "spot_check", deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub spot_checks: Vec<SpotCheck>,
     /// The tables that latencies were predicted from.
     #[serde(default, rename = "used_table", skip_serializing_if = "Vec::is_empty")]
     pub used_tables: Vec<UsedTable>,
+}
+
+fn one() -> u32 {
+    1
 }
 
 fn evolution() -> Optimiser {
@@ -137,6 +148,8 @@ fn one_draw() -> u32 {
 }
 
 impl RunSpec {
+    /// Networks that really differ, unless the user says otherwise.
+    pub const DEFAULT_TOP: u32 = 3;
     /// Networks in the final round unless the user says otherwise.
     pub const DEFAULT_FINALISTS: usize = 4;
     /// Its time limit unless the user says otherwise.

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use zen_nas::cli::{
-    self, BudgetArgs, CheckArgs, CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, OutputArgs, RailArgs,
-    SettingArgs, count, count_or_none, large_number, positive,
+    self, AxesArg, BudgetArgs, CheckArgs, CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, OutputArgs,
+    RailArgs, SettingArgs, count, count_or_none, large_number, positive,
 };
 use zen_nas::score::{Compute, ComputeError};
+use zen_nas::search::front::FrontSpec;
 use zen_nas::search::optimise::Optimiser;
 use zen_nas::search::{RunSpec, SearchConfig};
 use zen_nas::space::SPACES;
@@ -32,6 +33,18 @@ pub struct Args {
     /// 0.99; `none` compares the prediction itself, which the latency exceeds half of the time
     #[arg(long, value_name = "P|none", default_value = "0.9", value_parser = confidence, allow_negative_numbers = true)]
     pub confidence: Confidence,
+    /// Search for a trade-off instead of one network: two or three axes, one of them `score`, the others budgets, as in
+    /// latency:t4,score or params,flops,score. The budget of an axis may be a range, as in --latency-ms 0.5..10 [default
+    /// range: from the cheapest network to 20 times that]
+    #[arg(long, value_name = "AXES", conflicts_with_all = ["resume", "repeat"])]
+    pub pareto: Option<AxesArg>,
+    /// Points of the trade-off that are looked for
+    #[arg(long, value_name = "N", default_value_t = FrontSpec::DEFAULT_POINTS, value_parser = count, requires = "pareto", allow_negative_numbers = true)]
+    pub points: u32,
+    /// Make the knee of the trade-off the winner: beyond it, more costs more and brings less. Without, the network with the
+    /// best score is
+    #[arg(long, requires = "pareto")]
+    pub knee: bool,
     #[command(flatten)]
     pub setting: SettingArgs,
     /// Search space: a built-in one, or the path of a space file that ends in .toml
@@ -85,6 +98,10 @@ pub struct Args {
     /// Threads; no influence on the result [default: all cores]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub threads: Option<u32>,
+    /// Networks to give that really differ (at least 15% of the layers), the winner first, each as ONNX too; without this
+    /// option 3 as structures
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub top: Option<u32>,
     /// Run directory to make [default: zen-runs/DEVICE-BUDGET-TIME]
     #[arg(long, short, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -159,6 +176,7 @@ fn examples() -> &'static str {
   zen-search --space idw --max-flops 400M --squeeze-excite --latency-ms 90 --device pixel2
   zen-search --resolution 32 --classes 10 --max-params 1e6 --max-layers 18
   zen-search --space my.toml --max-params 2M
+  zen-search --pareto latency:t4,score --latency-ms 0.5..10
   zen-search spaces"
 }
 
@@ -185,7 +203,12 @@ impl Args {
     /// # Errors
     /// Says what to add.
     pub fn check(&self) -> Result<(), String> {
-        if self.resume.is_some() { Ok(()) } else { self.budgets.check(&self.setting) }
+        if self.resume.is_some() { Ok(()) } else { self.all_budgets().check(&self.setting) }
+    }
+
+    /// The budgets, those of the trade-off's axes included.
+    pub fn all_budgets(&self) -> BudgetArgs {
+        self.pareto.as_ref().map_or_else(|| self.budgets.clone(), |axes| self.budgets.with_axes(axes))
     }
 
     /// Takes what a run was started with, except where an option says otherwise; what is said is kept for this time only.

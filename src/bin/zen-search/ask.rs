@@ -11,6 +11,7 @@ use zen_nas::search::{RUN_FORMAT, RunSpec};
 use zen_nas::space::{Draw, Space};
 
 use super::args::Args;
+use super::front;
 use super::tables::Tables;
 
 /// Bytes of weights that a network may have where latency is all that was limited.
@@ -20,8 +21,8 @@ const DEFAULT_WEIGHT_BYTES: f64 = 100e6;
 pub fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Vec<SettingChoice>)> {
     let space = Space::find(&args.space)?;
     let defaults = [BudgetSpec::new("layers", space.default_max_layers.into())];
-    let ResolvedBudgets { setting, choices, budgets } =
-        args.budgets.resolve(&args.setting, &defaults, store, &args.output)?;
+    let ResolvedBudgets { setting, choices, budgets, axes } =
+        args.all_budgets().resolve(&args.setting, &defaults, store, &args.output)?;
     let (header, initial) = match &args.initial {
         Some(argument) => {
             let (NamedStructure { origin, text, header }, _) = cli::read_structure(argument, None)?;
@@ -52,6 +53,7 @@ pub fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Vec<SettingC
         draws: args.draws,
         finalists: args.finalists as usize,
         final_seconds: args.final_seconds,
+        top: args.top.unwrap_or(RunSpec::DEFAULT_TOP),
         standard_error: args.se,
         score_batch_size: args.score_batch_size,
         setting: setting.map(|setting| setting.id()),
@@ -72,6 +74,7 @@ pub fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Vec<SettingC
         device_compute: args.compute.device_compute.to_string(),
         no_onnx: args.no_onnx,
         budgets,
+        front: front::spec(args, axes),
         spot_checks: Vec::new(),
         used_tables: Vec::new(),
     };

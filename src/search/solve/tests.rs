@@ -204,6 +204,38 @@ fn no_evolution_exceeds_a_bound() {
     }
 }
 
+/// For many limits at once as for each alone, and nowhere above a bound.
+#[test]
+fn a_front_is_solved_as_its_points_are() {
+    let space = Arc::new(Space::parse(TOY, "toy").unwrap());
+    let budgets = || vec![Budget::new(Layers, 5.0), Budget::new(Parameters, 14_000.0)];
+    let config = config(space.clone(), 16, budgets(), 0);
+    let limits = [14_000.0, 11_000.0, 9_000.0, 7_500.0, 6_000.0, 100.0];
+    let points: Vec<Vec<f64>> = limits.iter().map(|limit| vec![*limit]).collect();
+    let problem = Problem::new(&config).unwrap();
+    let solutions = problem.solve_front(&[1], &points, &|| false, &mut |_| ()).unwrap();
+    let mut worker = crate::search::evolve::Worker::new(&config);
+    let known: Vec<(f64, f64)> = enumerate(&space, 3)
+        .iter()
+        .map(|network| {
+            let score = worker.score(&config, network).unwrap();
+            (score, worker.graph.parameters_and_flops().0 as f64)
+        })
+        .collect();
+    for (limit, solution) in limits.iter().zip(&solutions) {
+        let within = known.iter().filter(|(_, parameters)| parameters <= limit);
+        let Some(optimum) = within.map(|(score, _)| *score).reduce(f64::max) else {
+            assert!(solution.networks.is_empty(), "{limit}");
+            continue;
+        };
+        let score = solution.networks[0].1;
+        assert!(score <= optimum + 1e-9 && score > optimum * 0.98, "{limit}: {score}, the best {optimum}");
+        assert!(solution.certificate.bound >= optimum, "{limit}");
+    }
+    assert!(solutions[5].networks.is_empty());
+    assert!(matches!(problem.solve_front(&[0], &points, &|| false, &mut |_| ()), Err(SolveError::Axis("layers"))));
+}
+
 /// The same networks in the same order, whatever the number of threads.
 #[test]
 fn threads_do_not_change_the_solution() {
