@@ -23,11 +23,15 @@ pub struct Outcome {
     pub reason: StopReason,
     /// Best first; empty without a final round, and where it was interrupted.
     pub finalists: Vec<Finalist>,
+    /// Of the search alone, this time.
+    pub search_time: Duration,
+    /// Of the final round; zero without one.
+    pub final_time: Duration,
 }
 
 /// Where a run stands.
 pub enum Step<'s, 'c> {
-    /// After a batch of children.
+    /// After a batch of candidates.
     Evolution(&'s Evolution<'c>),
     Final(FinalProgress),
 }
@@ -63,8 +67,8 @@ pub fn run<'c>(
         StopReason::Interrupted if !stop() => StopReason::Time,
         reason => reason,
     };
-    let mut outcome = Outcome { reason, finalists: Vec::new() };
-    let evolution_s = seconds(started.elapsed());
+    let search_time = started.elapsed();
+    let mut outcome = Outcome { reason, finalists: Vec::new(), search_time, final_time: Duration::ZERO };
     if let (Some(round), StopReason::Finished | StopReason::Time) = (final_round, outcome.reason) {
         // From here on only the final round is made again.
         directory.save_checkpoint(&Checkpoint::of(evolution))?;
@@ -73,6 +77,7 @@ pub fn run<'c>(
             Some(finalists) => outcome.finalists = finalists,
             None => outcome.reason = StopReason::Interrupted,
         }
+        outcome.final_time = started.elapsed() - search_time;
         for finalist in &outcome.finalists {
             directory.event(
                 &json!({ "event": "finalist", "elapsed_s": seconds(started.elapsed()), "finalist": finalist }),
@@ -87,7 +92,7 @@ pub fn run<'c>(
         "reason": outcome.reason,
         "iteration": evolution.iteration(),
         "elapsed_s": seconds(started.elapsed()),
-        "iterations_per_s": ((evolution.iteration() - first) as f64 / evolution_s.max(1e-3)).round(),
+        "iterations_per_s": ((evolution.iteration() - first) as f64 / seconds(search_time).max(1e-3)).round(),
         "counts": evolution.counts(),
     }))?;
     Ok(outcome)
@@ -151,12 +156,15 @@ pub fn write_results(
     let header = header.line();
     directory.write_text(BEST, &format!("{header}{}\n", winner.structure))?;
     directory.write_json("best.json", winner)?;
+    // Finalists first: they really differ.
     let finalists: Vec<_> = winner.finalists.iter().map(|finalist| &finalist.structure).collect();
     let others = evolution.population().ranked().into_iter().map(|member| &member.network);
     let others = others.filter(|network| !finalists.contains(network));
     let lines: String = finalists.iter().copied().chain(others).map(|network| format!("{network}\n")).collect();
     let order = match &winner.final_score {
-        Some(found) => format!("the first {} by {}, the others by {}", finalists.len(), found.proxy, winner.proxy),
+        Some(found) => {
+            format!("the {} finalists that {} scored, the others by {}", finalists.len(), found.proxy, winner.proxy)
+        }
         None => format!("by {}", winner.proxy),
     };
     directory.write_text(POPULATION, &format!("{header}# best first, {order}\n{lines}"))

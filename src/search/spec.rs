@@ -46,12 +46,15 @@ pub struct RunSpec {
     pub seed: u64,
     pub iterations: u64,
     pub population: usize,
-    /// Draws for each child, by a proxy that draws.
+    /// Draws for each candidate, by a proxy that draws.
     #[serde(default = "one_draw")]
     pub draws: u32,
     /// Networks that the final round scores precisely; a run that knows nothing of it ends without.
     #[serde(default)]
     pub finalists: usize,
+    /// Time limit of the final round, in seconds of a nominal core: it makes the same draws on every machine.
+    #[serde(default = "default_final_seconds")]
+    pub final_seconds: f64,
     /// Standard error that the final round goes down to, in units of its score; the proxy's own if
     /// absent.
     pub standard_error: Option<f64>,
@@ -129,13 +132,19 @@ fn yes() -> bool {
     true
 }
 
+fn default_final_seconds() -> f64 {
+    RunSpec::DEFAULT_FINAL_SECONDS
+}
+
 fn one_draw() -> u32 {
     1
 }
 
 impl RunSpec {
     /// Networks in the final round unless the user says otherwise.
-    pub const DEFAULT_FINALISTS: usize = 16;
+    pub const DEFAULT_FINALISTS: usize = 4;
+    /// Its time limit unless the user says otherwise.
+    pub const DEFAULT_FINAL_SECONDS: f64 = 4.0;
 
     /// Beyond, some dozens of networks that an interval was calibrated on say nothing.
     pub const MOST_CONFIDENCE: f64 = 0.99;
@@ -264,7 +273,8 @@ impl RunSpec {
 
     /// The final round of the search, if it has one; `config` is [`RunSpec::to_config`]'s.
     pub fn final_round(&self, config: &SearchConfig) -> Option<FinalRound> {
-        FinalRound::of(config, self.finalists, self.standard_error.map(Until::StandardError), self.batch_size())
+        let until = self.standard_error.map(Until::StandardError);
+        FinalRound::of(config, self.finalists, self.final_seconds, until, self.batch_size())
     }
 
     fn batch_size(&self) -> Option<usize> {

@@ -23,10 +23,10 @@ pub struct Winner {
     pub proxy: &'static str,
     /// By that.
     pub score: f64,
-    /// The score that decided among the finalists; none without a final round.
+    /// Its precise score; none without a final round.
     #[serde(rename = "final")]
     pub final_score: Option<Scored>,
-    /// How far it is ahead of the second.
+    /// How far it is ahead of the other finalists.
     pub lead: Option<Lead>,
     /// How far it is from the best network there is, where that is proven.
     pub optimum: Option<Optimum>,
@@ -43,7 +43,7 @@ pub struct Winner {
     pub latencies: Vec<Prediction>,
     pub rails: RailsRecord,
     pub search: SearchSummary,
-    /// The networks of the final round, best first.
+    /// The networks of the final round: the winner, those not told apart from it, the others.
     pub finalists: Vec<Finalist>,
 }
 
@@ -102,7 +102,7 @@ impl Winner {
         outcome: Outcome,
     ) -> Result<(Self, Graph), SearchError> {
         let best = evolution.population().best().ok_or(SearchError::ForeignCheckpoint)?;
-        let Outcome { reason: stop_reason, finalists } = outcome;
+        let Outcome { reason: stop_reason, finalists, .. } = outcome;
         let (network, score, final_score) = match finalists.first() {
             Some(first) => (&first.structure, first.score, first.final_score),
             None => (&best.network, best.score, None),

@@ -57,15 +57,15 @@ fn score_lines(winner: &Winner) -> Vec<(&'static str, String)> {
     let mean = cli::with_error(&found.evaluation);
     let finalists = winner.finalists.len();
     let mut lines = vec![
-        ("score", format!("{mean} ({}, mean of {draws} draws), the best of {finalists} finalists", found.proxy)),
+        ("score", format!("{mean} ({}, mean of {draws} random initialisations)", found.proxy)),
         ("", format!("{of_search}, what the search ranked by")),
     ];
-    if let Some(Lead { difference, standard_error, told_apart }) = winner.lead {
+    if let Some(Lead { difference, standard_error, told_apart, alike }) = winner.lead {
         let verdict = match told_apart {
-            true => String::new(),
-            false => format!(": the two cannot be told apart (below {} standard errors)", Lead::TOLD_APART),
+            true => format!("{difference:.2} +- {standard_error:.2} ahead of every other one of {finalists} finalists"),
+            false => format!("the exact score does not tell the first {alike} of {finalists} finalists apart"),
         };
-        lines.push(("", format!("{difference:.2} +- {standard_error:.2} ahead of the second{verdict}")));
+        lines.push(("", verdict));
     }
     lines
 }

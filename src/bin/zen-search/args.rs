@@ -16,8 +16,8 @@ use zen_nas::space::SPACES;
 /// Searches for the network with the highest Zen-score within your budgets, in seconds and without
 /// training, and writes it as ONNX.
 ///
-/// The search ranks by a fast form of the score; a final round scores the best networks precisely, with
-/// a standard error, and the best of those wins.
+/// The search ranks by a fast form of the score. A final round scores the best networks exactly, with a standard error;
+/// another one of them wins if its exact score is clearly higher.
 ///
 /// Budgets are upper limits; give any number of them, and latencies on any number of devices. A latency is predicted from
 /// a table of operators on the device (`zen-profile list` shows the tables, `zen-profile --device cpu` makes one for this
@@ -72,16 +72,21 @@ pub struct Args {
     /// Networks kept
     #[arg(long, value_name = "N", default_value_t = SearchConfig::DEFAULT_POPULATION as u32, value_parser = count, allow_negative_numbers = true)]
     pub population: u32,
-    /// Networks that a final round scores precisely; the best of them wins. 0 for no final round
+    /// Networks that a final round scores exactly; at least 15% of their layers differ. 0 for no final round
     #[arg(long, value_name = "N", default_value_t = RunSpec::DEFAULT_FINALISTS as u32, value_parser = count_or_none, allow_negative_numbers = true)]
     pub finalists: u32,
-    /// Standard error that the final round brings the winner's score to [default: the proxy's, 0.3 for zen]
+    /// Time limit of the final round, counted in multiply-adds of a nominal core (100 G a second), so that the same seed
+    /// gives the same result on every machine
+    #[arg(long, value_name = "S", default_value_t = RunSpec::DEFAULT_FINAL_SECONDS, value_parser = positive, allow_negative_numbers = true)]
+    pub final_seconds: f64,
+    /// Standard error that the final round brings the winner's score to if there is time [default: the proxy's, 0.3 for
+    /// zen]
     #[arg(long, value_name = "X", value_parser = positive, allow_negative_numbers = true)]
     pub se: Option<f64>,
-    /// Draws for each child of the search, by a proxy that draws
+    /// Random initialisations for each candidate of the search, by a proxy that uses them
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = count, allow_negative_numbers = true)]
     pub draws: u32,
-    /// Images of a draw, in the search and the final round [default: the proxy's]
+    /// Batch size of an evaluation, in the search and the final round [default: the proxy's]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub score_batch_size: Option<u32>,
     /// Draw block types with the unequal weights of the published implementation
@@ -98,10 +103,10 @@ pub struct Args {
     pub out: Option<PathBuf>,
     /// Continue an interrupted run in its directory; everything else is read from there (--minutes, --no-onnx, --db and
     /// --device-compute may be given anew)
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "confidence", "initial", "device", cli::RAIL_GROUP, "finalists", "se", "draws", "score_batch_size"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "confidence", "initial", "device", cli::RAIL_GROUP, "finalists", "final_seconds", "se", "draws", "score_batch_size"])]
     pub resume: Option<PathBuf>,
     /// Run the search of this directory again in a new one, and say what changed since
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["resume", "confidence", "initial", "device", cli::RAIL_GROUP, "finalists", "se", "draws", "score_batch_size"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["resume", "confidence", "initial", "device", cli::RAIL_GROUP, "finalists", "final_seconds", "se", "draws", "score_batch_size"])]
     pub repeat: Option<PathBuf>,
     /// End the search after so many minutes; the final round follows. What is found by then depends on the machine and
     /// cannot be repeated

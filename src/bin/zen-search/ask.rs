@@ -52,6 +52,7 @@ pub fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Vec<SettingC
         population: args.population as usize,
         draws: args.draws,
         finalists: args.finalists as usize,
+        final_seconds: args.final_seconds,
         standard_error: args.se,
         score_batch_size: args.score_batch_size,
         setting: setting.map(|setting| setting.id()),

@@ -134,7 +134,7 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
     let searching = Instant::now();
     let mut next_event = PROGRESS_EVERY;
     progress = Progress::new("search", config.iterations, args.output.quiet);
-    let mut elapsed = None;
+    let mut is_final = false;
     let outcome = run(
         &mut evolution,
         &config,
@@ -154,20 +154,19 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
                 }
             }
             Step::Final(found) => {
-                if elapsed.is_none() {
-                    elapsed = Some(searching.elapsed());
+                if !std::mem::replace(&mut is_final, true) {
                     progress.finish();
                     progress = Progress::shares("finalists", args.output.quiet);
                 }
                 let share = f64::from(found.draws) / f64::from(found.expected);
-                progress.set_share(share, || format!("{} draws, best {}", found.draws, cli::with_error(&found.best)));
+                progress.set_share(share, || {
+                    format!("{} random initialisations, best {}", found.draws, cli::with_error(&found.best))
+                });
             }
         },
     )?;
     progress.finish();
-    let whole = searching.elapsed();
-    let elapsed = elapsed.unwrap_or(whole);
-    let reason = outcome.reason;
+    let (reason, search_time, final_time) = (outcome.reason, outcome.search_time, outcome.final_time);
     let proven = (certificate, Vec::new());
     let (winner, graph) = Winner::of(&evolution, &config, &spec, &tables.predictors, proven, outcome)?;
     write_results(&directory, &evolution, &winner, &spec.header())?;
@@ -194,9 +193,9 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
     if plan.evolves {
         let counts = &winner.search.counts;
         args.output.note(format!(
-            "{} children in {:.2} s: {} entered, {} duplicates, {} not better, {} over a budget, {} off the rails",
+            "{} candidates in {:.2} s: {} accepted, {} duplicates, {} not better, {} over a budget, {} off the rails",
             winner.search.iterations,
-            elapsed.as_secs_f64(),
+            search_time.as_secs_f64(),
             counts.accepted,
             counts.duplicates,
             counts.not_better + counts.too_small,
@@ -210,9 +209,9 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
     if !winner.finalists.is_empty() {
         let draws = |finalist: &Finalist| finalist.final_score.map_or(0, |found| found.evaluation.draws);
         args.output.note(format!(
-            "{} finalists in {:.2} s: {} draws",
+            "final round: {} networks in {:.2} s, {} random initialisations",
             winner.finalists.len(),
-            (whole - elapsed).as_secs_f64(),
+            final_time.as_secs_f64(),
             winner.finalists.iter().map(draws).sum::<u32>()
         ));
     }

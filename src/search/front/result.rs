@@ -1,6 +1,7 @@
 //! A front with everything known about its points, and its files: the same bytes for the same search.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -170,7 +171,8 @@ impl Front {
         }
         let evolution = Evolution::at(config, config.rules.fit(&config.initial), population, 0, Counts::new(config));
         let picked = Finalist { structure: picked.structure.clone(), score: picked.score, final_score: None };
-        let outcome = Outcome { reason, finalists: vec![picked] };
+        let (search_time, final_time) = (Duration::ZERO, Duration::ZERO);
+        let outcome = Outcome { reason, finalists: vec![picked], search_time, final_time };
         let (mut winner, graph) = Winner::of(&evolution, config, spec, predictors, (None, Vec::new()), outcome)?;
         winner.finalists.clear();
         write_results(directory, &evolution, &winner, &header)?;

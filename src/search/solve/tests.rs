@@ -130,32 +130,44 @@ fn a_toy_space_is_solved_exactly() {
     assert!(networks.len() > 10_000, "{}", networks.len());
     let plain = config(space.clone(), 16, Vec::new(), 0);
     let mut worker = crate::search::evolve::Worker::new(&plain);
-    let known: Vec<(f64, f64)> = networks
+    // Score, parameters, score without its end, layers.
+    let known: Vec<(f64, f64, f64, u32)> = networks
         .iter()
         .map(|network| {
             let score = worker.score(&plain, network).unwrap();
-            (score, worker.graph.parameters_and_flops().0 as f64)
+            let parameters = worker.graph.parameters_and_flops().0 as f64;
+            (score, parameters, score - end_of(&plain, &worker.graph), network.layers())
         })
         .collect();
-    for limit in [6_000.0, 9_000.0, 14_000.0, 1e9] {
-        let budgets = vec![Budget::new(Layers, 5.0), Budget::new(Parameters, limit)];
+    // The end of the score is bounded by the number of layers.
+    let ends = {
+        let config = config(space.clone(), 16, vec![Budget::new(Layers, 5.0)], 0);
+        let problem = Problem::new(&config).unwrap();
+        problem.frame.ends(problem.score, 3)
+    };
+    let bounded = |(_, _, before, layers): &(f64, f64, f64, u32)| before + ends[*layers as usize - 2].unwrap();
+    for price in [0.0, 0.5e-3, 1e-3, 2e-3] {
+        // What this network has of the budget is its limit: there no price is better than this one.
+        let worth = |known: &(f64, f64, f64, u32)| bounded(known) - price * known.1;
+        let best = known.iter().max_by(|a, b| worth(a).total_cmp(&worth(b))).unwrap();
+        let budgets = vec![Budget::new(Layers, 5.0), Budget::new(Parameters, best.1)];
         let config = config(space.clone(), 16, budgets, 0);
         let solution = Problem::new(&config).unwrap().solve(&|| false, &mut |_| ()).unwrap();
-        let within = known.iter().filter(|(_, parameters)| *parameters <= limit);
-        let optimum = within.map(|(score, _)| *score).fold(f64::NEG_INFINITY, f64::max);
+        let bound = solution.certificate.bound;
+        assert!((bound - bounded(best)).abs() < 2e-3, "{price}: {bound} beside {}", bounded(best));
+        let within = known.iter().filter(|(_, parameters, ..)| *parameters <= best.1);
+        let optimum = within.map(|(score, ..)| *score).fold(f64::NEG_INFINITY, f64::max);
         let (network, score) = &solution.networks[0];
-        assert!((score - optimum).abs() < 1e-9, "{limit}: {network} has {score}, the best {optimum}");
-        let bound = |price: f64| {
-            let value = |(score, parameters): &(f64, f64)| score - price * (parameters / limit - 1.0);
-            known.iter().map(value).fold(f64::NEG_INFINITY, f64::max)
-        };
-        let lowest = (0..40_000).map(|i| bound(f64::from(i) * 0.005)).fold(f64::INFINITY, f64::min);
-        // The end of the score is bounded, which leaves a little; prices of their own for each number of layers take some
-        // away.
-        let above = solution.certificate.bound - lowest;
-        assert!(above < 0.06, "{limit}: {} beside {lowest}", solution.certificate.bound);
-        assert!(solution.certificate.bound >= optimum);
+        assert!((score - optimum).abs() < 1e-9, "{price}: {network} has {score}, the best {optimum}");
     }
+}
+
+/// What the scalar of the score is worth behind the trunk of a network.
+fn end_of(config: &SearchConfig, graph: &Graph) -> f64 {
+    let score = config.proxy.additive().unwrap();
+    let trunk = graph.operators().iter().map(|operator| graph.lone(operator));
+    let trunk = trunk.filter(|operator| operator.trunk_conv().is_some()).skip(1);
+    score.end(trunk.fold(score.carry_start(), |carry, operator| score.carry(carry, &operator)))
 }
 
 fn latency(setting: &str, limit_ms: f64) -> Budget {
@@ -177,7 +189,7 @@ fn no_evolution_exceeds_a_bound() {
         let solved = config(space.clone(), 32, budgets(), 0);
         let solution = Problem::new(&solved).unwrap().solve(&|| false, &mut |_| ()).unwrap();
         let (bound, best) = (solution.certificate.bound, solution.networks[0].1);
-        assert!(best <= bound && (bound - best) / best < 0.005, "case {case}: {best} of {bound}");
+        assert!(best <= bound && (bound - best) / best < 0.01, "case {case}: {best} of {bound}");
         assert!(solution.networks.iter().all(|(network, _)| {
             let graph = network.lower(&solved.lower).unwrap();
             solved.rules.hold(network, &graph) && solved.budget_uses(network).unwrap().iter().all(|used| used.is_met())
