@@ -7,6 +7,7 @@ use super::solve::SolveError;
 use crate::latency::LatencyError;
 use crate::names::UnknownName;
 use crate::net::{LowerError, StructureError};
+use crate::onnx::OnnxError;
 use crate::score::ScoreError;
 use crate::space::{OffRails, SpaceError};
 
@@ -35,6 +36,8 @@ pub enum SearchError {
     Name(#[from] UnknownName),
     #[error(transparent)]
     Space(#[from] SpaceError),
+    #[error(transparent)]
+    Onnx(#[from] OnnxError),
     #[error(transparent)]
     Structure(#[from] StructureError),
     #[error(transparent)]

@@ -37,7 +37,7 @@ pub use finished::FinishedRun;
 pub use population::{Member, Population};
 pub use run_dir::RunDirectory;
 pub use spec::{RUN_FORMAT, RunSpec};
-pub use winner::{Optimum, RailPrice, RailsRecord, SearchSummary, Winner};
+pub use winner::{Alternative, Optimum, RailPrice, RailsRecord, SearchSummary, Winner};
 
 /// Everything that decides the result of a search.
 pub struct SearchConfig {

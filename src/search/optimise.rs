@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::solve::{Certificate, Problem, SolveError, SolveProgress};
-use super::{Checkpoint, Evolution, SearchConfig, SearchError};
+use super::solve::{Certificate, Problem, Solution, SolveError, SolveProgress};
+use super::{Checkpoint, Evolution, RailPrice, SearchConfig, SearchError};
 
 /// What looks for networks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,13 @@ pub struct Plan {
     pub not_solved: Option<SolveError>,
 }
 
+/// What a search goes on from.
+pub struct Beginning<'c> {
+    pub evolution: Evolution<'c>,
+    pub certificate: Option<Certificate>,
+    pub rail_prices: Vec<RailPrice>,
+}
+
 impl Plan {
     /// # Errors
     /// When the solver alone was asked for and cannot solve it.
@@ -70,26 +77,32 @@ impl Plan {
     pub fn begin<'c>(
         &self,
         config: &'c SearchConfig,
+        top: usize,
         checkpoint: Option<&Checkpoint>,
         stop: &(dyn Fn() -> bool + Sync),
         observe: &mut dyn FnMut(SolveProgress),
-    ) -> Result<(Evolution<'c>, Option<Certificate>), SearchError> {
-        let solution = match self.solves {
-            true => match Problem::new(config)?.solve(stop, observe) {
-                Ok(solution) => Some(solution),
+    ) -> Result<Beginning<'c>, SearchError> {
+        let (mut certificate, mut networks, mut rail_prices) = (None, Vec::new(), Vec::new());
+        if self.solves {
+            let problem = Problem::new(config)?.with_alternatives(top);
+            match problem.solve(stop, observe) {
+                Ok(Solution { certificate: proven, networks: found, alternatives }) => {
+                    certificate = Some(proven);
+                    // Alternatives stay, however many networks near the best one were met.
+                    networks = alternatives;
+                    networks.extend(found.into_iter().take(config.population_size.saturating_sub(networks.len())));
+                    rail_prices = problem.rail_prices(stop)?;
+                }
                 // The way down from the initial structure says what is missing.
-                Err(SolveError::Empty) => None,
+                Err(SolveError::Empty) => {}
                 Err(error) => return Err(error.into()),
-            },
-            false => None,
-        };
-        let (certificate, networks) =
-            solution.map_or((None, Vec::new()), |solution| (Some(solution.certificate), solution.networks));
+            }
+        }
         let evolution = match checkpoint {
             Some(checkpoint) => checkpoint.resume(config)?,
             None if networks.is_empty() => Evolution::start(config)?,
             None => Evolution::seeded(config, networks)?,
         };
-        Ok((evolution, certificate))
+        Ok(Beginning { evolution, certificate, rail_prices })
     }
 }

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::run_dir::{BEST, POPULATION};
+use super::run_dir::{ALTERNATIVES, BEST, POPULATION};
 use super::{
-    Checkpoint, Evolution, FinalProgress, FinalRound, Finalist, RunDirectory, RunSpec, SearchConfig, SearchError,
-    StopReason, Winner,
+    Alternative, Checkpoint, Evolution, FinalProgress, FinalRound, Finalist, RunDirectory, RunSpec, SearchConfig,
+    SearchError, StopReason, Winner,
 };
 use crate::latency::{Precision, Prediction, UNIT};
-use crate::net::{Graph, Header};
+use crate::net::{Graph, Header, Network};
 use crate::onnx::{ExportOptions, ExportSummary, OnnxError, Weights, export};
 use crate::score::Scored;
 
@@ -167,6 +167,8 @@ pub fn write_results(
         }
         None => format!("by {}", winner.proxy),
     };
+    let structures = winner.alternatives.iter().map(|alternative| format!("{}\n", alternative.structure));
+    directory.write_text(ALTERNATIVES, &format!("{header}{}", structures.collect::<String>()))?;
     directory.write_text(POPULATION, &format!("{header}# best first, {order}\n{lines}"))
 }
 
@@ -196,6 +198,28 @@ pub fn write_onnx(
     let structure = Some(winner.structure.clone());
     let options = ExportOptions { structure, metadata, precision, ..ExportOptions::default() };
     export(graph, &Weights::seeded(spec.seed), &options, &directory.path().join("best.onnx"))
+}
+
+/// Writes `alternative-RANK.onnx` as [`write_onnx`] writes the winner.
+///
+/// # Errors
+/// When the file cannot be written or fails its check; then there is none.
+pub fn write_alternative(
+    directory: &RunDirectory,
+    alternative: &Alternative,
+    rank: usize,
+    config: &SearchConfig,
+    spec: &RunSpec,
+    precision: Precision,
+) -> Result<ExportSummary, SearchError> {
+    let graph = Network::parse(&alternative.structure)?.lower(&config.lower)?;
+    let mut metadata = vec![(format!("score_{}", spec.proxy), alternative.score.to_string())];
+    metadata.extend(header_metadata(&spec.header()));
+    metadata.extend(alternative.latencies.first().map(latency_metadata).unwrap_or_default());
+    let structure = Some(alternative.structure.clone());
+    let options = ExportOptions { structure, metadata, precision, ..ExportOptions::default() };
+    let path = directory.path().join(format!("alternative-{rank}.onnx"));
+    Ok(export(&graph, &Weights::seeded(spec.seed), &options, &path)?)
 }
 
 /// What a network is made for as ONNX metadata; what ranked it belongs to its score.

@@ -42,6 +42,9 @@ pub struct RunSpec {
     /// What looks for networks; a run that knows nothing of it evolves.
     #[serde(default = "evolution")]
     pub optimiser: Optimiser,
+    /// Networks that really differ, the winner among them, that are looked for.
+    #[serde(default = "one")]
+    pub top: u32,
     pub draw: Draw,
     pub seed: u64,
     pub iterations: u64,
@@ -106,6 +109,10 @@ pub struct RunSpec {
     pub used_tables: Vec<UsedTable>,
 }
 
+fn one() -> u32 {
+    1
+}
+
 fn evolution() -> Optimiser {
     Optimiser::Evolution
 }
@@ -141,6 +148,8 @@ fn one_draw() -> u32 {
 }
 
 impl RunSpec {
+    /// Networks that really differ, unless the user says otherwise.
+    pub const DEFAULT_TOP: u32 = 3;
     /// Networks in the final round unless the user says otherwise.
     pub const DEFAULT_FINALISTS: usize = 4;
     /// Its time limit unless the user says otherwise.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::apart::{REALLY_DIFFERENT, distance, really_different};
 use super::budget::BudgetUse;
 use super::run::Outcome;
 use super::solve::Certificate;
@@ -42,6 +43,8 @@ pub struct Winner {
     /// On every setting of the search.
     pub latencies: Vec<Prediction>,
     pub rails: RailsRecord,
+    /// The winner and other networks that really differ from it and from each other, best first.
+    pub alternatives: Vec<Alternative>,
     pub search: SearchSummary,
     /// The networks of the final round: the winner, those not told apart from it, the others.
     pub finalists: Vec<Finalist>,
@@ -54,6 +57,21 @@ pub struct Optimum {
     pub certificate: Certificate,
     /// How far the winner may be below the best network, in percent of its score.
     pub gap_percent: f64,
+}
+
+/// A network that somebody may train beside the winner.
+#[derive(Clone, Debug, Serialize)]
+pub struct Alternative {
+    pub structure: String,
+    /// By the proxy of the search.
+    pub score: f64,
+    pub layers: u32,
+    #[serde(flatten)]
+    pub cost: Cost,
+    /// On every setting of the search.
+    pub latencies: Vec<Prediction>,
+    /// Share of layers in which it differs from the winner.
+    pub distance: f64,
 }
 
 /// What rails did to the result.
@@ -109,7 +127,26 @@ impl Winner {
         };
         let graph = network.lower(&config.lower)?;
         let latencies: Vec<Prediction> = predictors.iter().map(|predictor| predictor.predict(&graph)).collect();
+        let ranked = evolution.population().ranked();
+        let others = ranked.into_iter().filter(|member| member.network != *network);
+        let others = others.map(|member| (&member.network, member.score));
+        let all = std::iter::once((network, score)).chain(others);
+        let top = spec.top.max(1) as usize;
+        let alternatives = really_different(all, |(network, _)| network, top, REALLY_DIFFERENT);
+        let alternatives = alternatives.into_iter().map(|(other, score)| {
+            let graph = other.lower(&config.lower)?;
+            Ok(Alternative {
+                structure: other.to_string(),
+                score,
+                layers: other.layers(),
+                cost: graph.cost(),
+                latencies: predictors.iter().map(|predictor| predictor.predict(&graph)).collect(),
+                distance: distance(network, other),
+            })
+        });
+        let alternatives = alternatives.collect::<Result<Vec<_>, SearchError>>()?;
         let winner = Self {
+            alternatives,
             format: spec.format,
             version: env!("CARGO_PKG_VERSION"),
             structure: network.to_string(),

@@ -44,6 +44,14 @@ pub fn report(winner: &Winner, tables: &Tables, directory: &Path, writes_onnx: b
     for (i, budget) in winner.budgets.iter().enumerate() {
         lines.push((if i == 0 { "budgets" } else { "" }, format!("{}: {}", budget.name, budget.text)));
     }
+    for (i, other) in winner.alternatives.iter().enumerate().skip(1) {
+        let text =
+            format!("{:.3} ({}), {:.0}% of its layers differ", other.score, winner.proxy, other.distance * 100.0);
+        lines.push((
+            if i == 1 { "others" } else { "" },
+            format!("{text}: zen-export {} --rank {}", directory.display(), i + 1),
+        ));
+    }
     let file = directory.join(if writes_onnx { "best.onnx" } else { "best.json" });
     lines.push(("written to", file.display().to_string()));
     cli::table(&lines)

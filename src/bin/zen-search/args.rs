@@ -98,6 +98,10 @@ pub struct Args {
     /// Threads; no influence on the result [default: all cores]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub threads: Option<u32>,
+    /// Networks to give that really differ (at least 15% of the layers), the winner first, each as ONNX too; without this
+    /// option 3 as structures
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub top: Option<u32>,
     /// Run directory to make [default: zen-runs/DEVICE-BUDGET-TIME]
     #[arg(long, short, value_name = "DIR")]
     pub out: Option<PathBuf>,

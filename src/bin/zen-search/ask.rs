@@ -53,6 +53,7 @@ pub fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Vec<SettingC
         draws: args.draws,
         finalists: args.finalists as usize,
         final_seconds: args.final_seconds,
+        top: args.top.unwrap_or(RunSpec::DEFAULT_TOP),
         standard_error: args.se,
         score_batch_size: args.score_batch_size,
         setting: setting.map(|setting| setting.id()),

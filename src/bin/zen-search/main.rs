@@ -16,9 +16,9 @@ use clap::{CommandFactory, Parser};
 use serde_json::json;
 use zen_nas::cli::{self, Exit, Progress};
 use zen_nas::report;
-use zen_nas::search::optimise::Plan;
+use zen_nas::search::optimise::{Beginning, Plan};
 use zen_nas::search::repeat;
-use zen_nas::search::run::{Step, run, write_onnx, write_results};
+use zen_nas::search::run::{Step, run, write_alternative, write_onnx, write_results};
 use zen_nas::search::{Finalist, FinishedRun, RunDirectory, RunSpec, StopReason, Winner};
 
 use args::{Args, Command};
@@ -95,7 +95,7 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let checkpoint = resumed.as_ref().and_then(|(_, checkpoint)| checkpoint.as_ref());
     let mut progress = Progress::shares("solving", args.output.quiet);
-    let (mut evolution, certificate) = plan.begin(&config, checkpoint, &cli::interrupted, &mut |found| {
+    let begun = plan.begin(&config, spec.top as usize, checkpoint, &cli::interrupted, &mut |found| {
         progress.set_share(found.share, || {
             let number = |value: Option<f64>| value.map_or_else(|| "?".to_owned(), |value| format!("{value:.2}"));
             format!("best {}, at most {}", number(found.best), number(found.bound))
@@ -103,6 +103,7 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
     })?;
     progress.finish();
     let solving = started.elapsed();
+    let Beginning { mut evolution, certificate, rail_prices } = begun;
     let mut directory = match resumed {
         Some((directory, _)) => directory,
         None => {
@@ -167,7 +168,7 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
     )?;
     progress.finish();
     let (reason, search_time, final_time) = (outcome.reason, outcome.search_time, outcome.final_time);
-    let proven = (certificate, Vec::new());
+    let proven = (certificate, rail_prices);
     let (winner, graph) = Winner::of(&evolution, &config, &spec, &tables.predictors, proven, outcome)?;
     write_results(&directory, &evolution, &winner, &spec.header())?;
     let writes_onnx = !spec.no_onnx && reason != StopReason::Interrupted;
@@ -178,6 +179,12 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
         args.output.note(format!("writing best.onnx ({megabytes:.0} MB, {precision}) and running it once"));
         write_onnx(&directory, &winner, &graph, &spec, precision)
             .context("the network was found and is in best.txt")?;
+        if args.top.is_some() {
+            for (i, alternative) in winner.alternatives.iter().enumerate().skip(1) {
+                write_alternative(&directory, alternative, i + 1, &config, &spec, precision)
+                    .context("the networks were found and are in alternatives.txt")?;
+            }
+        }
     }
     if reason == StopReason::Finished {
         directory.remove_checkpoint()?;

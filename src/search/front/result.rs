@@ -171,8 +171,8 @@ impl Front {
         }
         let evolution = Evolution::at(config, config.rules.fit(&config.initial), population, 0, Counts::new(config));
         let picked = Finalist { structure: picked.structure.clone(), score: picked.score, final_score: None };
-        let (search_time, final_time) = (Duration::ZERO, Duration::ZERO);
-        let outcome = Outcome { reason, finalists: vec![picked], search_time, final_time };
+        let outcome =
+            Outcome { reason, finalists: vec![picked], search_time: Duration::ZERO, final_time: Duration::ZERO };
         let (mut winner, graph) = Winner::of(&evolution, config, spec, predictors, (None, Vec::new()), outcome)?;
         winner.finalists.clear();
         write_results(directory, &evolution, &winner, &header)?;

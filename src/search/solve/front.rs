@@ -76,6 +76,7 @@ impl Problem<'_> {
             Ok(Solution {
                 certificate: self.certificate(&prices)?,
                 networks: pool.best_network().into_iter().collect(),
+                alternatives: Vec::new(),
             })
         };
         sums.iter().zip(limits).map(solution).collect()

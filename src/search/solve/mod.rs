@@ -15,6 +15,7 @@ mod frame;
 mod front;
 mod maxplus;
 mod polish;
+mod price;
 mod slot;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,7 @@ use super::budget::{AdditiveBudget, Place, Sum};
 use crate::latency::Fuser;
 use crate::net::{Graph, LowerError, Network};
 use crate::score::AdditiveScore;
-use crate::space::{Channels, MOST_SUB_LAYERS, NoSkeleton, Rails, Skeleton};
+use crate::space::{Channels, MOST_SUB_LAYERS, NoSkeleton, Rails, Rules, Skeleton};
 use dual::{Cut, Level, Prices};
 use dynamic::{Evaluation, Model};
 use frame::Frame;
@@ -65,6 +66,8 @@ pub struct Solution {
     pub certificate: Certificate,
     /// Networks within all budgets and rails with their scores, best first.
     pub networks: Vec<(Network, f64)>,
+    /// The best of them, and as many as were asked for that really differ from it and from each other.
+    pub alternatives: Vec<(Network, f64)>,
 }
 
 /// How far solving is, for progress.
@@ -97,21 +100,27 @@ const ROUNDING: f64 = 64.0 * f32::EPSILON as f64;
 /// A search as the solver sees it.
 pub struct Problem<'c> {
     config: &'c SearchConfig,
-    rails: &'c Rails,
+    rails: Rails,
     score: &'c dyn AdditiveScore,
     frame: Frame,
     /// The budgets that are sums, and their places among the configuration's.
     budgets: Vec<AdditiveBudget>,
     places: Vec<usize>,
     most_layers: u32,
+    alternatives: usize,
 }
 
 impl<'c> Problem<'c> {
     /// # Errors
     /// When the proxy is no sum, or the space or its blocks have another form.
     pub fn new(config: &'c SearchConfig) -> Result<Self, SolveError> {
+        Self::under(config, &config.rules)
+    }
+
+    /// The search under other rules.
+    fn under(config: &'c SearchConfig, rules: &Rules) -> Result<Self, SolveError> {
         let score = config.proxy.additive().ok_or(SolveError::Proxy(config.proxy.name()))?;
-        let skeleton = within_reach(config.rules.bounds().skeleton(&config.rules.fit(&config.initial))?);
+        let skeleton = within_reach(rules.bounds().skeleton(&rules.fit(&config.initial))?);
         let frame = Frame::new(skeleton, config.lower)?;
         let (mut budgets, mut places) = (Vec::new(), Vec::new());
         let mut most_layers = MOST_LAYERS;
@@ -123,13 +132,18 @@ impl<'c> Problem<'c> {
                 places.push(place);
             }
         }
-        let rails = config.rules.rails();
+        let rails = rules.rails().clone();
         if let Some(share) = rails.tail_share {
             budgets.push(tail_share(share));
         }
         // Stem and tail are a layer each.
         let most_layers = most_layers.saturating_sub(2);
-        Ok(Self { config, rails, score, frame, budgets, places, most_layers })
+        Ok(Self { config, rails, score, frame, budgets, places, most_layers, alternatives: 1 })
+    }
+
+    /// Looks for so many networks that really differ from each other, the best among them.
+    pub fn with_alternatives(self, alternatives: usize) -> Self {
+        Self { alternatives, ..self }
     }
 
     /// Solves; ends early where `stop` says so.
@@ -167,7 +181,8 @@ impl<'c> Problem<'c> {
         let enough = certificate.bound * (1.0 - CLOSE_ENOUGH);
         pool.polish(&self.weights_by_budget(&certificate), polish::Effort::ONE, enough, stop);
         tell(1.0, Some(certificate.bound), &pool);
-        Ok(Solution { certificate, networks: pool.into_feasible() })
+        let alternatives = pool.alternatives(self.alternatives, &self.weights_by_budget(&certificate), stop);
+        Ok(Solution { certificate, networks: pool.into_feasible(), alternatives })
     }
 
     /// The proven bound under the limits of the prices.
@@ -193,13 +208,8 @@ impl<'c> Problem<'c> {
         pool: &mut polish::Pool<'_>,
     ) -> Result<bool, SolveError> {
         let Some(next) = prices.next(model.level, close) else { return Ok(false) };
-        let evaluation = model.evaluate(&next);
-        let (layers, value) = best_of(&evaluation).ok_or(SolveError::Empty)?;
-        let network = model.trace(&evaluation, layers).ok_or(SolveError::Empty)?;
-        let sums = self.sums(&network)?;
-        let magnitude = value.abs() + sums.iter().zip(&next).map(|(sum, price)| (sum * price).abs()).sum::<f64>();
-        let rounding = magnitude * ROUNDING;
-        prices.add(Cut { level: model.level, prices: next, value, by_layers: evaluation.best.clone(), sums, rounding });
+        let (cut, evaluation, layers, network) = self.plane(model, next)?;
+        prices.add(cut);
         pool.offer(network);
         // The best network within the limits may have a layer less or more than the best for these prices.
         for layers in [layers.wrapping_sub(1), layers + 1] {
@@ -208,6 +218,18 @@ impl<'c> Problem<'c> {
             }
         }
         Ok(true)
+    }
+
+    /// The bound at these prices, with the network that it is the value of.
+    fn plane(&self, model: &Model<'_>, prices: Vec<f64>) -> Result<(Cut, Evaluation, usize, Network), SolveError> {
+        let evaluation = model.evaluate(&prices);
+        let (layers, value) = best_of(&evaluation).ok_or(SolveError::Empty)?;
+        let network = model.trace(&evaluation, layers).ok_or(SolveError::Empty)?;
+        let sums = self.sums(&network)?;
+        let magnitude = value.abs() + sums.iter().zip(&prices).map(|(sum, price)| (sum * price).abs()).sum::<f64>();
+        let rounding = magnitude * ROUNDING;
+        let by_layers = evaluation.best.clone();
+        Ok((Cut { level: model.level, prices, value, by_layers, sums, rounding }, evaluation, layers, network))
     }
 
     /// The tables for every channel, or for some of them.
@@ -228,7 +250,7 @@ impl<'c> Problem<'c> {
         let values = AllValues::new(&self.frame, &choices, &measures, threads);
         let most_layers = self.most_layers as usize;
         let ends = self.frame.ends(self.score, most_layers);
-        Ok(Model { level, frame: &self.frame, rails: self.rails, choices, values, most_layers, ends, threads })
+        Ok(Model { level, frame: &self.frame, rails: &self.rails, choices, values, most_layers, ends, threads })
     }
 
     /// What a network has of each budget's sum.

@@ -6,6 +6,7 @@
 use rand::{Rng, RngExt};
 use rustc_hash::FxHashSet;
 
+use super::super::apart::{REALLY_DIFFERENT, distance};
 use super::super::evolve::{Worker, stream};
 use super::super::{SearchConfig, feasible};
 use crate::net::block::BlockKind;
@@ -32,6 +33,10 @@ impl Effort {
 
 /// Random changes before such a walk.
 const KICKS: usize = 4;
+/// Networks that a walk for an alternative begins at, and random changes of the best network before as many others.
+const APART_STARTS: usize = 4;
+const APART_KICKS: usize = 16;
+const APART_STREAM: u64 = 1 << 20;
 /// The best networks that such walks begin at.
 const KICKED_FROM: usize = 6;
 /// Pairs of changes that are measured in one step.
@@ -82,7 +87,7 @@ pub(super) struct Pool<'c> {
 
 impl<'c> Pool<'c> {
     pub fn new(config: &'c SearchConfig, skeleton: &'c Skeleton) -> Self {
-        let walker = |_| Walker { config, skeleton, worker: Worker::new(config) };
+        let walker = |_| Walker { config, skeleton, worker: Worker::new(config), apart: Vec::new() };
         let walkers = (0..config.threads.max(1)).map(walker).collect();
         let limits = config.budgets.iter().map(|budget| budget.limit).collect();
         Self { config, walkers, limits, met: Vec::new(), seen: FxHashSet::default() }
@@ -130,10 +135,7 @@ impl<'c> Pool<'c> {
         if self.best().is_some_and(|best| best >= enough) {
             return;
         }
-        // Budgets without a price, such as layers, must hold all the same.
-        let high = self.best().unwrap_or(enough).abs().max(1.0) * UNPRICED;
-        let weight = |price: &f64| if *price > 0.0 { price * PENALTY } else { high };
-        let judge = Judge { limits: self.limits.clone(), weights: prices.iter().map(weight).collect() };
+        let judge = self.judge(prices, self.best().unwrap_or(enough));
         let starts = self.most_promising(&judge, effort.starts);
         self.walk_all(starts, &judge, stop);
         for round in 0..effort.rounds {
@@ -144,11 +146,52 @@ impl<'c> Pool<'c> {
             let starts = (0..effort.together).filter_map(|i| {
                 let mut rng = stream(self.config.seed, STREAM + round * effort.together + i);
                 let start = &from[rng.random_range(0..from.len())];
-                self.walkers[0].kicked(start, &mut rng)
+                self.walkers[0].kicked(start, KICKS, &mut rng)
             });
             let starts = starts.collect::<Vec<_>>();
             self.walk_all(starts, &judge, stop);
         }
+    }
+
+    /// The best network, and others that really differ from it and from each other, each the best that was found: walks
+    /// that stay apart from those before.
+    pub fn alternatives(
+        &mut self,
+        count: usize,
+        prices: &[f64],
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Vec<(Network, f64)> {
+        let Some(best) = self.best_network() else { return Vec::new() };
+        let judge = self.judge(prices, best.1);
+        let mut chosen = vec![best];
+        while chosen.len() < count && !stop() {
+            let apart: Vec<Network> = chosen.iter().map(|(network, _)| network.clone()).collect();
+            let is_apart = |known: &Known| is_apart(&known.network, &apart);
+            let mut starts: Vec<Known> = self.most_promising(&judge, usize::MAX);
+            starts.retain(is_apart);
+            starts.truncate(APART_STARTS);
+            self.walkers.iter_mut().for_each(|walker| walker.apart = apart.clone());
+            for i in 0..APART_STARTS as u64 {
+                let mut rng = stream(self.config.seed, STREAM + APART_STREAM + 64 * chosen.len() as u64 + i);
+                let start = Known { network: apart[0].clone(), score: 0.0, values: Vec::new() };
+                starts.extend(self.walkers[0].kicked(&start, APART_KICKS, &mut rng));
+            }
+            self.walk_all(starts, &judge, stop);
+            self.walkers.iter_mut().for_each(|walker| walker.apart.clear());
+            let found = self.met.iter().filter(|known| self.is_feasible(known) && is_apart(known));
+            match found.min_by(|a, b| better_first(a, b)) {
+                Some(known) => chosen.push((known.network.clone(), known.score)),
+                None => break,
+            }
+        }
+        chosen
+    }
+
+    fn judge(&self, prices: &[f64], near: f64) -> Judge {
+        // Budgets without a price, such as layers, must hold all the same.
+        let high = near.abs().max(1.0) * UNPRICED;
+        let weight = |price: &f64| if *price > 0.0 { price * PENALTY } else { high };
+        Judge { limits: self.limits.clone(), weights: prices.iter().map(weight).collect() }
     }
 
     fn most_promising(&self, judge: &Judge, count: usize) -> Vec<Known> {
@@ -189,13 +232,19 @@ struct Walker<'c> {
     config: &'c SearchConfig,
     skeleton: &'c Skeleton,
     worker: Worker,
+    /// Networks that it keeps away from.
+    apart: Vec<Network>,
+}
+
+fn is_apart(network: &Network, others: &[Network]) -> bool {
+    others.iter().all(|other| distance(network, other) >= REALLY_DIFFERENT)
 }
 
 impl Walker<'_> {
     /// A network with random changes.
-    fn kicked(&mut self, start: &Known, rng: &mut impl Rng) -> Option<Known> {
+    fn kicked(&mut self, start: &Known, kicks: usize, rng: &mut impl Rng) -> Option<Known> {
         let mut network = start.network.clone();
-        for _ in 0..KICKS {
+        for _ in 0..kicks {
             let changes = self.changes(network.blocks());
             let change = changes.get(rng.random_range(0..changes.len().max(1)))?;
             network = change.apply(network.blocks())?;
@@ -266,7 +315,7 @@ impl Walker<'_> {
     /// None where it cannot be built or leaves the rails.
     fn measure(&mut self, network: Network) -> Option<Known> {
         let score = self.worker.score(self.config, &network).ok()?;
-        if !self.config.rules.hold(&network, &self.worker.graph) {
+        if !self.config.rules.hold(&network, &self.worker.graph) || !is_apart(&network, &self.apart) {
             return None;
         }
         let values = feasible::values(self.config, &network, &mut self.worker);
