@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::run_dir::{ALTERNATIVES, BEST, POPULATION};
 use super::{
-    Alternative, Checkpoint, Evolution, FinalProgress, FinalRound, Finalist, RunDirectory, RunSpec, SearchConfig,
+    Alternative, Checkpoint, Evolution, FinalProgress, FinalRound, Finalist, Member, RunDirectory, RunSpec, SearchConfig,
     SearchError, StopReason, Winner,
 };
 use crate::latency::{Precision, Prediction, UNIT};
@@ -107,6 +107,10 @@ fn evolve<'c>(
     observe: &mut dyn FnMut(Step<'_, 'c>),
 ) -> Result<StopReason, SearchError> {
     let mut best = f64::NEG_INFINITY;
+    if let Some(member) = evolution.population().best().filter(|_| evolution.iteration() == 0) {
+        best = member.score;
+        directory.event(&found_best(member, 0, started))?;
+    }
     let mut next_checkpoint = CHECKPOINT_EVERY;
     let mut failed = None;
     // A full disk ends the search at the next batch, with its error.
@@ -115,13 +119,7 @@ fn evolve<'c>(
         let mut write = || -> Result<(), SearchError> {
             if let Some(member) = evolution.population().best().filter(|member| member.score > best) {
                 best = member.score;
-                directory.event(&json!({
-                    "event": "best",
-                    "iteration": evolution.iteration(),
-                    "elapsed_s": seconds(started.elapsed()),
-                    "score": member.score,
-                    "structure": member.network.to_string(),
-                }))?;
+                directory.event(&found_best(member, evolution.iteration(), started))?;
             }
             if started.elapsed() >= next_checkpoint {
                 next_checkpoint = started.elapsed() + CHECKPOINT_EVERY;
@@ -136,6 +134,17 @@ fn evolve<'c>(
         observe(Step::Evolution(evolution));
     });
     failed.map_or(Ok(reason), Err)
+}
+
+/// The event of a new best network.
+fn found_best(member: &Member, iteration: u64, started: Instant) -> serde_json::Value {
+    json!({
+        "event": "best",
+        "iteration": iteration,
+        "elapsed_s": seconds(started.elapsed()),
+        "score": member.score,
+        "structure": member.network.to_string(),
+    })
 }
 
 /// Seconds to the millisecond.

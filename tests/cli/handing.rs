@@ -45,7 +45,7 @@ fn a_run_is_scored_as_it_was_searched() {
         assert_eq!(found["latency"]["ms"], best["latency"]["ms"]);
     }
     // The device needs no name for this, either.
-    assert!(place.done("zen-score", "run --explain").stdout.contains("dense "));
+    assert!(place.done("zen-score", "run --explain").stdout.contains("  conv "));
     // Every network of the population, on the setting of the run.
     let all = place.done("zen-score", "run/population.txt --json").json();
     assert!(all.as_array().unwrap().len() > 1);
@@ -130,6 +130,9 @@ fn ranks_are_alternatives_else_the_population() {
     let kept: Vec<&str> = population.lines().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(kept[0], best["structure"]);
     let exported = |arguments: &str| place.done("zen-export", &format!("{arguments} -o a.onnx --json")).json();
+    let alternatives = place.text("run/alternatives.txt");
+    assert_eq!(alternatives.lines().find(|line| !line.starts_with('#')), Some(kept[0]));
+    std::fs::remove_file(place.file("run/alternatives.txt")).unwrap();
     assert_eq!(exported("run --rank 1")["structure"], kept[0]);
     assert_eq!(exported("run --rank 3")["structure"], kept[2]);
     assert_eq!(exported("run/population.txt --rank 3")["structure"], kept[2]);

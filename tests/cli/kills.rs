@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::program::Place;
 
 /// With a final round, an ONNX file, and a table.
-const SEARCH: &str = "--latency-ms 1 --device t4 --resolution 32 --classes 10 --max-params 1e5 --max-layers 6 \
+const SEARCH: &str = "--optimiser evolution --latency-ms 1 --device t4 --resolution 32 --classes 10 --max-params 1e5 --max-layers 6 \
                       --iterations 20000 --finalists 3 --se 2 --seed 4 --quiet";
 /// Files that are the same however often a search was interrupted.
 const SAME: [&str; 4] = ["best.json", "best.txt", "population.txt", "config.toml"];

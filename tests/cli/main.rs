@@ -5,6 +5,7 @@ mod bad_input;
 mod devices;
 mod export;
 mod foreign;
+mod front;
 mod handing;
 #[cfg(unix)]
 mod kills;

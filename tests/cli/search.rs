@@ -160,7 +160,7 @@ fn runs_of_earlier_versions_continue() {
 fn the_text_names_what_a_latency_is() {
     let place = Place::new();
     let ended = place
-        .done("zen-search", "--ms-per-image 0.3 --device v100 --iterations 1000 --finalists 0 --no-onnx --out run");
+        .done("zen-search", "--ms-per-image 0.3 --device v100 --optimiser evolution --iterations 1000 --finalists 0 --no-onnx --out run");
     for part in ["device v100, runtime ", "ms per image", "multiply-adds", "evidence", "table error", "run/best.json"] {
         assert!(ended.stdout.contains(part), "no `{part}` in {}", ended.stdout);
     }
@@ -210,7 +210,7 @@ fn all_budgets_hold_at_once() {
 #[test]
 fn an_interrupted_search_continues_to_the_same_end() {
     let place = Place::new();
-    let arguments = format!("{CIFAR} --iterations 400000 --finalists 2 --seed 3 --no-onnx");
+    let arguments = format!("{CIFAR} --optimiser evolution --iterations 400000 --finalists 2 --seed 3 --no-onnx");
     place.done("zen-search", &format!("{arguments} --out whole"));
 
     let child = place.command("zen-search", &format!("{arguments} --threads 1 --out cut")).spawn().unwrap();
@@ -240,7 +240,7 @@ fn starts_below_a_budget_the_initial_structure_breaks() {
     let place = Place::new();
     let ended = place.done(
         "zen-search",
-        "--latency-ms 0.48@t4 --confidence none --iterations 500 --finalists 0 --no-onnx --out run",
+        "--latency-ms 0.48@t4 --confidence none --published-rules --iterations 500 --finalists 0 --no-onnx --out run",
     );
     assert!(ended.stderr.contains("starts from a smaller one"), "{}", ended.stderr);
 }

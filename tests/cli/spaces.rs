@@ -21,7 +21,7 @@ fn an_own_space_is_searched_and_its_run_repeats_it() {
     let best: serde_json::Value = serde_json::from_str(&place.text("run/best.json")).unwrap();
     assert_eq!(best["search"]["space"], "small");
     let space = Space::parse(&example(), "my.toml").unwrap();
-    for structure in place.text("run/population.txt").lines().skip(1) {
+    for structure in place.text("run/population.txt").lines().filter(|line| !line.starts_with('#')) {
         let network = Network::parse(structure).unwrap();
         for block in network.blocks().iter().filter(|block| block.kind.family().residual) {
             assert_eq!(block.kind.block_type().kernel, 3, "{structure}");
@@ -130,7 +130,7 @@ fn the_table_of_rails_is_the_list() {
 #[test]
 fn rails_hold_are_recorded_and_can_be_switched_off() {
     let place = Place::new();
-    let search = "--max-params 1e6 --resolution 32 --classes 10 --iterations 3000 --finalists 0 --no-onnx";
+    let search = "--max-params 1e6 --resolution 32 --classes 10 --optimiser evolution --iterations 3000 --finalists 0 --no-onnx";
     let rails = |run: &str| -> Rails {
         let config: toml::Table = place.text(&format!("{run}/config.toml")).parse().unwrap();
         config["rails"].clone().try_into().unwrap()

@@ -20,6 +20,11 @@ const NO_TIMES: &[&str] = &[
     // Shares and relative errors.
     "accuracy",
     "bias",
+    "bound",
+    "distance",
+    "gap_percent",
+    "hypervolume",
+    "percent",
     "calibration_mape",
     "chosen_bias",
     "confidence",

@@ -203,7 +203,8 @@ impl Args {
     /// # Errors
     /// Says what to add.
     pub fn check(&self) -> Result<(), String> {
-        if self.resume.is_some() { Ok(()) } else { self.all_budgets().check(&self.setting) }
+        let continues = self.resume.is_some() || self.repeat.is_some();
+        if continues { Ok(()) } else { self.all_budgets().check(&self.setting) }
     }
 
     /// The budgets, those of the trade-off's axes included.

@@ -115,9 +115,11 @@ fn tell(args: &Args, front: &Front, elapsed_s: f64) {
             args.output.note(format!("{points} points by NSGA-II in {elapsed_s:.1} s, without a bound: {reason}"))
         }
         None => {
-            let gap_percent = front.points.iter().filter_map(|point| point.gap_percent).fold(0.0, f64::max);
-            args.output
-                .note(format!("{points} points in {elapsed_s:.1} s, each within {gap_percent:.2}% of its bound"));
+            let gaps = || front.points.iter().filter_map(|point| point.gap_percent);
+            let (close, largest) = (gaps().filter(|gap| *gap <= 0.5).count(), gaps().fold(0.0, f64::max));
+            args.output.note(format!(
+                "{points} points in {elapsed_s:.1} s, {close} of them within 0.5% of their bound, all within {largest:.2}%"
+            ));
         }
     }
     if let [one] = &front.left_out[..] {

@@ -126,11 +126,17 @@ pub fn find(
         true => None,
         false => Some(solve(config, along, &grid, stop, observe)),
     };
-    let (found, not_solved) = match solved {
-        Some(Ok(found)) => (found, None),
+    let solved = match solved {
+        Some(Ok(found)) if !found.is_empty() => Ok(found),
         Some(Err(error)) if optimiser == Optimiser::Solver => return Err(error.into()),
-        None => (nsga::evolve(config, along, stop, observe)?, Some("evolution was asked for".to_owned())),
-        Some(Err(error)) => (nsga::evolve(config, along, stop, observe)?, Some(error.to_string())),
+        Some(Ok(_)) => Err("no network was found within the largest limits".to_owned()),
+        Some(Err(error)) => Err(error.to_string()),
+        None => Err("evolution was asked for".to_owned()),
+    };
+    let (found, not_solved) = match solved {
+        Ok(found) => (found, None),
+        // Where there is no network, this says what the cheapest one misses.
+        Err(reason) => (nsga::evolve(config, along, stop, observe)?, Some(reason)),
     };
     let mut front = Front::new(config, along, found)?;
     if not_solved.is_some() {
