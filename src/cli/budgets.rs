@@ -60,6 +60,16 @@ impl BudgetArgs {
         }
     }
 
+    /// Whether something was said of a kind of budget.
+    pub fn names(&self, kind: &str) -> bool {
+        self.asked.iter().any(|asked| asked.kind.name == kind)
+    }
+
+    /// Whether a kind of budget was limited.
+    pub fn limits(&self, kind: &str) -> bool {
+        self.asked.iter().any(|asked| asked.kind.name == kind && asked.limit.is_some())
+    }
+
     /// The first latency budget as a part of a folder's name, e.g. `-5ms`.
     pub fn in_name(&self) -> String {
         let latency = self.asked.iter().find(|asked| asked.kind.depends_on == DependsOn::Setting);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::budget::BudgetUse;
+use super::solve::SolveError;
 use crate::latency::LatencyError;
 use crate::names::UnknownName;
 use crate::net::{LowerError, StructureError};
@@ -12,6 +13,8 @@ use crate::space::{OffRails, SpaceError};
 /// A search that cannot start, go on or be recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
+    #[error("the search cannot be solved: {0}; --optimiser evolution searches it")]
+    Solve(#[from] SolveError),
     #[error("the initial structure cannot be searched from: {0}")]
     Lower(#[from] LowerError),
     #[error("the initial structure has no score: {0}")]

@@ -11,7 +11,9 @@ mod evolve;
 mod feasible;
 pub mod finalists;
 mod finished;
+pub mod optimise;
 mod population;
+pub mod region;
 pub mod repeat;
 pub mod run;
 mod run_dir;
@@ -34,7 +36,7 @@ pub use finished::FinishedRun;
 pub use population::{Member, Population};
 pub use run_dir::RunDirectory;
 pub use spec::{RUN_FORMAT, RunSpec};
-pub use winner::{SearchSummary, Winner};
+pub use winner::{Optimum, RailPrice, RailsRecord, SearchSummary, Winner};
 
 /// Everything that decides the result of a search.
 pub struct SearchConfig {

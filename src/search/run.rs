@@ -6,10 +6,10 @@ use serde_json::json;
 
 use super::run_dir::{BEST, POPULATION};
 use super::{
-    Checkpoint, Evolution, FinalProgress, FinalRound, Finalist, RunDirectory, SearchConfig, SearchError, StopReason,
-    Winner,
+    Checkpoint, Evolution, FinalProgress, FinalRound, Finalist, RunDirectory, RunSpec, SearchConfig, SearchError,
+    StopReason, Winner,
 };
-use crate::latency::{Prediction, UNIT};
+use crate::latency::{Precision, Prediction, UNIT};
 use crate::net::{Graph, Header};
 use crate::onnx::{ExportOptions, ExportSummary, OnnxError, Weights, export};
 use crate::score::Scored;
@@ -170,7 +170,7 @@ pub fn write_results(
     directory.write_text(POPULATION, &format!("{header}# best first, {order}\n{lines}"))
 }
 
-/// Writes `best.onnx` with random weights drawn from `seed`, checked in tract; `header` says what it is made for.
+/// Writes `best.onnx` with random weights drawn from the seed, in `precision` ([`RunSpec::file_precision`]), checked in tract.
 ///
 /// # Errors
 /// When the file cannot be written or fails its check; then there is none.
@@ -178,11 +178,12 @@ pub fn write_onnx(
     directory: &RunDirectory,
     winner: &Winner,
     graph: &Graph,
-    header: &Header,
-    seed: u64,
+    spec: &RunSpec,
+    precision: Precision,
 ) -> Result<ExportSummary, OnnxError> {
+    let header = spec.header();
     let mut metadata = vec![(format!("score_{}", winner.proxy), winner.score.to_string())];
-    metadata.extend(header_metadata(header));
+    metadata.extend(header_metadata(&header));
     if let Some(Scored { proxy, evaluation, .. }) = &winner.final_score {
         metadata.push((format!("score_{proxy}"), evaluation.score.to_string()));
         metadata.push((format!("score_{proxy}_draws"), evaluation.draws.to_string()));
@@ -192,8 +193,9 @@ pub fn write_onnx(
     if let Some(prediction) = &winner.latency {
         metadata.extend(latency_metadata(prediction));
     }
-    let options = ExportOptions { structure: Some(winner.structure.clone()), metadata, ..ExportOptions::default() };
-    export(graph, &Weights::seeded(seed), &options, &directory.path().join("best.onnx"))
+    let structure = Some(winner.structure.clone());
+    let options = ExportOptions { structure, metadata, precision, ..ExportOptions::default() };
+    export(graph, &Weights::seeded(spec.seed), &options, &directory.path().join("best.onnx"))
 }
 
 /// What a network is made for as ONNX metadata; what ranked it belongs to its score.

@@ -6,9 +6,10 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::budget::{BudgetSpec, Circumstances, one_or_old};
+use super::optimise::Optimiser;
 use super::repeat::UsedTable;
 use super::{FinalRound, SearchConfig, SearchError};
-use crate::latency::{LatencyError, Predictor, Setting, SpotCheck, TableChoice};
+use crate::latency::{LatencyError, Precision, Predictor, Setting, SpotCheck, TableChoice};
 use crate::net::{Graph, Header, LowerOptions, Network};
 use crate::score::{self, Compute, Sampling, Until};
 use crate::space::{Draw, Rails, Rules, Space, SpaceError};
@@ -37,6 +38,9 @@ pub struct RunSpec {
     #[serde(default = "yes")]
     pub residual_links: bool,
     pub proxy: String,
+    /// What looks for networks; a run that knows nothing of it evolves.
+    #[serde(default = "evolution")]
+    pub optimiser: Optimiser,
     pub draw: Draw,
     pub seed: u64,
     pub iterations: u64,
@@ -96,6 +100,10 @@ pub struct RunSpec {
     /// The tables that latencies were predicted from.
     #[serde(default, rename = "used_table", skip_serializing_if = "Vec::is_empty")]
     pub used_tables: Vec<UsedTable>,
+}
+
+fn evolution() -> Optimiser {
+    Optimiser::Evolution
 }
 
 fn on_cpu() -> String {
@@ -267,6 +275,19 @@ impl RunSpec {
 
     fn batch_size(&self) -> Option<usize> {
         self.score_batch_size.map(|images| images as usize)
+    }
+
+    /// Precision of the ONNX file: that of the setting; fp32 where there is none, and for int8, which is calibrated on
+    /// images ([`crate::onnx`]).
+    ///
+    /// # Errors
+    /// When the setting is malformed.
+    pub fn file_precision(&self) -> Result<Precision, LatencyError> {
+        let setting: Option<Setting> = self.setting.as_deref().map(str::parse).transpose()?;
+        Ok(match setting.map(|setting| setting.precision) {
+            Some(Precision::Fp16) => Precision::Fp16,
+            _ => Precision::Fp32,
+        })
     }
 
     /// How networks of this search are lowered.

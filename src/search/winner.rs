@@ -6,10 +6,12 @@ use serde::Serialize;
 
 use super::budget::BudgetUse;
 use super::run::Outcome;
+use super::solve::Certificate;
 use super::{Counts, Evolution, Finalist, Lead, RunSpec, SearchConfig, SearchError, StopReason, finalists};
 use crate::latency::{Prediction, Predictor};
 use crate::net::{Cost, Graph};
 use crate::score::Scored;
+use crate::space::OffRails;
 
 /// The best network of a search with everything known about it.
 #[derive(Clone, Debug, Serialize)]
@@ -26,6 +28,8 @@ pub struct Winner {
     pub final_score: Option<Scored>,
     /// How far it is ahead of the other finalists.
     pub lead: Option<Lead>,
+    /// How far it is from the best network there is, where that is proven.
+    pub optimum: Option<Optimum>,
     pub layers: u32,
     #[serde(flatten)]
     pub cost: Cost,
@@ -37,9 +41,39 @@ pub struct Winner {
     pub latency: Option<Prediction>,
     /// On every setting of the search.
     pub latencies: Vec<Prediction>,
+    pub rails: RailsRecord,
     pub search: SearchSummary,
     /// The networks of the final round: the winner, those not told apart from it, the others.
     pub finalists: Vec<Finalist>,
+}
+
+/// What is proven about every network within the budgets.
+#[derive(Clone, Debug, Serialize)]
+pub struct Optimum {
+    #[serde(flatten)]
+    pub certificate: Certificate,
+    /// How far the winner may be below the best network, in percent of its score.
+    pub gap_percent: f64,
+}
+
+/// What rails did to the result.
+#[derive(Clone, Debug, Serialize)]
+pub struct RailsRecord {
+    /// Whether they held.
+    pub on: bool,
+    /// Where the winner leaves the rails of its space.
+    pub off: Vec<OffRails>,
+    /// What each costs that costs something.
+    pub price: Vec<RailPrice>,
+}
+
+/// By how much the bound would rise without a rail.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RailPrice {
+    /// Key of the rail; `all` for all of them together.
+    pub rail: String,
+    /// Of the bound, looked at with few channels.
+    pub percent: f64,
 }
 
 /// How the search went, without times.
@@ -64,6 +98,7 @@ impl Winner {
         config: &SearchConfig,
         spec: &RunSpec,
         predictors: &[Arc<Predictor>],
+        (certificate, rails_price): (Option<Certificate>, Vec<RailPrice>),
         outcome: Outcome,
     ) -> Result<(Self, Graph), SearchError> {
         let best = evolution.population().best().ok_or(SearchError::ForeignCheckpoint)?;
@@ -82,6 +117,15 @@ impl Winner {
             score,
             final_score,
             lead: finalists::lead(&finalists),
+            optimum: certificate.map(|certificate| {
+                let gap_percent = (certificate.bound - score) / score.abs() * 100.0;
+                Optimum { certificate, gap_percent }
+            }),
+            rails: RailsRecord {
+                on: !config.rules.is_published(),
+                off: config.space.rails.violations(network, &graph),
+                price: rails_price,
+            },
             layers: network.layers(),
             cost: graph.cost(),
             resolution: spec.resolution,

@@ -8,6 +8,7 @@ use zen_nas::cli::{
     SettingArgs, count, count_or_none, large_number, positive,
 };
 use zen_nas::score::{Compute, ComputeError};
+use zen_nas::search::optimise::Optimiser;
 use zen_nas::search::{RunSpec, SearchConfig};
 use zen_nas::space::SPACES;
 
@@ -43,6 +44,10 @@ pub struct Args {
     /// What ranks networks
     #[arg(long, value_name = "NAME", default_value = "zen-closed")]
     pub proxy: String,
+    /// What looks for networks: `solver` for a proven optimum, `evolution` (the published method), or `auto`: the solver
+    /// where score and budgets are sums over operators, evolution otherwise
+    #[arg(long, value_name = "NAME", default_value = "auto")]
+    pub optimiser: Optimiser,
     #[command(flatten)]
     pub compute: ComputeArgs,
     /// Initial structure, or a file with it [default: the published one for the space and resolution]
@@ -124,6 +129,22 @@ pub enum Command {
         /// Print the space files themselves, to start your own from
         #[arg(long, conflicts_with = "schema")]
         toml: bool,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Writes report.html of a run anew, with other proxies beside the score
+    Report {
+        /// The directory of the run
+        #[arg(value_name = "RUN")]
+        run: PathBuf,
+        /// Leave other proxies out: they take minutes for large networks
+        #[arg(long)]
+        no_proxies: bool,
+        /// Threads [default: all cores]
+        #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+        threads: Option<u32>,
+        #[command(flatten)]
+        database: DatabaseArgs,
         #[command(flatten)]
         output: OutputArgs,
     },

@@ -203,7 +203,12 @@ pub(super) fn slots(
 }
 
 /// The operators of a block with these channels, as the graph and as runtimes have them.
-fn atoms(block: &SuperBlock, part: Part, values: Values, options: &LowerOptions) -> Result<Vec<Atom>, SolveError> {
+pub(super) fn atoms(
+    block: &SuperBlock,
+    part: Part,
+    values: Values,
+    options: &LowerOptions,
+) -> Result<Vec<Atom>, SolveError> {
     let one = SuperBlock {
         in_channels: values.input,
         out_channels: values.output,
