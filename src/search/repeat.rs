@@ -70,7 +70,7 @@ pub fn changes(before: &RunSpec, now: &RunSpec) -> Vec<String> {
             )),
         }
         let factor = |spec: &RunSpec| {
-            let check = spec.spot_checks.iter().find(|check| check.setting.to_string() == *setting);
+            let check = spec.spot_checks.iter().find(|check| check.setting == *setting);
             check.map_or(1.0, |check| check.factor)
         };
         if factor(before) != factor(now) {

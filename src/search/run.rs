@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::run_dir::{ALTERNATIVES, BEST, POPULATION};
 use super::{
-    Alternative, Checkpoint, Evolution, FinalProgress, FinalRound, Finalist, Member, RunDirectory, RunSpec, SearchConfig,
-    SearchError, StopReason, Winner,
+    Alternative, Checkpoint, Evolution, FinalProgress, FinalRound, Finalist, Member, RunDirectory, RunSpec,
+    SearchConfig, SearchError, StopReason, Winner,
 };
 use crate::latency::{Precision, Prediction, UNIT};
 use crate::net::{Graph, Header, Network};

@@ -111,7 +111,7 @@ fn confidence_may_be_switched_off() {
 fn a_time_limit_ends_a_search_cleanly() {
     let place = Place::new();
     let search = format!("{TINY} --iterations 1e12 --finalists 2 --minutes 0.01 --threads 1 --out run");
-    let ended = place.done("zen-search", &search.replace("--iterations 1500 --quiet ", ""));
+    let ended = place.done("zen-search", &search.replace("--iterations 1500 ", "").replace("--quiet ", ""));
     assert!(ended.stderr.contains("cannot be repeated"), "{}", ended.stderr);
     let best = json(&place.text("run/best.json"));
     assert_eq!(best["search"]["stop_reason"], "time");
@@ -159,8 +159,10 @@ fn runs_of_earlier_versions_continue() {
 #[test]
 fn the_text_names_what_a_latency_is() {
     let place = Place::new();
-    let ended = place
-        .done("zen-search", "--ms-per-image 0.3 --device v100 --optimiser evolution --iterations 1000 --finalists 0 --no-onnx --out run");
+    let ended = place.done(
+        "zen-search",
+        "--ms-per-image 0.3 --device v100 --optimiser evolution --iterations 1000 --finalists 0 --no-onnx --out run",
+    );
     for part in ["device v100, runtime ", "ms per image", "multiply-adds", "evidence", "table error", "run/best.json"] {
         assert!(ended.stdout.contains(part), "no `{part}` in {}", ended.stdout);
     }

@@ -130,7 +130,8 @@ fn the_table_of_rails_is_the_list() {
 #[test]
 fn rails_hold_are_recorded_and_can_be_switched_off() {
     let place = Place::new();
-    let search = "--max-params 1e6 --resolution 32 --classes 10 --optimiser evolution --iterations 3000 --finalists 0 --no-onnx";
+    let search =
+        "--max-params 1e6 --resolution 32 --classes 10 --optimiser evolution --iterations 3000 --finalists 0 --no-onnx";
     let rails = |run: &str| -> Rails {
         let config: toml::Table = place.text(&format!("{run}/config.toml")).parse().unwrap();
         config["rails"].clone().try_into().unwrap()

@@ -146,7 +146,7 @@ fn the_allowance_limits_draws_and_the_winner_always_has_an_error() {
     let costs: Vec<f64> = members.iter().map(cost).collect();
     let all: f64 = costs.iter().sum();
     // As few as everyone needs, some more, and more than are of use.
-    for (seconds, least, most) in [(2.0, 2, 2), (3.5, 2, 8), (10.0, 5, 20), (1e4, 8, 40)] {
+    for (seconds, least, most) in [(2.0, 2, 2), (3.5, 2, 8), (10.0, 5, 30), (1e4, 8, 40)] {
         let (found, _) = race(&channels, None, 1, seconds * all / PER_SECOND);
         assert_eq!(found.len(), 4, "{seconds}");
         let spent: f64 =

@@ -41,10 +41,10 @@ fn multiply(inward: &[f32], outward: &[f32], across: &[f32], middle: usize, widt
                     }
                 }
             }
-            for r in 0..height {
-                for c in 0..breadth {
+            for (r, maxima) in maxima.iter().enumerate().take(height) {
+                for (c, maximum) in maxima.iter().enumerate().take(breadth) {
                     let at = (row + r) * width + column + c;
-                    best[at] = best[at].max(maxima[r][c] + across[at]);
+                    best[at] = best[at].max(maximum + across[at]);
                 }
             }
         }

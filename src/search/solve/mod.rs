@@ -259,7 +259,7 @@ impl<'c> Problem<'c> {
         let mut fuser = Fuser::default();
         let keys = fuser.fuse(&graph);
         let sum = |budget: &AdditiveBudget| match &budget.sum {
-            Sum::Fused(of) => keys.iter().map(|key| of(key)).sum(),
+            Sum::Fused(of) => keys.iter().map(of).sum(),
             Sum::Operators(of) => operators(&graph, network).map(|(operator, place)| of(&operator, place)).sum(),
         };
         Ok(self.budgets.iter().map(sum).collect())

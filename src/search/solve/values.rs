@@ -120,13 +120,16 @@ fn stem(frame: &Frame, widths: &[u32], measures: &Measures<'_>) -> Vec<Vec<f64>>
     (0..measures.len()).map(|measure| all.iter().map(|values| values[measure]).collect()).collect()
 }
 
+/// Rows, columns and one operator.
+type SlotKey = (usize, Place, Slot, (Var, Var));
+
 /// Fills matrices, each distinct one once.
 struct Filler<'f> {
     axes: Axes<'f>,
     measures: &'f Measures<'f>,
     threads: usize,
     sums: FxHashMap<Key, Arc<Vec<f32>>>,
-    slots: FxHashMap<(usize, Place, Slot, (Var, Var)), Arc<Vec<f32>>>,
+    slots: FxHashMap<SlotKey, Arc<Vec<f32>>>,
 }
 
 impl<'f> Filler<'f> {
