@@ -9,6 +9,7 @@
 //! hold at the end alone. Not here: evolution, which takes any score.
 
 mod atom;
+mod change;
 mod dual;
 mod dynamic;
 mod frame;
@@ -16,20 +17,23 @@ mod front;
 mod maxplus;
 mod polish;
 mod price;
+mod reach;
 mod slot;
 #[cfg(test)]
 mod tests;
 mod values;
+mod walk;
 
 use super::SearchConfig;
 use super::budget::{AdditiveBudget, Place, Sum};
 use crate::latency::Fuser;
 use crate::net::{Graph, LowerError, Network};
 use crate::score::AdditiveScore;
-use crate::space::{Channels, MOST_SUB_LAYERS, NoSkeleton, Rails, Rules, Skeleton};
+use crate::space::{NoSkeleton, Rails, Rules};
 use dual::{Cut, Level, Prices};
 use dynamic::{Evaluation, Model};
 use frame::Frame;
+use reach::{thinned, within_reach};
 use values::{AllValues, Choices, Measures};
 
 /// A search that cannot be solved; it can be evolved.
@@ -83,8 +87,6 @@ pub struct SolveProgress {
 
 /// Layers beyond which networks are not looked at where no budget says how many there may be.
 const MOST_LAYERS: u32 = 128;
-/// Sums of two numbers in one evaluation with all channels.
-const MOST_WORK: usize = 4_200_000_000;
 /// Ratio of neighbours among the channels that prices are looked for with.
 const COARSE: f64 = 1.15;
 /// Evaluations with few channels, and with all.
@@ -331,41 +333,4 @@ fn best_of(evaluation: &Evaluation) -> Option<(usize, f64)> {
         Some((_, before)) if before >= value => best,
         _ => Some((layers, value)),
     })
-}
-
-/// Limits widths and bottlenecks to so many that an evaluation takes seconds.
-fn within_reach(mut skeleton: Skeleton) -> Skeleton {
-    let kinds: usize = skeleton.stages.iter().map(|stage| 2 * stage.kinds.len()).sum();
-    let count = |sets: &mut dyn Iterator<Item = &Channels>| sets.map(|set| set.values().count()).max().unwrap_or(0);
-    let widths = count(&mut skeleton.stages.iter().map(|stage| &stage.channels));
-    let middles = count(&mut skeleton.stages.iter().map(|stage| &stage.bottleneck));
-    let work = |most: usize| kinds * widths.min(most).pow(2) * middles.min(most) * MOST_SUB_LAYERS as usize;
-    let most = (1..=widths.max(middles)).rev().find(|most| work(*most) <= MOST_WORK).unwrap_or(1);
-    let cut = |set: &mut Channels| {
-        let last = set.values().take(most).last();
-        set.most = last.unwrap_or(set.most).min(set.most);
-    };
-    cut(&mut skeleton.stem_channels);
-    for stage in &mut skeleton.stages {
-        cut(&mut stage.channels);
-        cut(&mut stage.bottleneck);
-    }
-    skeleton
-}
-
-/// Some of the numbers, neighbours at least `ratio` apart, with the first and the last.
-fn thinned(numbers: Vec<u32>, ratio: f64) -> Vec<u32> {
-    if ratio <= 1.0 {
-        return numbers;
-    }
-    let mut kept: Vec<u32> = Vec::new();
-    for number in &numbers {
-        if kept.last().is_none_or(|last| f64::from(*number) >= f64::from(*last) * ratio) {
-            kept.push(*number);
-        }
-    }
-    if kept.last() != numbers.last() {
-        kept.extend(numbers.last());
-    }
-    kept
 }
