@@ -186,7 +186,7 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
             }
         }
     }
-    if reason == StopReason::Finished {
+    if reason != StopReason::Interrupted {
         directory.remove_checkpoint()?;
     }
     let page = page::with_tables(directory.path(), &tables)?;

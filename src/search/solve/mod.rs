@@ -59,9 +59,18 @@ pub struct Certificate {
     /// No network of the superset has a higher score.
     pub bound: f64,
     /// Of the budgets, in units of the score for the whole of each: what a little more of it is worth.
-    pub prices: Vec<(String, f64)>,
+    pub prices: Vec<BudgetPrice>,
     /// What the bound holds for.
     pub superset: String,
+}
+
+/// What the whole of a budget is worth.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct BudgetPrice {
+    /// Name of the budget, or `tail_share` for that rail.
+    pub budget: String,
+    /// In units of the score.
+    pub score: f64,
 }
 
 /// The result of solving.
@@ -193,7 +202,11 @@ impl<'c> Problem<'c> {
         let names = self.places.iter().map(|place| self.config.budgets[*place].quantity.kind().name.to_owned());
         let names = names.chain(std::iter::once("tail_share".to_owned()));
         let of_budgets = prices.of_budgets(Level::Full).unwrap_or_default();
-        Ok(Certificate { bound, prices: names.zip(of_budgets).collect(), superset: self.superset() })
+        Ok(Certificate {
+            bound,
+            prices: names.zip(of_budgets).map(|(budget, score)| BudgetPrice { budget, score }).collect(),
+            superset: self.superset(),
+        })
     }
 
     /// The limits of the budgets that are sums.
@@ -270,8 +283,8 @@ impl<'c> Problem<'c> {
     /// Prices for each budget of the configuration.
     fn weights_by_budget(&self, certificate: &Certificate) -> Vec<f64> {
         let mut weights = vec![0.0; self.config.budgets.len()];
-        for (place, (_, price)) in self.places.iter().zip(&certificate.prices) {
-            weights[*place] = *price;
+        for (place, price) in self.places.iter().zip(&certificate.prices) {
+            weights[*place] = price.score;
         }
         weights
     }
