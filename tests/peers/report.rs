@@ -24,8 +24,9 @@ for (const element of shown) {
   const place = element.dataset.from;
   if (Number(element.value) !== at(place)) wrong.push(place);
   const [, digits, , unit] = element.textContent.match(/^<?(-?\d+(\.\d+)?) ?([%kMG]?)(?!i)/) || [];
-  const text = Number(digits) * (unit === "%" && place.endsWith("percent") ? 1 : units[unit] || 1);
-  const last = Math.pow(10, -((digits || "").split(".")[1] || "").length) * (units[unit] || 1);
+  const scale = unit === "%" && place.endsWith("percent") ? 1 : units[unit] || 1;
+  const text = Number(digits) * scale;
+  const last = Math.pow(10, -((digits || "").split(".")[1] || "").length) * scale;
   const bytes = element.textContent.endsWith("MiB") ? 1048576 : 1;
   if (!(Math.abs(text * bytes - at(place)) <= last * bytes)) wrong.push(place + ": " + element.textContent);
 }
