@@ -42,18 +42,31 @@ impl RunDirectory {
     pub fn create(path: &Path, spec: &RunSpec) -> Result<Self, SearchError> {
         let error = |source| SearchError::RunDirectory { path: path.to_owned(), source };
         std::fs::create_dir_all(path).map_err(error)?;
-        for entry in std::fs::read_dir(path).map_err(error)? {
-            let name = entry.map_err(error)?.file_name();
-            if ![CONFIG, EVENTS].iter().any(|known| name == *known) && !files::is_temporary(&name) {
-                return Err(SearchError::RunDirectoryInUse { path: path.to_owned() });
-            }
-        }
+        Self::check_free(path)?;
         // The log comes first: whoever has it has the directory.
         let directory = Self::open_events(path)?;
         directory.events.set_len(0).map_err(error)?;
         let config = spec.to_toml().map_err(|e| SearchError::encode(path.join(CONFIG), e))?;
         write(&path.join(CONFIG), config.as_bytes())?;
         Ok(directory)
+    }
+
+    /// Whether a search could begin in a directory, which need not exist.
+    ///
+    /// # Errors
+    /// When it holds files that a search wrote, or others.
+    pub fn check_free(path: &Path) -> Result<(), SearchError> {
+        if !path.exists() {
+            return Ok(());
+        }
+        let error = |source| SearchError::RunDirectory { path: path.to_owned(), source };
+        for entry in std::fs::read_dir(path).map_err(error)? {
+            let name = entry.map_err(error)?.file_name();
+            if ![CONFIG, EVENTS].iter().any(|known| name == *known) && !files::is_temporary(&name) {
+                return Err(SearchError::RunDirectoryInUse { path: path.to_owned() });
+            }
+        }
+        Ok(())
     }
 
     /// Opens a directory whose search is to continue.

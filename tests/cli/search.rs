@@ -39,7 +39,7 @@ fn a_latency_budget_on_a_shipped_table() {
     assert!(!place.file("run/checkpoint.json").exists());
     let events = place.text("run/events.jsonl");
     let events: Vec<serde_json::Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(events[0]["event"], "start");
+    assert_eq!((&events[0]["event"], &events[1]["event"]), (&"solved".into(), &"start".into()));
     assert_eq!(events.last().unwrap()["reason"], "finished");
     let bests: Vec<_> = events.iter().filter(|e| e["event"] == "best").map(|e| e["score"].as_f64().unwrap()).collect();
     assert!(bests.windows(2).all(|pair| pair[1] > pair[0]));

@@ -84,7 +84,9 @@ fn optimum_lines(winner: &Winner) -> Vec<(&'static str, String)> {
     if let Some(optimum) = &winner.optimum {
         let gap = optimum.gap_percent;
         let bound = optimum.certificate.bound;
-        lines.push(("optimum", format!("at most {bound:.3} ({}); this network is within {gap:.3}%", winner.proxy)));
+        let (score, proxy) = (winner.score, winner.proxy);
+        lines
+            .push(("optimum", format!("{proxy} is at most {bound:.3}; this network has {score:.3}, within {gap:.3}%")));
         lines.push(("", format!("proven for {}", optimum.certificate.superset)));
     }
     let price = |price: &zen_nas::search::RailPrice| format!("{} {:.1}%", price.rail, price.percent);

@@ -190,10 +190,14 @@ fn names() -> String {
 pub struct Confidence(pub Option<f64>);
 
 fn confidence(text: &str) -> Result<Confidence, String> {
-    match text.parse::<f64>() {
+    let share = match text.strip_suffix('%') {
+        Some(percent) => percent.parse::<f64>().map(|percent| percent / 100.0),
+        None => text.parse(),
+    };
+    match share {
         _ if text == "none" => Ok(Confidence(None)),
         Ok(share) if (0.5..=RunSpec::MOST_CONFIDENCE).contains(&share) => Ok(Confidence(Some(share))),
-        _ => Err(format!("must be from 0.5 to {}, or `none`", RunSpec::MOST_CONFIDENCE)),
+        _ => Err(format!("must be from 0.5 to {}, such as 0.9 or 90%, or `none`", RunSpec::MOST_CONFIDENCE)),
     }
 }
 

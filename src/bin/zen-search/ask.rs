@@ -107,13 +107,13 @@ pub fn keep_in_region(args: &Args, spec: &mut RunSpec, tables: &Tables) -> anyho
         layers.limit = region.layers.into();
         kept.push(format!("{} layers (--max-layers)", region.layers));
     }
-    for (key, rail, most, flag) in [
-        ("widest", &mut spec.rails.widest, region.widest, "--max-width"),
-        ("widest_tail", &mut spec.rails.widest_tail, region.widest_tail, "--max-tail"),
+    for (key, part, rail, most, flag) in [
+        ("widest", "a block", &mut spec.rails.widest, region.widest, "--max-width"),
+        ("widest_tail", "the tail", &mut spec.rails.widest_tail, region.widest_tail, "--max-tail"),
     ] {
         if !args.rails.names(key) && rail.is_some_and(|widest| widest > most) {
             *rail = Some(most);
-            kept.push(format!("{key} {most} ({flag})"));
+            kept.push(format!("{most} channels in {part} ({flag})"));
         }
     }
     if !budgets.names("weight_bytes") {
@@ -126,8 +126,8 @@ pub fn keep_in_region(args: &Args, spec: &mut RunSpec, tables: &Tables) -> anyho
     }
     if !kept.is_empty() {
         args.output.note(format!(
-            "note: latency is the only budget, so the search keeps to the depth and width of {} ({:.2} ms here): at most {}; \
-             each option lifts its limit, `none` altogether",
+            "note: without a budget of size, the search keeps near {}, a published network that takes {:.2} ms here: at most {}; \
+             each option sets another limit, `none` lifts it",
             region.like,
             region.like_ms,
             kept.join(", ")

@@ -92,6 +92,9 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
     if let Some(reason) = &plan.not_solved {
         args.output.note(format!("note: the search is evolved, not solved: {reason}; no bound is known"));
     }
+    if let (None, Some(path)) = (&resumed, &args.out) {
+        RunDirectory::check_free(path)?;
+    }
     let started = Instant::now();
     let checkpoint = resumed.as_ref().and_then(|(_, checkpoint)| checkpoint.as_ref());
     let mut progress = Progress::shares("solving", args.output.quiet);
@@ -111,6 +114,11 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
             RunDirectory::create(&path, &spec)?
         }
     };
+    if certificate.is_some() {
+        let elapsed_s = (solving.as_secs_f64() * 1e3).round() / 1e3;
+        let bound = certificate.as_ref().map(|certificate| certificate.bound);
+        directory.event(&json!({ "event": "solved", "elapsed_s": elapsed_s, "bound": bound }))?;
+    }
     let fitted = config.rules.fit(&config.initial);
     if args.initial.is_some() && fitted != config.initial {
         args.output.note(format!("note: the initial structure is outside the space; the search starts from {fitted}"));

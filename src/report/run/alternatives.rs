@@ -55,14 +55,11 @@ pub(super) fn write(page: &mut Page, data: &Data) {
 
 /// Where the other networks are, best first.
 pub(super) fn places(data: &Data) -> Vec<String> {
-    let found = data.items("/best/alternatives");
-    if !found.is_empty() {
-        return found;
-    }
     let winner = data.text("/best/structure");
-    let mut finalists = data.items("/best/finalists");
-    finalists.retain(|place| data.text(&format!("{place}/structure")) != winner);
-    finalists
+    let found = data.items("/best/alternatives");
+    let mut others = if found.is_empty() { data.items("/best/finalists") } else { found };
+    others.retain(|place| data.text(&format!("{place}/structure")) != winner);
+    others
 }
 
 /// Settings that alternatives have latencies on, by their place in the lists.

@@ -69,7 +69,7 @@ impl RunReport {
                     self.data.push("progress", point);
                 }
                 Some("start") => self.data.set("started_unix_s", event["unix_s"].clone()),
-                Some("end") => {
+                Some("solved" | "end") => {
                     // A resumed run ended more than once.
                     let before = self.data.number("/elapsed_s").unwrap_or_default();
                     let elapsed_s = event["elapsed_s"].as_f64().map(|elapsed_s| before + elapsed_s);

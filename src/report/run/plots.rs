@@ -123,8 +123,13 @@ fn bound_line(plot: &mut Plot, bound: f64) {
 /// How many candidates, and what became of them.
 fn progress_facts(data: &Data) -> String {
     let show = |name: &str| data.show_large(&format!("/best/search/{name}"));
-    let mut text = format!("{} candidates", show("iterations"));
-    if data.get("/best/search/counts").is_some() {
+    // What is solved has looked at no candidates.
+    let solved = data.number("/best/search/iterations") == Some(0.0) && data.get("/best/optimum/bound").is_some();
+    let mut text = match solved {
+        true => "Solved, without candidates".to_owned(),
+        false => format!("{} candidates", show("iterations")),
+    };
+    if !solved && data.get("/best/search/counts").is_some() {
         text.push_str(&format!(
             ": {} accepted, {} not better, {} duplicates",
             show("counts/accepted"),

@@ -56,7 +56,14 @@ fn rails(data: &Data) -> Vec<String> {
 
 /// What the rails cost.
 fn price(data: &Data) -> String {
-    let items: Vec<_> = data.items("/best/rails/price").iter().map(|item| words(data.get(item))).collect();
+    let items: Vec<_> = data
+        .items("/best/rails/price")
+        .iter()
+        .map(|item| match data.number(&format!("{item}/percent")) {
+            Some(percent) => format!("{}: {percent:.1}%", data.escaped(&format!("{item}/rail"))),
+            None => words(data.get(item)),
+        })
+        .collect();
     if items.is_empty() {
         return String::new();
     }

@@ -29,7 +29,7 @@ use super::budget::{AdditiveBudget, Place, Sum};
 use crate::latency::Fuser;
 use crate::net::{Graph, LowerError, Network};
 use crate::score::AdditiveScore;
-use crate::space::{NoSkeleton, Rails, Rules};
+use crate::space::{Channels, NoSkeleton, Rails, Rules};
 use dual::{Cut, Level, Prices};
 use dynamic::{Evaluation, Model};
 use frame::Frame;
@@ -291,25 +291,41 @@ impl<'c> Problem<'c> {
 
     fn superset(&self) -> String {
         let skeleton = &self.frame.skeleton;
-        let (widths, middles) = (&skeleton.stages[0].channels, &skeleton.stages[0].bottleneck);
         let others: Vec<&str> = (0..self.config.budgets.len())
             .filter(|place| !self.places.contains(place))
             .map(|place| self.config.budgets[place].quantity.kind().name)
             .filter(|name| *name != "layers")
             .collect();
+        let range = |sets: Vec<&Channels>| {
+            let ends: Vec<u32> =
+                sets.iter().flat_map(|set| set.values().next().into_iter().chain(set.values().last())).collect();
+            let [least, most] = [ends.iter().min(), ends.iter().max()].map(|end| end.copied().unwrap_or(0));
+            if least == most { most.to_string() } else { format!("{least} to {most}") }
+        };
+        let stages = || skeleton.stages.iter();
+        let rails = if self.rails == Rails::default() { "" } else { " within its rails" };
+        let deepest = stages().map(|stage| stage.most_layers).max().unwrap_or(0);
+        let deepest = deepest.min(self.rails.most_stage_layers(self.most_layers));
+        let of_stage = if deepest < self.most_layers {
+            format!("stages of at most {deepest} layers")
+        } else {
+            "stages of any depth".to_owned()
+        };
         let mut text = format!(
-            "all networks of the space {} with this stem, these strides and at most {} layers: widths of {} to {} and \
-             bottlenecks of {} to {} in steps of {}, any number of blocks in a stage",
+            "all networks of the space {}{rails} with these strides and at most {} layers: stems of {} channels, widths of \
+             {}, bottlenecks of {}, tails of {}, {of_stage}",
             self.config.space.name,
             self.most_layers + 2,
-            widths.least,
-            widths.most,
-            middles.least,
-            middles.most,
-            widths.multiple,
+            range(vec![&skeleton.stem_channels]),
+            range(stages().map(|stage| &stage.channels).collect()),
+            range(stages().map(|stage| &stage.bottleneck).collect()),
+            range(vec![&skeleton.tail_channels]),
         );
         if !others.is_empty() {
-            text.push_str(&format!("; the bound does not use {}", others.join(", ")));
+            text.push_str(&format!(
+                "; the bound takes no account of {}, which the network found keeps to",
+                others.join(", ")
+            ));
         }
         text
     }
