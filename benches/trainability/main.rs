@@ -20,8 +20,11 @@ struct Args {
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/target/trainability"))]
     out: PathBuf,
     /// Schedules
-    #[arg(long, value_delimiter = ',', default_value = "10,30")]
+    #[arg(long, value_delimiter = ',', default_value = "10,40")]
     epochs: Vec<u32>,
+    /// Networks trained at once, each in one thread
+    #[arg(long, default_value_t = 2)]
+    processes: usize,
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
@@ -40,8 +43,8 @@ fn main() {
         return table::print(&candidates, &args.out, &args.epochs);
     };
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/trainability/train.py");
-    let epochs = args.epochs.iter().map(u32::to_string);
-    let status = Command::new(python).arg(script).arg(&args.out).args(epochs).status();
+    let numbers = [args.processes.to_string()].into_iter().chain(args.epochs.iter().map(u32::to_string));
+    let status = Command::new(python).arg(script).arg(&args.out).args(numbers).status();
     let status = status.expect("ZEN_NAS_TORCH_PYTHON starts");
     assert!(status.success(), "train.py ended with {status}; its errors stand above");
     table::print(&candidates, &args.out, &args.epochs);

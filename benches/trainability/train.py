@@ -1,18 +1,19 @@
 """Trains the networks of the benchmark beside it on scikit-learn's handwritten digits, and appends a line for each.
 
-    python train.py FOLDER EPOCHS...
+    python train.py FOLDER PROCESSES EPOCHS...
 
 FOLDER/networks.json names the networks, FOLDER/NAME.py is each as a PyTorch module. A line of FOLDER/results.jsonl is a
 network under one schedule: its best learning rate by the validation images, and the test accuracy of every seed. What
-has a line already is left out, so the same command resumes.
+has a line already is left out, so the same command resumes. Each process has one thread.
 
-The images are 12 pixels wide: a digit of 8 pixels at a random place, with noise over it. Place and noise are drawn
+The images are 12 pixels wide: a digit of 8 pixels, up to a pixel off the middle, with noise over it. Place and noise are drawn
 anew for every pass over the training images, and once for the others.
 """
 
 import importlib.util
 import json
 import math
+import multiprocessing
 import pathlib
 import sys
 import time
@@ -28,7 +29,9 @@ BATCH_SIZE = 25
 TRAIN_IMAGES, VALIDATION_IMAGES = 500, 300
 # Views of each validation and each test image.
 VIEWS = 2
-NOISE = 0.25
+# Standard deviation of the noise, where a digit is 0 to 1, and how many pixels a digit is off the middle at most.
+NOISE = 0.1
+SHIFT = 1
 WARM_UP = 0.1
 WEIGHT_DECAY = 5e-4
 SIDE, DIGIT_SIDE = 12, 8
@@ -37,7 +40,8 @@ SIDE, DIGIT_SIDE = 12, 8
 def view(digits, random):
     """Each digit at a random place of its image, with noise."""
     images = torch.zeros(len(digits), 1, SIDE, SIDE)
-    places = torch.randint(SIDE - DIGIT_SIDE + 1, (len(digits), 2), generator=random).tolist()
+    middle = (SIDE - DIGIT_SIDE) // 2
+    places = torch.randint(middle - SHIFT, middle + SHIFT + 1, (len(digits), 2), generator=random).tolist()
     for image, digit, (y, x) in zip(images, digits, places):
         image[:, y : y + DIGIT_SIDE, x : x + DIGIT_SIDE] = digit
     images += NOISE * torch.randn(images.shape, generator=random)
@@ -110,38 +114,45 @@ def accuracy(model, images):
     return right / len(labels)
 
 
-def judge(path, epochs, train, validation, test):
+def judge(folder, network, epochs):
     """Tunes the learning rate with the first seed, then trains with the others."""
+    started = time.perf_counter()
+    torch.set_num_threads(1)
+    path = folder / f"{network['name']}.py"
+    train, validation, test = data()
     first = {}
     for rate in RATES:
         model = trained(path, train, epochs, rate, SEEDS[0])
         first[rate] = accuracy(model, validation), accuracy(model, test)
     best = max(RATES, key=lambda rate: first[rate][0])
     others = [accuracy(trained(path, train, epochs, best, seed), test) for seed in SEEDS[1:]]
-    tuning = {str(rate): found[0] for rate, found in first.items()}
-    return dict(epochs=epochs, learning_rate=best, accuracies=[first[best][1], *others], validation=tuning)
+    return dict(
+        structure=network["structure"],
+        epochs=epochs,
+        learning_rate=best,
+        accuracies=[first[best][1], *others],
+        validation={str(rate): found[0] for rate, found in first.items()},
+        seconds=time.perf_counter() - started,
+    )
 
 
-def main(folder, schedules):
-    torch.set_num_threads(1)
+def main(folder, processes, schedules):
     results = folder / "results.jsonl"
     lines = results.read_text().splitlines() if results.exists() else []
     done = {(line["structure"], line["epochs"]) for line in map(json.loads, lines)}
     networks = json.loads((folder / "networks.json").read_text())
-    train, validation, test = data()
     # The first of every kind first, so that what is there early covers all kinds.
     networks.sort(key=lambda network: network["name"].rsplit("-", 1)[1])
-    for epochs in schedules:
-        for network in networks:
-            if (network["structure"], epochs) in done:
-                continue
-            started = time.perf_counter()
-            result = judge(folder / f"{network['name']}.py", epochs, train, validation, test)
-            result.update(structure=network["structure"], seconds=time.perf_counter() - started)
+    work = [(folder, network, epochs) for epochs in schedules for network in networks]
+    work = [item for item in work if (item[1]["structure"], item[2]) not in done]
+    with multiprocessing.Pool(processes) as pool:
+        running = [pool.apply_async(judge, item) for item in work]
+        for (_, network, epochs), result in zip(work, running):
+            line = result.get()
             with results.open("a") as file:
-                file.write(json.dumps(result) + "\n")
-            print(f"{network['name']}, {epochs} epochs: {result}", file=sys.stderr, flush=True)
+                file.write(json.dumps(line) + "\n")
+            print(f"{network['name']}, {epochs} epochs: {line}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]), [int(epochs) for epochs in sys.argv[2:]])
+    main(pathlib.Path(sys.argv[1]), int(sys.argv[2]), [int(epochs) for epochs in sys.argv[3:]])
