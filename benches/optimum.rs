@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench optimum` solves the budgets of the published networks and of the README's first command: the
 //! proven bound, the best network found, the gap between them, seconds of processor time. `-- --rails` keeps the guard
-//! rails of the space on; a name restricts it to the budgets that contain it.
+//! rails of the space on; a name restricts it to the budgets that contain it. `-- --front` solves the trade-off of latency on
+//! a T4 from 0.5 to 10 ms and score instead.
 
 use std::time::Instant;
 
@@ -74,6 +75,9 @@ fn main() {
     let with_rails = arguments.iter().any(|argument| argument == "--rails");
     arguments.retain(|argument| argument != "--rails");
     let store = Store::in_memory().expect("an empty database");
+    if arguments.iter().any(|argument| argument == "--front") {
+        return front(&store, with_rails);
+    }
     println!("| budget | bound | best found | gap, % | CPU, s | wall, s | network |");
     println!("|---|--:|--:|--:|--:|--:|---|");
     for case in CASES.iter().filter(|case| arguments.first().is_none_or(|name| case.name.contains(name))) {
@@ -92,6 +96,41 @@ fn main() {
             started.elapsed().as_secs_f64()
         );
     }
+}
+
+/// The trade-off of latency and score: points, time, gaps.
+fn front(store: &Store, with_rails: bool) {
+    let case = latency("t4", 30, &[Limit::Latency("t4/tensorrt/fp16/b1", 10.0)]);
+    let config = config(store, &case, with_rails);
+    let limits: Vec<Vec<f64>> = (0..40).map(|i| vec![10.0 * 20f64.powf(-f64::from(i) / 39.0)]).collect();
+    let (started, before) = (Instant::now(), cpu_s());
+    let mut stages = Vec::new();
+    let problem = Problem::new(&config).expect("the space can be solved");
+    let solutions = problem
+        .solve_front(&[1], &limits, &|| false, &mut |progress| stages.push((progress.share, started.elapsed())))
+        .expect("there are networks");
+    let (wall, cpu) = (started.elapsed().as_secs_f64(), cpu_s() - before);
+    println!("| limit, ms | bound | best found | gap, % | network |\n|--:|--:|--:|--:|---|");
+    let (mut points, mut largest) = (0, 0.0f64);
+    for (limit, solution) in limits.iter().zip(&solutions) {
+        let bound = solution.certificate.bound;
+        let Some((network, score)) = solution.networks.first() else {
+            println!("| {:.3} | {bound:.3} | none | | |", limit[0]);
+            continue;
+        };
+        let gap_percent = (bound / score - 1.0) * 100.0;
+        (points, largest) = (points + 1, largest.max(gap_percent));
+        println!("| {:.3} | {bound:.3} | {score:.3} | {gap_percent:.3} | {network} |", limit[0]);
+    }
+    let until =
+        |share: f64| stages.iter().filter(move |(at, _)| *at <= share + 1e-9).map(|(_, time)| time.as_secs_f64());
+    let [coarse, full] = [0.2, 0.6].map(|share| until(share).fold(0.0, f64::max));
+    println!(
+        "{points} points in {wall:.1} s ({cpu:.1} s of CPU; prices {coarse:.1} s, bounds {:.1} s, networks {:.1} s), largest \
+         gap {largest:.3}%",
+        full - coarse,
+        wall - full
+    );
 }
 
 fn config(store: &Store, case: &Case, with_rails: bool) -> SearchConfig {

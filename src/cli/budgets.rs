@@ -4,19 +4,25 @@
 
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
 
+use super::axes::{AxesArg, AxisArg};
 use super::options::{OutputArgs, resolve_telling};
 use super::setting::{HAS_PRECISION, ON_DEVICE, SettingArgs};
 use crate::latency::{Setting, SettingChoice, SettingQuery, Store};
 use crate::search::SearchError;
 use crate::search::budget::{BUDGETS, BudgetFlag, BudgetKind, BudgetSpec, DependsOn};
+use crate::search::front::AxisSpec;
 
 /// A limit as a user gave it.
 #[derive(Clone)]
 struct Asked {
     kind: &'static BudgetKind,
     flag: &'static BudgetFlag,
-    /// None for `none`.
+    /// None for `none`; infinite where it is left to the search.
     limit: Option<f64>,
+    /// The lower end where it is a range.
+    from: Option<f64>,
+    /// The place of the trade-off's axis that it is for, if it is for one.
+    axis: Option<usize>,
     /// The setting behind the `@`, if there is one.
     on: Option<SettingQuery>,
 }
@@ -35,6 +41,8 @@ pub struct ResolvedBudgets {
     /// Why settings were chosen, where a device has several that fit.
     pub choices: Vec<SettingChoice>,
     pub budgets: Vec<BudgetSpec>,
+    /// The axes of the trade-off, if there is one.
+    pub axes: Vec<AxisSpec>,
 }
 
 impl BudgetArgs {
@@ -43,6 +51,12 @@ impl BudgetArgs {
     /// # Errors
     /// Says what to add, for the option parser.
     pub fn check(&self, setting: &SettingArgs) -> Result<(), String> {
+        if let Some(Asked { flag, .. }) = self.asked.iter().find(|asked| asked.from.is_some() && asked.axis.is_none()) {
+            let flag = flag.name;
+            return Err(format!(
+                "--{flag} is a range, which only an axis of a trade-off has: name it in --pareto, or give --{flag} one limit"
+            ));
+        }
         if self.asked.iter().all(|asked| asked.limit.is_none()) {
             let flags: Vec<String> =
                 BUDGETS.iter().flat_map(|kind| kind.flags).map(|flag| format!("--{}", flag.name)).collect();
@@ -52,6 +66,9 @@ impl BudgetArgs {
             asked.kind.depends_on == DependsOn::Setting && asked.on.is_none() && setting.table.device.is_none()
         });
         match homeless {
+            Some(Asked { axis: Some(_), .. }) => {
+                Err("the axis `latency` names no device: write it as latency:t4, or add --device t4".to_owned())
+            }
             Some(Asked { flag, limit, .. }) => {
                 let (flag, limit) = (flag.name, limit.unwrap_or_default());
                 Err(format!("--{flag} {limit} names no device: write --{flag} {limit}@t4, or add --device t4"))
@@ -60,13 +77,51 @@ impl BudgetArgs {
         }
     }
 
+    /// The budgets with those of a trade-off's axes: limits that were given for an axis are the ends of its range.
+    pub fn with_axes(&self, axes: &AxesArg) -> Self {
+        let mut all = self.clone();
+        let of_kind =
+            |kind: &BudgetKind| axes.0.iter().filter(|axis| axis.kind.is_some_and(|k| std::ptr::eq(k, kind))).count();
+        for (i, AxisArg { kind, on }) in axes.0.iter().enumerate() {
+            let Some(kind) = *kind else { continue };
+            let is_it = |asked: &&mut Asked| {
+                std::ptr::eq(asked.kind, kind) && (asked.on == *on || asked.on.is_none() && of_kind(kind) == 1)
+            };
+            match all.asked.iter_mut().find(is_it) {
+                Some(asked) => {
+                    asked.axis = Some(i);
+                    asked.on = asked.on.take().or_else(|| on.clone());
+                    asked.limit = asked.limit.or(Some(f64::INFINITY));
+                }
+                None => {
+                    let (flag, limit) = (&kind.flags[0], Some(f64::INFINITY));
+                    all.asked.push(Asked { kind, flag, limit, from: None, axis: Some(i), on: on.clone() });
+                }
+            }
+        }
+        all
+    }
+
+    /// Whether something was said of a kind of budget.
+    pub fn names(&self, kind: &str) -> bool {
+        self.asked.iter().any(|asked| asked.kind.name == kind)
+    }
+
+    /// Whether a kind of budget was limited.
+    pub fn limits(&self, kind: &str) -> bool {
+        self.asked.iter().any(|asked| asked.kind.name == kind && asked.limit.is_some())
+    }
+
     /// The first latency budget as a part of a folder's name, e.g. `-5ms`.
     pub fn in_name(&self) -> String {
         let latency = self.asked.iter().find(|asked| asked.kind.depends_on == DependsOn::Setting);
-        latency.map_or_else(String::new, |Asked { flag, limit, .. }| {
-            let per_image = if flag.images.is_some() { "-per-image" } else { "" };
-            format!("-{}ms{per_image}", limit.unwrap_or_default())
-        })
+        latency.filter(|asked| asked.limit.is_none_or(f64::is_finite)).map_or_else(
+            String::new,
+            |Asked { flag, limit, .. }| {
+                let per_image = if flag.images.is_some() { "-per-image" } else { "" };
+                format!("-{}ms{per_image}", limit.unwrap_or_default())
+            },
+        )
     }
 
     /// Budgets with the settings that they are for; `defaults` hold where nothing was said of their kind. Says on stderr
@@ -96,8 +151,7 @@ impl BudgetArgs {
             };
             query.preferred_batch_size = asked.flag.images;
             let found = resolver.find(query)?;
-            let images = if asked.flag.images.is_some() { f64::from(found.batch_size) } else { 1.0 };
-            let limit = asked.limit.unwrap_or_default() * images;
+            let limit = asked.limit.unwrap_or_default() * images(asked.flag, &found);
             if let Some((_, _, first)) = latencies.iter().find(|(other, ..)| *other == found) {
                 let (flag, setting, first) = (asked.flag.name, found.id(), *first);
                 return Err(SearchError::TwoLimits { flag, setting, first, second: limit }.into());
@@ -106,6 +160,16 @@ impl BudgetArgs {
         }
         let own = resolver.known.first().map(|(_, setting)| setting.clone());
         let mut budgets = Vec::new();
+        let mut axes: Vec<(usize, AxisSpec)> = Vec::new();
+        let mut keep_axis = |asked: &Asked, images: f64, setting: Option<&Setting>| {
+            axes.extend(asked.axis.map(|axis| {
+                let (kind, least) = (asked.kind.name.to_owned(), asked.from.map(|from| from * images));
+                (axis, AxisSpec { kind, setting: setting.map(Setting::id), least })
+            }));
+        };
+        for (setting, asked, _) in &latencies {
+            keep_axis(asked, images(asked.flag, setting), Some(setting));
+        }
         for kind in BUDGETS {
             let of_kind = latencies.iter().filter(|(_, asked, _)| std::ptr::eq(asked.kind, *kind));
             budgets.extend(of_kind.map(|(setting, _, limit)| BudgetSpec {
@@ -116,7 +180,10 @@ impl BudgetArgs {
                 continue;
             }
             let limit = match self.asked.iter().find(|asked| std::ptr::eq(asked.kind, *kind)) {
-                Some(asked) => asked.limit,
+                Some(asked) => {
+                    keep_axis(asked, 1.0, None);
+                    asked.limit
+                }
                 None => defaults.iter().find(|budget| budget.kind == kind.name).map(|budget| budget.limit),
             };
             let precision = setting.precision.or(own.as_ref().map(|own| own.precision)).unwrap_or_default();
@@ -125,8 +192,15 @@ impl BudgetArgs {
                 ..BudgetSpec::new(kind.name, limit)
             }));
         }
-        Ok(ResolvedBudgets { setting: own, choices: resolver.choices, budgets })
+        axes.sort_by_key(|(axis, _)| *axis);
+        let axes = axes.into_iter().map(|(_, axis)| axis).collect();
+        Ok(ResolvedBudgets { setting: own, choices: resolver.choices, budgets, axes })
     }
+}
+
+/// Images that a limit of that flag is for one of.
+fn images(flag: &BudgetFlag, setting: &Setting) -> f64 {
+    if flag.images.is_some() { f64::from(setting.batch_size) } else { 1.0 }
 }
 
 /// Settings of queries, each resolved and told once.
@@ -152,7 +226,7 @@ impl Resolver<'_> {
 /// Reads the value of a flag.
 fn parse(kind: &'static BudgetKind, flag: &'static BudgetFlag, text: &str) -> Result<Asked, String> {
     if kind.has_default && text.trim() == "none" {
-        return Ok(Asked { kind, flag, limit: None, on: None });
+        return Ok(Asked { kind, flag, limit: None, from: None, axis: None, on: None });
     }
     let (limit, on) = match text.split_once('@') {
         Some((limit, on)) if kind.depends_on == DependsOn::Setting => {
@@ -161,7 +235,17 @@ fn parse(kind: &'static BudgetKind, flag: &'static BudgetFlag, text: &str) -> Re
         _ => (text, None),
     };
     let or_none = |reason| if kind.has_default { format!("{reason}, or `none`") } else { reason };
-    Ok(Asked { kind, flag, limit: Some((flag.parse)(limit).map_err(or_none)?), on })
+    let (from, limit) = match limit.split_once("..") {
+        Some((from, limit)) => (Some((flag.parse)(from)?), limit),
+        None => (None, limit),
+    };
+    let limit = (flag.parse)(limit).map_err(or_none)?;
+    match from {
+        Some(from) if from >= limit => {
+            Err("the range is empty: write the smaller limit first, as in 0.5..10".to_owned())
+        }
+        _ => Ok(Asked { kind, flag, limit: Some(limit), from, axis: None, on }),
+    }
 }
 
 impl clap::FromArgMatches for BudgetArgs {

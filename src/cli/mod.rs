@@ -2,6 +2,7 @@
 //!
 //! No decisions here: options become library types, results become text.
 
+mod axes;
 mod board;
 mod budgets;
 mod compared;
@@ -28,6 +29,7 @@ mod trial;
 mod verification;
 
 pub use crate::units::{large_number, positive};
+pub use axes::AxesArg;
 pub use board::{describe_comparison, describe_scored, score_table};
 pub use budgets::{BudgetArgs, ResolvedBudgets};
 pub use compared::{compared_json, describe_on_devices};

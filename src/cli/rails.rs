@@ -19,6 +19,11 @@ pub struct RailArgs {
 }
 
 impl RailArgs {
+    /// Whether the user sets the rail of that key.
+    pub fn names(&self, key: &str) -> bool {
+        self.values.iter().any(|(rail, _)| rail.key == key)
+    }
+
     /// A space's rails with those that the user sets.
     pub fn apply(&self, rails: &Rails) -> Rails {
         if self.published_rules {

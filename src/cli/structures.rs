@@ -31,7 +31,7 @@ pub fn read_structures(argument: &str) -> Result<Vec<NamedStructure>, InputError
         return Ok(vec![NamedStructure { origin: String::new(), text: argument.to_owned(), header }]);
     }
     if Path::new(argument).is_dir() {
-        return Ok(vec![structure_of_run(argument, 1)?]);
+        return Ok(vec![structure_of_run(argument, None)?]);
     }
     structures_in(argument, &read_text(argument)?)
 }
@@ -43,7 +43,7 @@ pub fn read_structures(argument: &str) -> Result<Vec<NamedStructure>, InputError
 /// As [`read_structures`], and where there are fewer.
 pub fn read_structure(argument: &str, rank: Option<u32>) -> Result<(NamedStructure, usize), InputError> {
     if Path::new(argument).is_dir() {
-        return Ok((structure_of_run(argument, rank.unwrap_or(1))?, 1));
+        return Ok((structure_of_run(argument, rank)?, 1));
     }
     let structures = read_structures(argument)?;
     let (rank, count) = (rank.unwrap_or(1), structures.len());
@@ -53,7 +53,7 @@ pub fn read_structure(argument: &str, rank: Option<u32>) -> Result<(NamedStructu
     Ok((found, count))
 }
 
-fn structure_of_run(path: &str, rank: u32) -> Result<NamedStructure, InputError> {
+fn structure_of_run(path: &str, rank: Option<u32>) -> Result<NamedStructure, InputError> {
     let run = FinishedRun::read(Path::new(path))?;
     let (file, text) = run.ranked(rank)?;
     let line = std::fs::read_to_string(&file).ok().and_then(|all| all.lines().position(|line| line.trim() == text));

@@ -172,6 +172,11 @@ impl Trials {
         (self.moments.count > 0).then(|| self.moments.evaluation())
     }
 
+    /// Images of a trial.
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
     /// The rule that ends them.
     pub fn until(&self) -> Until {
         self.until

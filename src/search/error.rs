@@ -3,15 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use super::budget::BudgetUse;
+use super::solve::SolveError;
 use crate::latency::LatencyError;
 use crate::names::UnknownName;
 use crate::net::{LowerError, StructureError};
+use crate::onnx::OnnxError;
 use crate::score::ScoreError;
 use crate::space::{OffRails, SpaceError};
 
 /// A search that cannot start, go on or be recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
+    #[error("the search cannot be solved: {0}; --optimiser evolution searches it")]
+    Solve(#[from] SolveError),
     #[error("the initial structure cannot be searched from: {0}")]
     Lower(#[from] LowerError),
     #[error("the initial structure has no score: {0}")]
@@ -33,6 +37,8 @@ pub enum SearchError {
     #[error(transparent)]
     Space(#[from] SpaceError),
     #[error(transparent)]
+    Onnx(#[from] OnnxError),
+    #[error(transparent)]
     Structure(#[from] StructureError),
     #[error(transparent)]
     Latency(#[from] LatencyError),
@@ -42,6 +48,10 @@ pub enum SearchError {
     NoPredictor { setting: String },
     #[error("--{flag} is given twice for {setting}: {first} and {second}; leave one out")]
     TwoLimits { flag: &'static str, setting: String, first: f64, second: f64 },
+    #[error("a trade-off has two or three axes, exactly one of them `score`: {0} (--pareto)")]
+    Axes(String),
+    #[error("the range of {name} is empty: {least} to {most}; give the limits as in 0.5..10")]
+    Range { name: String, least: f64, most: f64 },
     #[error("confidence {0}: must be from 0.5 to 0.99 (--confidence), or `none` to compare predictions")]
     Confidence(f64),
     #[error("{0} minutes: must be a positive, finite number (--minutes)")]

@@ -100,6 +100,20 @@ impl<'c> Evolution<'c> {
         Ok(Self::at(config, initial, population, 0, Counts::new(config)))
     }
 
+    /// Starts a search from networks within the budgets with their scores, the best first.
+    ///
+    /// # Errors
+    /// When the configuration is out of range.
+    pub fn seeded(config: &'c SearchConfig, networks: Vec<(Network, f64)>) -> Result<Self, SearchError> {
+        config.validate()?;
+        let mut population = Population::new(config.population_size);
+        let initial = networks.first().map_or_else(|| config.initial.clone(), |(network, _)| network.clone());
+        for (network, score) in networks.into_iter().take(config.population_size) {
+            population.insert(Member { network, score });
+        }
+        Ok(Self::at(config, initial, population, 0, Counts::new(config)))
+    }
+
     pub(super) fn at(
         config: &'c SearchConfig,
         initial: Network,

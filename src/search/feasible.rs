@@ -55,16 +55,15 @@ pub(super) fn uses(config: &SearchConfig, network: &Network, worker: &mut Worker
         .collect()
 }
 
-/// Value over limit of every budget on a network that is lowered in `worker.graph`.
-pub(super) fn shares(config: &SearchConfig, network: &Network, worker: &mut Worker) -> Vec<f64> {
+/// What every budget limits, on a network that is lowered in `worker.graph`.
+pub(super) fn values(config: &SearchConfig, network: &Network, worker: &mut Worker) -> Vec<f64> {
     let Worker { graph, budgets, .. } = worker;
-    let share = |(budget, scratch): (&Budget, &mut PredictScratch)| {
-        budget.quantity.measure(network, graph, scratch) / budget.limit
-    };
-    config.budgets.iter().zip(budgets).map(share).collect()
+    let value = |(budget, scratch): (&Budget, &mut PredictScratch)| budget.quantity.measure(network, graph, scratch);
+    config.budgets.iter().zip(budgets).map(value).collect()
 }
 
 /// The largest ratio of value to limit of a network that is lowered in `worker.graph`.
 fn largest_excess(config: &SearchConfig, network: &Network, worker: &mut Worker) -> f64 {
-    shares(config, network, worker).into_iter().fold(0.0, f64::max)
+    let values = values(config, network, worker);
+    values.iter().zip(&config.budgets).map(|(value, budget)| value / budget.limit).fold(0.0, f64::max)
 }

@@ -1,26 +1,32 @@
-//! The final round: the best networks of a population are scored once more, precisely, and the winner
-//! is the best of them by that.
+//! The final round: the best networks of a search that really differ are scored once more, precisely.
 //!
-//! A race: a few draws for everyone, then more for those that may still win, until their means are
-//! known well enough. What is drawn depends on seed and networks alone. Not here: which proxy is
-//! the precise one (proxies say so themselves), where results are written.
+//! It decides or stops: the best network by the search's proxy wins unless another one is told apart ahead of it. Its
+//! time limit is a number of multiply-adds, so what is drawn depends on seed and networks alone. Not here: how the draws
+//! are shared out (`race`), what is told apart (`compare`), which proxy is the precise one (proxies say so themselves),
+//! where results are written.
+
+mod compare;
+mod race;
 
 use serde::Serialize;
 
+use super::apart::{REALLY_DIFFERENT, really_different};
 use super::{Member, SearchConfig, SearchError};
 use crate::net::{Graph, Network};
-use crate::score::{self, Evaluation, Evaluator, Proxy, Randomness, Sampling, Scored, Trials, Until};
+use crate::score::{self, Evaluation, Evaluator, Proxy, Randomness, Sampling, Scored, Until};
+use compare::Comparison;
+use race::{LEAST_DRAWS, Lane, Race};
 
-/// Values from which the spread of one draw is known well enough to leave somebody behind, beyond one
-/// for each network.
-const DEGREES_OF_FREEDOM: usize = 12;
-
-/// Who is this many standard errors of the difference behind cannot win any more.
-const HOPELESS: f64 = 3.0;
-
-/// Keeps the draws of the final round apart from those that children were chosen by: a score that was
+/// Keeps the draws of the final round apart from those that candidates were chosen by: a score that was
 /// the best of many by luck would keep its luck.
 const FRESH: u64 = 0x5eed_f1a1;
+
+/// Multiply-adds that count as a second: what the exact Zen-score does on one core, rounded. The published ImageNet
+/// network of 0.2 ms (3.4 G multiply-adds an image) takes 123 ms for two images, clean and perturbed.
+const PER_SECOND: f64 = 100e9;
+
+/// Multiply-adds in whose time a weight is drawn at random and read: 2.3 ns.
+const PER_PARAMETER: f64 = 200.0;
 
 /// How the best networks are scored once more.
 #[derive(Clone, Copy)]
@@ -28,6 +34,8 @@ pub struct FinalRound {
     pub proxy: &'static dyn Proxy,
     /// Networks in it, at most.
     pub finalists: usize,
+    /// Its time limit, in seconds of a nominal core: whatever the machine, the same draws are made.
+    pub nominal_seconds: f64,
     /// Seed, images of a draw, and when a mean is known well enough.
     pub sampling: Sampling,
 }
@@ -45,15 +53,18 @@ pub struct Finalist {
     pub final_score: Option<Scored>,
 }
 
-/// How far the winner is ahead.
+/// How far the winner is ahead of the network that comes closest to it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Lead {
-    /// Of the first mean over the second.
+    /// Of the winner's mean over the other; below zero where the winner keeps its place because the other one is not
+    /// told apart ahead of it.
     pub difference: f64,
-    /// Of the difference.
+    /// Of the difference, by the spread of single draws over all finalists: a few draws of one network do not tell it.
     pub standard_error: f64,
-    /// Whether the difference is at least [`Lead::TOLD_APART`] standard errors.
+    /// Whether the winner is at least [`Lead::TOLD_APART`] standard errors ahead of every other one.
     pub told_apart: bool,
+    /// Finalists that are not told apart, the winner among them; they are the first of the finalists.
+    pub alike: usize,
 }
 
 impl Lead {
@@ -68,7 +79,7 @@ pub struct FinalProgress {
     pub draws: u32,
     /// Draws that the race will need as far as is known; grows and shrinks.
     pub expected: u32,
-    /// The first so far.
+    /// The winner so far.
     pub best: Evaluation,
 }
 
@@ -78,6 +89,7 @@ impl FinalRound {
     pub fn of(
         config: &SearchConfig,
         finalists: usize,
+        nominal_seconds: f64,
         until: Option<Until>,
         batch_size: Option<usize>,
     ) -> Option<Self> {
@@ -91,10 +103,11 @@ impl FinalRound {
         let seed = if draws { config.seed ^ FRESH } else { config.seed };
         let compute = config.sampling.compute;
         let sampling = Sampling { seed, batch_size, until, threads: config.threads, compute };
-        (finalists > 0 && !nothing_new).then_some(Self { proxy, finalists, sampling })
+        (finalists > 0 && !nothing_new).then_some(Self { proxy, finalists, nominal_seconds, sampling })
     }
 
-    /// Scores the first of `ranked` and returns them from the best down; none if `stop` said so.
+    /// Scores the best of `ranked` that really differ, the first always among them. Returns the winner, then those that
+    /// are not told apart from it, then the others, each in the order of `ranked`; none if `stop` said so.
     ///
     /// # Errors
     /// When a network cannot be lowered, which would be a defect of the search.
@@ -106,12 +119,22 @@ impl FinalRound {
         observe: &mut dyn FnMut(FinalProgress),
     ) -> Result<Option<Vec<Finalist>>, SearchError> {
         let mut evaluator = Evaluator::new(self.sampling);
-        let lanes = ranked.iter().take(self.finalists).map(|member| {
+        let allowance = self.nominal_seconds * PER_SECOND;
+        let members =
+            really_different(ranked.iter().copied(), |member| &member.network, self.finalists, REALLY_DIFFERENT);
+        let (mut lanes, mut least) = (Vec::new(), 0.0);
+        for member in members {
             let graph = member.network.lower(&config.lower)?;
-            Ok(Lane { member, graph, trials: evaluator.begin(self.proxy), failed: false })
-        });
-        let lanes = lanes.collect::<Result<Vec<_>, SearchError>>()?;
-        let mut race = Race { proxy: self.proxy, lanes, stop, observe };
+            let trials = evaluator.begin(self.proxy);
+            let cost = draw_cost(&graph, trials.batch_size());
+            least += f64::from(LEAST_DRAWS) * cost;
+            // The first is scored in any case; no other one is that cannot have a standard error in the time.
+            if least > allowance && !lanes.is_empty() {
+                break;
+            }
+            lanes.push(Lane { member, graph, trials, cost, failed: false });
+        }
+        let mut race = Race { proxy: self.proxy, lanes, allowance, stop, observe };
         if !race.run(&mut evaluator) {
             return Ok(None);
         }
@@ -120,158 +143,25 @@ impl FinalRound {
             score: lane.member.score,
             final_score: if lane.failed { None } else { evaluator.scored(self.proxy, &lane.trials) },
         };
-        let mut finalists: Vec<_> = race.lanes.iter().map(finalist).collect();
-        // Stable: equals stay in the order of the search.
-        finalists.sort_by(|a, b| mean(b).total_cmp(&mean(a)));
-        Ok(Some(finalists))
+        let comparison = race.comparison();
+        let order = comparison.order();
+        Ok(Some(order.into_iter().map(|lane| finalist(&race.lanes[lane])).collect()))
     }
 }
 
-fn mean(finalist: &Finalist) -> f64 {
-    finalist.final_score.map_or(f64::NEG_INFINITY, |found| found.evaluation.score)
+/// Multiply-adds of one draw: every image clean and perturbed, and the weights.
+fn draw_cost(graph: &Graph, batch_size: usize) -> f64 {
+    let (parameters, flops) = graph.parameters_and_flops();
+    2.0 * batch_size as f64 * flops as f64 + PER_PARAMETER * parameters as f64
 }
 
-/// How far the first is ahead of the second; none for fewer than two scores with a standard error.
+/// How far the first is ahead; none without another score, and where nothing has a standard error.
 pub fn lead(finalists: &[Finalist]) -> Option<Lead> {
-    let [first, second, ..] = finalists else { return None };
-    let (first, second) = (first.final_score?.evaluation, second.final_score?.evaluation);
-    let difference = first.score - second.score;
-    let standard_error = first.standard_error?.hypot(second.standard_error?);
-    Some(Lead { difference, standard_error, told_apart: difference >= Lead::TOLD_APART * standard_error })
+    let evaluations = finalists.iter().map(|finalist| finalist.final_score.map(|found| found.evaluation));
+    Comparison::of(evaluations.collect()).lead(0)
 }
 
-/// A network in the race.
-struct Lane<'m> {
-    member: &'m Member,
-    graph: Graph,
-    trials: Trials,
-    /// The proxy has no score for it.
-    failed: bool,
-}
-
-impl Lane<'_> {
-    fn evaluation(&self) -> Option<Evaluation> {
-        if self.failed { None } else { self.trials.evaluation() }
-    }
-
-    fn draws(&self) -> u32 {
-        self.trials.evaluation().map_or(0, |evaluation| evaluation.draws)
-    }
-}
-
-struct Race<'r, 'm> {
-    proxy: &'static dyn Proxy,
-    lanes: Vec<Lane<'m>>,
-    stop: &'r dyn Fn() -> bool,
-    observe: &'r mut dyn FnMut(FinalProgress),
-}
-
-impl Race<'_, '_> {
-    /// Whether it came to its end.
-    fn run(&mut self, evaluator: &mut Evaluator) -> bool {
-        let Some(rule) = self.lanes.first().map(|lane| lane.trials.until()) else { return true };
-        let target = match rule {
-            Until::Draws(draws) => return self.round(evaluator, &vec![Until::Draws(draws); self.lanes.len()]),
-            Until::StandardError(target) => target,
-        };
-        let mut aims = vec![Until::Draws(first_draws(self.lanes.len())); self.lanes.len()];
-        while !aims.is_empty() {
-            if !self.round(evaluator, &aims) {
-                return false;
-            }
-            aims = self.next_aims(target);
-        }
-        // The winner's error has to be believable by itself; more draws may make another one first.
-        while let Some(leader) = self.leader() {
-            let before = self.lanes[leader].draws();
-            if !self.extend(evaluator, leader, rule, before) {
-                return false;
-            }
-            if self.lanes[leader].draws() == before {
-                break;
-            }
-        }
-        true
-    }
-
-    /// Brings every lane to its aim.
-    fn round(&mut self, evaluator: &mut Evaluator, aims: &[Until]) -> bool {
-        let draws = |until: &Until| if let Until::Draws(draws) = until { *draws } else { 0 };
-        let expected = self.lanes.iter().zip(aims).map(|(lane, aim)| draws(aim).max(lane.draws())).sum();
-        (0..self.lanes.len()).all(|i| self.extend(evaluator, i, aims[i], expected))
-    }
-
-    /// One lane until `until` is met; whether nothing stopped it.
-    fn extend(&mut self, evaluator: &mut Evaluator, lane: usize, until: Until, expected: u32) -> bool {
-        self.lanes[lane].trials.set_until(until);
-        while !self.lanes[lane].failed {
-            if (self.stop)() {
-                return false;
-            }
-            let Lane { graph, trials, failed, .. } = &mut self.lanes[lane];
-            match evaluator.advance(self.proxy, graph, trials, &mut |_| ()) {
-                Ok(Some(_)) => break,
-                Ok(None) => self.tell(expected),
-                Err(_) => *failed = true,
-            }
-        }
-        self.tell(expected);
-        true
-    }
-
-    fn tell(&mut self, expected: u32) {
-        let draws = self.lanes.iter().map(Lane::draws).sum();
-        if let Some(best) = self.leader().and_then(|leader| self.lanes[leader].evaluation()) {
-            (self.observe)(FinalProgress { draws, expected: expected.max(draws), best });
-        }
-    }
-
-    /// The highest mean, the first of equals.
-    fn leader(&self) -> Option<usize> {
-        let mut leader: Option<(usize, f64)> = None;
-        for (i, lane) in self.lanes.iter().enumerate() {
-            let Some(Evaluation { score, .. }) = lane.evaluation() else { continue };
-            if leader.is_none_or(|(_, best)| score > best) {
-                leader = Some((i, score));
-            }
-        }
-        leader.map(|(i, _)| i)
-    }
-
-    /// Draws that those who may still win should have next; nothing once all of them are known well
-    /// enough. The spread of one draw is taken to be the same for all, since a few draws of one
-    /// network do not tell it and the best networks of one search are alike.
-    fn next_aims(&self, target: f64) -> Vec<Until> {
-        let found: Vec<Option<Evaluation>> = self.lanes.iter().map(Lane::evaluation).collect();
-        let Some(leader) = self.leader().and_then(|leader| found[leader]) else { return Vec::new() };
-        let (mut squares, mut degrees) = (0.0, 0.0);
-        for Evaluation { standard_error, draws, .. } in found.iter().flatten() {
-            let (n, error) = (*draws as f64, standard_error.unwrap_or_default());
-            squares += error * error * n * (n - 1.0);
-            degrees += n - 1.0;
-        }
-        let variance = squares / f64::max(degrees, 1.0);
-        let enough = (variance / (target * target)).ceil().min(Sampling::MOST_DRAWS as f64) as u32;
-        let aim = |evaluation: &Option<Evaluation>| {
-            let Some(Evaluation { score, draws, .. }) = *evaluation else { return (0, 0) };
-            let error = (variance / draws as f64 + variance / leader.draws as f64).sqrt();
-            let hopeless = leader.score - score > HOPELESS * error;
-            (draws, if hopeless { draws } else { enough.min(2 * draws).max(draws) })
-        };
-        let aims: Vec<_> = found.iter().map(aim).collect();
-        match aims.iter().all(|(draws, next)| draws == next) {
-            true => Vec::new(),
-            false => aims.into_iter().map(|(_, next)| Until::Draws(next)).collect(),
-        }
-    }
-}
-
-/// Draws of everybody before anybody is left behind.
-fn first_draws(lanes: usize) -> u32 {
-    (1 + DEGREES_OF_FREEDOM.div_ceil(lanes.max(1)) as u32).clamp(2, Sampling::LEAST_DRAWS)
-}
-
-fn as_text<S: serde::Serializer>(network: &Network, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_text<S: serde::Serializer>(network: &Network, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(network)
 }
 

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::run_dir::{ALTERNATIVES, BEST, POPULATION, read};
+use super::run_dir::{ALTERNATIVES, BEST, FRONT, POPULATION, read};
 use super::{RunDirectory, RunSpec, SearchError};
 
 /// A run directory with a result.
@@ -33,21 +33,27 @@ impl FinishedRun {
         Ok(Self { path: path.to_owned(), spec, best })
     }
 
-    /// The structure of a rank, from 1, and the name of its file: the winner, its alternatives or, where the search
-    /// wrote none, the networks that it kept.
+    /// The structure of a rank, from 1, and the name of its file: of a trade-off its points, best score first; otherwise
+    /// the winner, its alternatives or, where the search wrote none, the networks that it kept. The winner without a rank.
     ///
     /// # Errors
     /// When there are fewer networks, or their file cannot be read.
-    pub fn ranked(&self, rank: u32) -> Result<(PathBuf, String), SearchError> {
-        if rank <= 1 {
-            return Ok((self.path.join(BEST), self.best.clone()));
-        }
-        let alternatives = self.path.join(ALTERNATIVES);
-        let file = if alternatives.exists() { alternatives } else { self.path.join(POPULATION) };
-        let mut others = structures(&file)?;
-        others.retain(|structure| *structure != self.best);
-        let found = others.len() as u32 + 1;
-        match others.into_iter().nth(rank as usize - 2) {
+    pub fn ranked(&self, rank: Option<u32>) -> Result<(PathBuf, String), SearchError> {
+        let front = self.path.join(FRONT);
+        let (file, structures) = match rank {
+            Some(_) if front.exists() => (front.clone(), structures(&front)?),
+            None | Some(0 | 1) => return Ok((self.path.join(BEST), self.best.clone())),
+            Some(_) => {
+                let alternatives = self.path.join(ALTERNATIVES);
+                let file = if alternatives.exists() { alternatives } else { self.path.join(POPULATION) };
+                let mut all = structures(&file)?;
+                all.retain(|structure| *structure != self.best);
+                all.insert(0, self.best.clone());
+                (file, all)
+            }
+        };
+        let (rank, found) = (rank.unwrap_or(1), structures.len() as u32);
+        match structures.into_iter().nth(rank.saturating_sub(1) as usize) {
             Some(structure) => Ok((file, structure)),
             None => Err(SearchError::NoRank { file, rank, found }),
         }
@@ -79,16 +85,21 @@ mod tests {
         write("best.txt", "# a header\nA(1)\n");
         let run = FinishedRun::read(folder.path()).unwrap();
         assert_eq!((run.best.as_str(), run.spec.classes), ("A(1)", 10));
-        assert_eq!(run.ranked(1).unwrap(), (folder.path().join("best.txt"), "A(1)".to_owned()));
+        assert_eq!(run.ranked(Some(1)).unwrap(), (folder.path().join("best.txt"), "A(1)".to_owned()));
 
         write("population.txt", "# best first\nA(1)\nB(1)\nC(1)\n");
-        assert_eq!(run.ranked(3).unwrap(), (folder.path().join("population.txt"), "C(1)".to_owned()));
+        assert_eq!(run.ranked(Some(3)).unwrap(), (folder.path().join("population.txt"), "C(1)".to_owned()));
         // Alternatives count where they are, with or without the winner.
         for text in ["A(1)\nD(1)\n", "D(1)\n"] {
             write("alternatives.txt", text);
-            assert_eq!(run.ranked(2).unwrap().1, "D(1)");
-            let error = run.ranked(3).unwrap_err().to_string();
+            assert_eq!(run.ranked(Some(2)).unwrap().1, "D(1)");
+            let error = run.ranked(Some(3)).unwrap_err().to_string();
             assert!(error.contains("no network of rank 3") && error.contains("2 networks"), "{error}");
         }
+        // The points of a trade-off have ranks of their own; the winner may be any of them.
+        write("front.txt", "# a header\nE(1)\nA(1)\n");
+        assert_eq!(run.ranked(None).unwrap().1, "A(1)");
+        assert_eq!(run.ranked(Some(1)).unwrap(), (folder.path().join("front.txt"), "E(1)".to_owned()));
+        assert!(run.ranked(Some(3)).unwrap_err().to_string().contains("2 networks"));
     }
 }

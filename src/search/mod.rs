@@ -3,6 +3,7 @@
 //! Deterministic: the same configuration and tables give the same population on any number of
 //! threads. Not here: what a network scores or costs, command-line text.
 
+pub mod apart;
 pub mod budget;
 mod checkpoint;
 mod error;
@@ -10,7 +11,10 @@ mod evolve;
 mod feasible;
 pub mod finalists;
 mod finished;
+pub mod front;
+pub mod optimise;
 mod population;
+pub mod region;
 pub mod repeat;
 pub mod run;
 mod run_dir;
@@ -33,7 +37,7 @@ pub use finished::FinishedRun;
 pub use population::{Member, Population};
 pub use run_dir::RunDirectory;
 pub use spec::{RUN_FORMAT, RunSpec};
-pub use winner::{SearchSummary, Winner};
+pub use winner::{Alternative, Optimum, RailPrice, RailsRecord, SearchSummary, Winner};
 
 /// Everything that decides the result of a search.
 pub struct SearchConfig {
@@ -44,12 +48,12 @@ pub struct SearchConfig {
     /// How networks are lowered for costs and latency.
     pub lower: LowerOptions,
     pub proxy: &'static dyn Proxy,
-    /// How a proxy that draws is repeated for each child; one thread, since children are parallel.
+    /// How a proxy that draws is repeated for each candidate; one thread, since candidates are parallel.
     pub sampling: Sampling,
     pub budgets: Vec<Budget>,
     /// Members kept (published: 512; the paper's ImageNet runs: 256).
     pub population_size: usize,
-    /// Children made (published: 480,000).
+    /// Candidates made (published: 480,000).
     pub iterations: u64,
     pub draw: Draw,
     pub seed: u64,
@@ -87,7 +91,7 @@ impl SearchConfig {
     }
 }
 
-/// What became of the children of a search.
+/// What became of the candidates of a search.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
     /// Entered the population.

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::run_dir::{BEST, POPULATION};
+use super::run_dir::{ALTERNATIVES, BEST, POPULATION};
 use super::{
-    Checkpoint, Evolution, FinalProgress, FinalRound, Finalist, RunDirectory, SearchConfig, SearchError, StopReason,
-    Winner,
+    Alternative, Checkpoint, Evolution, FinalProgress, FinalRound, Finalist, RunDirectory, RunSpec, SearchConfig,
+    SearchError, StopReason, Winner,
 };
-use crate::latency::{Prediction, UNIT};
-use crate::net::{Graph, Header};
+use crate::latency::{Precision, Prediction, UNIT};
+use crate::net::{Graph, Header, Network};
 use crate::onnx::{ExportOptions, ExportSummary, OnnxError, Weights, export};
 use crate::score::Scored;
 
@@ -23,11 +23,15 @@ pub struct Outcome {
     pub reason: StopReason,
     /// Best first; empty without a final round, and where it was interrupted.
     pub finalists: Vec<Finalist>,
+    /// Of the search alone, this time.
+    pub search_time: Duration,
+    /// Of the final round; zero without one.
+    pub final_time: Duration,
 }
 
 /// Where a run stands.
 pub enum Step<'s, 'c> {
-    /// After a batch of children.
+    /// After a batch of candidates.
     Evolution(&'s Evolution<'c>),
     Final(FinalProgress),
 }
@@ -63,8 +67,8 @@ pub fn run<'c>(
         StopReason::Interrupted if !stop() => StopReason::Time,
         reason => reason,
     };
-    let mut outcome = Outcome { reason, finalists: Vec::new() };
-    let evolution_s = seconds(started.elapsed());
+    let search_time = started.elapsed();
+    let mut outcome = Outcome { reason, finalists: Vec::new(), search_time, final_time: Duration::ZERO };
     if let (Some(round), StopReason::Finished | StopReason::Time) = (final_round, outcome.reason) {
         // From here on only the final round is made again.
         directory.save_checkpoint(&Checkpoint::of(evolution))?;
@@ -73,6 +77,7 @@ pub fn run<'c>(
             Some(finalists) => outcome.finalists = finalists,
             None => outcome.reason = StopReason::Interrupted,
         }
+        outcome.final_time = started.elapsed() - search_time;
         for finalist in &outcome.finalists {
             directory.event(
                 &json!({ "event": "finalist", "elapsed_s": seconds(started.elapsed()), "finalist": finalist }),
@@ -87,7 +92,7 @@ pub fn run<'c>(
         "reason": outcome.reason,
         "iteration": evolution.iteration(),
         "elapsed_s": seconds(started.elapsed()),
-        "iterations_per_s": ((evolution.iteration() - first) as f64 / evolution_s.max(1e-3)).round(),
+        "iterations_per_s": ((evolution.iteration() - first) as f64 / seconds(search_time).max(1e-3)).round(),
         "counts": evolution.counts(),
     }))?;
     Ok(outcome)
@@ -151,18 +156,23 @@ pub fn write_results(
     let header = header.line();
     directory.write_text(BEST, &format!("{header}{}\n", winner.structure))?;
     directory.write_json("best.json", winner)?;
+    // Finalists first: they really differ.
     let finalists: Vec<_> = winner.finalists.iter().map(|finalist| &finalist.structure).collect();
     let others = evolution.population().ranked().into_iter().map(|member| &member.network);
     let others = others.filter(|network| !finalists.contains(network));
     let lines: String = finalists.iter().copied().chain(others).map(|network| format!("{network}\n")).collect();
     let order = match &winner.final_score {
-        Some(found) => format!("the first {} by {}, the others by {}", finalists.len(), found.proxy, winner.proxy),
+        Some(found) => {
+            format!("the {} finalists that {} scored, the others by {}", finalists.len(), found.proxy, winner.proxy)
+        }
         None => format!("by {}", winner.proxy),
     };
+    let structures = winner.alternatives.iter().map(|alternative| format!("{}\n", alternative.structure));
+    directory.write_text(ALTERNATIVES, &format!("{header}{}", structures.collect::<String>()))?;
     directory.write_text(POPULATION, &format!("{header}# best first, {order}\n{lines}"))
 }
 
-/// Writes `best.onnx` with random weights drawn from `seed`, checked in tract; `header` says what it is made for.
+/// Writes `best.onnx` with random weights drawn from the seed, in `precision` ([`RunSpec::file_precision`]), checked in tract.
 ///
 /// # Errors
 /// When the file cannot be written or fails its check; then there is none.
@@ -170,11 +180,12 @@ pub fn write_onnx(
     directory: &RunDirectory,
     winner: &Winner,
     graph: &Graph,
-    header: &Header,
-    seed: u64,
+    spec: &RunSpec,
+    precision: Precision,
 ) -> Result<ExportSummary, OnnxError> {
+    let header = spec.header();
     let mut metadata = vec![(format!("score_{}", winner.proxy), winner.score.to_string())];
-    metadata.extend(header_metadata(header));
+    metadata.extend(header_metadata(&header));
     if let Some(Scored { proxy, evaluation, .. }) = &winner.final_score {
         metadata.push((format!("score_{proxy}"), evaluation.score.to_string()));
         metadata.push((format!("score_{proxy}_draws"), evaluation.draws.to_string()));
@@ -184,8 +195,31 @@ pub fn write_onnx(
     if let Some(prediction) = &winner.latency {
         metadata.extend(latency_metadata(prediction));
     }
-    let options = ExportOptions { structure: Some(winner.structure.clone()), metadata, ..ExportOptions::default() };
-    export(graph, &Weights::seeded(seed), &options, &directory.path().join("best.onnx"))
+    let structure = Some(winner.structure.clone());
+    let options = ExportOptions { structure, metadata, precision, ..ExportOptions::default() };
+    export(graph, &Weights::seeded(spec.seed), &options, &directory.path().join("best.onnx"))
+}
+
+/// Writes `alternative-RANK.onnx` as [`write_onnx`] writes the winner.
+///
+/// # Errors
+/// When the file cannot be written or fails its check; then there is none.
+pub fn write_alternative(
+    directory: &RunDirectory,
+    alternative: &Alternative,
+    rank: usize,
+    config: &SearchConfig,
+    spec: &RunSpec,
+    precision: Precision,
+) -> Result<ExportSummary, SearchError> {
+    let graph = Network::parse(&alternative.structure)?.lower(&config.lower)?;
+    let mut metadata = vec![(format!("score_{}", spec.proxy), alternative.score.to_string())];
+    metadata.extend(header_metadata(&spec.header()));
+    metadata.extend(alternative.latencies.first().map(latency_metadata).unwrap_or_default());
+    let structure = Some(alternative.structure.clone());
+    let options = ExportOptions { structure, metadata, precision, ..ExportOptions::default() };
+    let path = directory.path().join(format!("alternative-{rank}.onnx"));
+    Ok(export(&graph, &Weights::seeded(spec.seed), &options, &path)?)
 }
 
 /// What a network is made for as ONNX metadata; what ranked it belongs to its score.

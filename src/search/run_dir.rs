@@ -21,6 +21,8 @@ pub(super) const BEST: &str = "best.txt";
 pub(super) const POPULATION: &str = "population.txt";
 /// Networks that differ from the winner and from each other, best first.
 pub(super) const ALTERNATIVES: &str = "alternatives.txt";
+/// Networks of a trade-off, best score first.
+pub(super) const FRONT: &str = "front.txt";
 
 /// An open run directory.
 #[derive(Debug)]
@@ -168,6 +170,14 @@ impl RunDirectory {
     /// When it cannot be written.
     pub fn write_text(&self, name: &str, text: &str) -> Result<(), SearchError> {
         write(&self.path.join(name), text.as_bytes())
+    }
+
+    /// Replaces the page of a run that is not open.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_page(path: &Path, name: &str, text: &str) -> Result<(), SearchError> {
+        write(&path.join(name), text.as_bytes())
     }
 }
 

@@ -6,9 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::budget::{BudgetSpec, Circumstances, one_or_old};
+use super::front::FrontSpec;
+use super::optimise::Optimiser;
 use super::repeat::UsedTable;
 use super::{FinalRound, SearchConfig, SearchError};
-use crate::latency::{LatencyError, Predictor, Setting, SpotCheck, TableChoice};
+use crate::latency::{LatencyError, Precision, Predictor, Setting, SpotCheck, TableChoice};
 use crate::net::{Graph, Header, LowerOptions, Network};
 use crate::score::{self, Compute, Sampling, Until};
 use crate::space::{Draw, Rails, Rules, Space, SpaceError};
@@ -37,16 +39,25 @@ pub struct RunSpec {
     #[serde(default = "yes")]
     pub residual_links: bool,
     pub proxy: String,
+    /// What looks for networks; a run that knows nothing of it evolves.
+    #[serde(default = "evolution")]
+    pub optimiser: Optimiser,
+    /// Networks that really differ, the winner among them, that are looked for.
+    #[serde(default = "one")]
+    pub top: u32,
     pub draw: Draw,
     pub seed: u64,
     pub iterations: u64,
     pub population: usize,
-    /// Draws for each child, by a proxy that draws.
+    /// Draws for each candidate, by a proxy that draws.
     #[serde(default = "one_draw")]
     pub draws: u32,
     /// Networks that the final round scores precisely; a run that knows nothing of it ends without.
     #[serde(default)]
     pub finalists: usize,
+    /// Time limit of the final round, in seconds of a nominal core: it makes the same draws on every machine.
+    #[serde(default = "default_final_seconds")]
+    pub final_seconds: f64,
     /// Standard error that the final round goes down to, in units of its score; the proxy's own if
     /// absent.
     pub standard_error: Option<f64>,
@@ -87,12 +98,23 @@ pub struct RunSpec {
     pub no_onnx: bool,
     #[serde(default, rename = "budget", alias = "budgets", deserialize_with = "one_or_old")]
     pub budgets: Vec<BudgetSpec>,
+    /// The trade-off that is searched for; one network if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front: Option<FrontSpec>,
     /// What trying tables on the machine of the search showed, where they were tried: a resumed run predicts as before.
     #[serde(default, rename = "spot_check", deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub spot_checks: Vec<SpotCheck>,
     /// The tables that latencies were predicted from.
     #[serde(default, rename = "used_table", skip_serializing_if = "Vec::is_empty")]
     pub used_tables: Vec<UsedTable>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn evolution() -> Optimiser {
+    Optimiser::Evolution
 }
 
 fn on_cpu() -> String {
@@ -117,13 +139,21 @@ fn yes() -> bool {
     true
 }
 
+fn default_final_seconds() -> f64 {
+    RunSpec::DEFAULT_FINAL_SECONDS
+}
+
 fn one_draw() -> u32 {
     1
 }
 
 impl RunSpec {
+    /// Networks that really differ, unless the user says otherwise.
+    pub const DEFAULT_TOP: u32 = 3;
     /// Networks in the final round unless the user says otherwise.
-    pub const DEFAULT_FINALISTS: usize = 16;
+    pub const DEFAULT_FINALISTS: usize = 4;
+    /// Its time limit unless the user says otherwise.
+    pub const DEFAULT_FINAL_SECONDS: f64 = 4.0;
 
     /// Beyond, some dozens of networks that an interval was calibrated on say nothing.
     pub const MOST_CONFIDENCE: f64 = 0.99;
@@ -252,11 +282,25 @@ impl RunSpec {
 
     /// The final round of the search, if it has one; `config` is [`RunSpec::to_config`]'s.
     pub fn final_round(&self, config: &SearchConfig) -> Option<FinalRound> {
-        FinalRound::of(config, self.finalists, self.standard_error.map(Until::StandardError), self.batch_size())
+        let until = self.standard_error.map(Until::StandardError);
+        FinalRound::of(config, self.finalists, self.final_seconds, until, self.batch_size())
     }
 
     fn batch_size(&self) -> Option<usize> {
         self.score_batch_size.map(|images| images as usize)
+    }
+
+    /// Precision of the ONNX file: that of the setting; fp32 where there is none, and for int8, which is calibrated on
+    /// images ([`crate::onnx`]).
+    ///
+    /// # Errors
+    /// When the setting is malformed.
+    pub fn file_precision(&self) -> Result<Precision, LatencyError> {
+        let setting: Option<Setting> = self.setting.as_deref().map(str::parse).transpose()?;
+        Ok(match setting.map(|setting| setting.precision) {
+            Some(Precision::Fp16) => Precision::Fp16,
+            _ => Precision::Fp32,
+        })
     }
 
     /// How networks of this search are lowered.

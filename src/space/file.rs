@@ -108,6 +108,22 @@ struct StemFile {
 struct PublishedFile {
     /// Most channels of any block
     max_channels: u32,
+    /// Networks that were published: the depth and width of a search under a latency budget alone follow them
+    #[serde(default)]
+    #[schemars(with = "Vec<PublishedNetworkFile>")]
+    networks: Vec<Spanned<PublishedNetworkFile>>,
+}
+
+/// A published network of the space
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PublishedNetworkFile {
+    /// Its name
+    name: String,
+    /// Height and width of its images in pixels
+    resolution: u32,
+    /// Its structure
+    structure: String,
 }
 
 /// Residual blocks of one resolution: the first has the stride, any number may follow

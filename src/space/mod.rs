@@ -52,6 +52,8 @@ pub struct Space {
     pub bounds: Bounds,
     /// Upper limit on mutated channels by the published rules; none for a space that nobody published.
     pub published_max_channels: Option<u32>,
+    /// Networks of the space that were published.
+    pub published: Vec<PublishedNetwork>,
     /// Whether the output channels of the 1x1 tail stay as they are.
     pub fixed_tail: bool,
     /// Strides of the stages where the file fixes them.
@@ -71,6 +73,15 @@ pub struct Space {
     pub text: Arc<str>,
 }
 
+/// A network of a space that was published.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PublishedNetwork {
+    pub name: String,
+    /// Height and width of its images in pixels.
+    pub resolution: u32,
+    pub network: Network,
+}
+
 /// An initial structure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Initial {
@@ -80,6 +91,12 @@ pub struct Initial {
 }
 
 impl Space {
+    /// The published networks for images of about that size: those whose searches began at the same initial structure.
+    pub fn published_at(&self, resolution: u32) -> impl Iterator<Item = &PublishedNetwork> {
+        let group = move |side: u32| self.initial.iter().rposition(|initial| initial.from_resolution <= side);
+        self.published.iter().filter(move |published| group(published.resolution) == group(resolution))
+    }
+
     /// A built-in space by its name, or the space of a file by a path that ends in `.toml`.
     ///
     /// # Errors

@@ -63,6 +63,7 @@ fn numbers() {
         ("--population", &["0", "-1"]),
         ("--threads", &["0", "-1"]),
         ("--finalists", &["-1", "all"]),
+        ("--final-seconds", &["0", "-1", "soon"]),
         ("--se", &["0", "-0.3", "nan"]),
         ("--draws", &["0", "-1"]),
         ("--score-batch-size", &["0", "-1"]),

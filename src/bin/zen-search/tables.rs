@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use zen_nas::cli::Trial;
-use zen_nas::latency::{Predictor, SettingChoice, SpotChecks, Store, require_choice};
+use zen_nas::latency::{ChosenTable, Predictor, Setting, SettingChoice, SpotChecks, Store, require_choice};
 use zen_nas::report::Quality;
 use zen_nas::search::RunSpec;
 use zen_nas::search::repeat::UsedTable;
@@ -34,8 +34,7 @@ impl Tables {
         let mut used_tables = Vec::new();
         for setting in &settings {
             let chosen = if resumed {
-                let checks = spec.spot_check(setting).map_or(SpotChecks::Ignore, SpotChecks::With);
-                require_choice(store, setting, &choice, &networks, checks)?
+                again(store, spec, setting)?
             } else {
                 let chosen = trial.choose(store, setting, &choice, &networks)?;
                 spec.spot_checks.extend(chosen.decision.used.spot_check.clone());
@@ -47,6 +46,17 @@ impl Tables {
         }
         spec.used_tables = used_tables;
         tables.tell(args, spec);
+        Ok(tables)
+    }
+
+    /// Those of a run, as it was.
+    pub fn of_run(store: &Store, spec: &RunSpec) -> anyhow::Result<Self> {
+        let mut tables = Self::default();
+        for setting in &spec.settings()? {
+            let chosen = again(store, spec, setting)?;
+            tables.predictors.push(Arc::new(Predictor::from_table(&chosen.table)?));
+            tables.qualities.push(Quality::of(&chosen));
+        }
         Ok(tables)
     }
 
@@ -80,4 +90,10 @@ impl Tables {
             }
         }
     }
+}
+
+/// The table of a setting by what was found on this machine when the run began; nothing is tried again.
+fn again(store: &Store, spec: &RunSpec, setting: &Setting) -> anyhow::Result<ChosenTable> {
+    let checks = spec.spot_check(setting).map_or(SpotChecks::Ignore, SpotChecks::With);
+    Ok(require_choice(store, setting, &spec.table_choice()?, &[&spec.initial_graph()?], checks)?)
 }

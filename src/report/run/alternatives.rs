@@ -44,7 +44,7 @@ pub(super) fn write(page: &mut Page, data: &Data) {
     let mut rows = vec![row(1, "/best")];
     rows.extend(alternatives.iter().enumerate().map(|(i, place)| row(i + 2, place)));
     let about = match data.items("/best/alternatives").is_empty() {
-        true => "The other networks of the final round. They may be near-copies of the winner.",
+        true => "The other networks of the final round.",
         false => "Networks under the same budgets that differ from the winner and from each other.",
     };
     page.section(

@@ -142,7 +142,7 @@ fn the_page_says_what_matters() {
         "Outside the rails: block 3 narrows by 10.8.",
         "2.1 of the score",
         "over the limit",
-        "The final round cannot tell the first two networks apart: the winner is 0.16 ± 0.22 ahead.",
+        "The final round cannot tell the winner and another network apart: their scores differ by 0.16 ± 0.22.",
         "proven bound 54.33",
         "5000 candidates: 300 accepted, 4000 not better, 12 duplicates. The run took 3.0 s, the final round included.",
         "Stage 1: 16 × 16 px maps",

@@ -26,7 +26,7 @@ pub(super) fn write(page: &mut Page, data: &Data) {
     }
     if data.get("/best/lead/told_apart") == Some(&Value::Bool(false)) {
         items.push(format!(
-            "The final round <strong>cannot tell the first two networks apart</strong>: the winner is {} ± {} ahead.",
+            "The final round <strong>cannot tell the winner and another network apart</strong>: their scores differ by {} ± {}.",
             data.show("/best/lead/difference", |x| format!("{x:.2}")),
             data.show("/best/lead/standard_error", |x| format!("{x:.2}"))
         ));

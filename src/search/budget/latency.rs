@@ -144,6 +144,10 @@ impl Quantity for Latency {
         }
     }
 
+    fn as_latency(&self) -> Option<&Latency> {
+        Some(self)
+    }
+
     fn additive(&self, limit: f64) -> Option<AdditiveBudget> {
         let predictor = self.predictor.clone();
         let limit = predictor.largest_sum_ms(self.largest_prediction_ms(limit));

@@ -124,6 +124,11 @@ pub trait Quantity: Send + Sync {
         None
     }
 
+    /// The quantity as a latency, if it is one.
+    fn as_latency(&self) -> Option<&Latency> {
+        None
+    }
+
     /// The budget as a limit on a sum over operators, if it is one.
     fn additive(&self, _limit: f64) -> Option<AdditiveBudget> {
         None

@@ -17,7 +17,7 @@ pub(super) static KIND: BudgetKind = BudgetKind {
         units::bytes,
     )],
     depends_on: DependsOn::Precision,
-    has_default: false,
+    has_default: true,
     quantity: |spec, _| Ok(Box::new(WeightBytes { precision: spec.precision()?.unwrap_or_default() })),
 };
 

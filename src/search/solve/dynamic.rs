@@ -4,6 +4,7 @@
 //! its blocks, each between two widths, so that the best network is a longest path: states are (stage, width, layers),
 //! steps are blocks of 1 to [`MOST_SUB_LAYERS`] layers with the best kind and bottleneck for their widths.
 
+use super::dual::Level;
 use super::frame::Frame;
 use super::maxplus::max_plus;
 use super::values::{AllValues, Choices};
@@ -16,6 +17,7 @@ const NEVER: f32 = f32::NEG_INFINITY;
 
 /// The frame with everything that is added up over these choices.
 pub(super) struct Model<'m> {
+    pub level: Level,
     pub frame: &'m Frame,
     pub rails: &'m Rails,
     pub choices: Choices,

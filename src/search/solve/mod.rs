@@ -12,8 +12,10 @@ mod atom;
 mod dual;
 mod dynamic;
 mod frame;
+mod front;
 mod maxplus;
 mod polish;
+mod price;
 mod slot;
 #[cfg(test)]
 mod tests;
@@ -24,8 +26,8 @@ use super::budget::{AdditiveBudget, Place, Sum};
 use crate::latency::Fuser;
 use crate::net::{Graph, LowerError, Network};
 use crate::score::AdditiveScore;
-use crate::space::{Channels, MOST_SUB_LAYERS, NoSkeleton, Rails, Skeleton};
-use dual::{Cut, Prices};
+use crate::space::{Channels, MOST_SUB_LAYERS, NoSkeleton, Rails, Rules, Skeleton};
+use dual::{Cut, Level, Prices};
 use dynamic::{Evaluation, Model};
 use frame::Frame;
 use values::{AllValues, Choices, Measures};
@@ -43,6 +45,8 @@ pub enum SolveError {
     Lower(#[from] LowerError),
     #[error("no network of the space is within the rails")]
     Empty,
+    #[error("the budget {0} is no sum over operators")]
+    Axis(&'static str),
 }
 
 /// An upper bound on the score of every network within the budgets.
@@ -62,6 +66,8 @@ pub struct Solution {
     pub certificate: Certificate,
     /// Networks within all budgets and rails with their scores, best first.
     pub networks: Vec<(Network, f64)>,
+    /// The best of them, and as many as were asked for that really differ from it and from each other.
+    pub alternatives: Vec<(Network, f64)>,
 }
 
 /// How far solving is, for progress.
@@ -94,21 +100,27 @@ const ROUNDING: f64 = 64.0 * f32::EPSILON as f64;
 /// A search as the solver sees it.
 pub struct Problem<'c> {
     config: &'c SearchConfig,
-    rails: &'c Rails,
+    rails: Rails,
     score: &'c dyn AdditiveScore,
     frame: Frame,
     /// The budgets that are sums, and their places among the configuration's.
     budgets: Vec<AdditiveBudget>,
     places: Vec<usize>,
     most_layers: u32,
+    alternatives: usize,
 }
 
 impl<'c> Problem<'c> {
     /// # Errors
     /// When the proxy is no sum, or the space or its blocks have another form.
     pub fn new(config: &'c SearchConfig) -> Result<Self, SolveError> {
+        Self::under(config, &config.rules)
+    }
+
+    /// The search under other rules.
+    fn under(config: &'c SearchConfig, rules: &Rules) -> Result<Self, SolveError> {
         let score = config.proxy.additive().ok_or(SolveError::Proxy(config.proxy.name()))?;
-        let skeleton = within_reach(config.rules.bounds().skeleton(&config.rules.fit(&config.initial))?);
+        let skeleton = within_reach(rules.bounds().skeleton(&rules.fit(&config.initial))?);
         let frame = Frame::new(skeleton, config.lower)?;
         let (mut budgets, mut places) = (Vec::new(), Vec::new());
         let mut most_layers = MOST_LAYERS;
@@ -120,13 +132,18 @@ impl<'c> Problem<'c> {
                 places.push(place);
             }
         }
-        let rails = config.rules.rails();
+        let rails = rules.rails().clone();
         if let Some(share) = rails.tail_share {
             budgets.push(tail_share(share));
         }
         // Stem and tail are a layer each.
         let most_layers = most_layers.saturating_sub(2);
-        Ok(Self { config, rails, score, frame, budgets, places, most_layers })
+        Ok(Self { config, rails, score, frame, budgets, places, most_layers, alternatives: 1 })
+    }
+
+    /// Looks for so many networks that really differ from each other, the best among them.
+    pub fn with_alternatives(self, alternatives: usize) -> Self {
+        Self { alternatives, ..self }
     }
 
     /// Solves; ends early where `stop` says so.
@@ -139,60 +156,85 @@ impl<'c> Problem<'c> {
         observe: &mut dyn FnMut(SolveProgress),
     ) -> Result<Solution, SolveError> {
         let mut pool = polish::Pool::new(self.config, &self.frame.skeleton);
-        let mut prices = Prices::new(self.budgets.iter().map(scale).collect());
+        let mut prices = Prices::new(self.limits());
         let mut told = SolveProgress { share: 0.0, bound: None, best: None };
         let mut tell = |share: f64, bound: Option<f64>, pool: &polish::Pool<'_>| {
             told = SolveProgress { share, bound: bound.or(told.bound), best: pool.best().or(told.best) };
             observe(told);
         };
-        let coarse = self.model(COARSE)?;
+        let coarse = self.model(Level::Coarse)?;
         for step in 0..COARSE_STEPS {
-            if stop() || !self.descend(&coarse, &mut prices, &mut pool)? {
+            if stop() || !self.descend(&coarse, CLOSE, &mut prices, &mut pool)? {
                 break;
             }
             tell(0.3 * step as f64 / COARSE_STEPS as f64, None, &pool);
         }
         drop(coarse);
-        let full = self.model(1.0)?;
-        prices.forget_bound();
+        let full = self.model(Level::Full)?;
         for step in 0..FULL_STEPS {
-            if stop() || !self.descend(&full, &mut prices, &mut pool)? {
+            if stop() || !self.descend(&full, CLOSE, &mut prices, &mut pool)? {
                 break;
             }
-            tell(0.5 + 0.3 * step as f64 / FULL_STEPS as f64, prices.bound(), &pool);
+            tell(0.5 + 0.3 * step as f64 / FULL_STEPS as f64, prices.bound(Level::Full), &pool);
         }
-        let weights = prices.best().to_vec();
-        let enough = prices.bound().map_or(f64::INFINITY, |bound| bound * (1.0 - CLOSE_ENOUGH));
-        pool.polish(&self.weights_by_budget(&weights), enough, stop);
-        tell(1.0, prices.bound(), &pool);
-        let bound = prices.bound().ok_or(SolveError::Empty)?;
-        let names = self.places.iter().map(|place| self.config.budgets[*place].quantity.kind().name.to_owned());
-        let names = names.chain(std::iter::once("tail_share".to_owned()));
-        let certificate = Certificate { bound, prices: names.zip(weights).collect(), superset: self.superset() };
-        Ok(Solution { certificate, networks: pool.into_feasible() })
+        let certificate = self.certificate(&prices)?;
+        let enough = certificate.bound * (1.0 - CLOSE_ENOUGH);
+        pool.polish(&self.weights_by_budget(&certificate), polish::Effort::ONE, enough, stop);
+        tell(1.0, Some(certificate.bound), &pool);
+        let alternatives = pool.alternatives(self.alternatives, &self.weights_by_budget(&certificate), stop);
+        Ok(Solution { certificate, networks: pool.into_feasible(), alternatives })
     }
 
-    /// One evaluation at the most promising prices; false once there is nothing to gain.
-    fn descend(&self, model: &Model<'_>, prices: &mut Prices, pool: &mut polish::Pool<'_>) -> Result<bool, SolveError> {
-        let Some(next) = prices.next(CLOSE) else { return Ok(false) };
-        let by_unit: Vec<f64> = next.iter().zip(&self.budgets).map(|(price, budget)| price / scale(budget)).collect();
-        let evaluation = model.evaluate(&by_unit);
-        let (layers, value) = best_of(&evaluation).ok_or(SolveError::Empty)?;
-        let network = model.trace(&evaluation, layers).ok_or(SolveError::Empty)?;
-        let sums = self.sums(&network)?;
-        let used = sums.iter().zip(&self.budgets);
-        let limits: f64 =
-            next.iter().zip(&self.budgets).map(|(price, budget)| price * budget.limit / scale(budget)).sum();
-        let magnitude =
-            value.abs() + used.clone().zip(&by_unit).map(|((sum, _), price)| (sum * price).abs()).sum::<f64>();
-        let slopes = used.map(|(sum, budget)| (budget.limit - sum) / scale(budget)).collect();
-        prices.add(Cut { at: next, value: value + limits, slopes }, magnitude * ROUNDING);
+    /// The proven bound under the limits of the prices.
+    fn certificate(&self, prices: &Prices) -> Result<Certificate, SolveError> {
+        let bound = prices.bound_by_layers(Level::Full).ok_or(SolveError::Empty)?;
+        let names = self.places.iter().map(|place| self.config.budgets[*place].quantity.kind().name.to_owned());
+        let names = names.chain(std::iter::once("tail_share".to_owned()));
+        let of_budgets = prices.of_budgets(Level::Full).unwrap_or_default();
+        Ok(Certificate { bound, prices: names.zip(of_budgets).collect(), superset: self.superset() })
+    }
+
+    /// The limits of the budgets that are sums.
+    fn limits(&self) -> Vec<f64> {
+        self.budgets.iter().map(|budget| budget.limit).collect()
+    }
+
+    /// One evaluation at the most promising prices; false once the bound cannot fall by more than that share of it.
+    fn descend(
+        &self,
+        model: &Model<'_>,
+        close: f64,
+        prices: &mut Prices,
+        pool: &mut polish::Pool<'_>,
+    ) -> Result<bool, SolveError> {
+        let Some(next) = prices.next(model.level, close) else { return Ok(false) };
+        let (cut, evaluation, layers, network) = self.plane(model, next)?;
+        prices.add(cut);
         pool.offer(network);
+        // The best network within the limits may have a layer less or more than the best for these prices.
+        for layers in [layers.wrapping_sub(1), layers + 1] {
+            if let Some(network) = model.trace(&evaluation, layers) {
+                pool.offer(network);
+            }
+        }
         Ok(true)
     }
 
-    /// The tables for every channel (`ratio` 1), or for some of them.
-    fn model(&self, ratio: f64) -> Result<Model<'_>, SolveError> {
+    /// The bound at these prices, with the network that it is the value of.
+    fn plane(&self, model: &Model<'_>, prices: Vec<f64>) -> Result<(Cut, Evaluation, usize, Network), SolveError> {
+        let evaluation = model.evaluate(&prices);
+        let (layers, value) = best_of(&evaluation).ok_or(SolveError::Empty)?;
+        let network = model.trace(&evaluation, layers).ok_or(SolveError::Empty)?;
+        let sums = self.sums(&network)?;
+        let magnitude = value.abs() + sums.iter().zip(&prices).map(|(sum, price)| (sum * price).abs()).sum::<f64>();
+        let rounding = magnitude * ROUNDING;
+        let by_layers = evaluation.best.clone();
+        Ok((Cut { level: model.level, prices, value, by_layers, sums, rounding }, evaluation, layers, network))
+    }
+
+    /// The tables for every channel, or for some of them.
+    fn model(&self, level: Level) -> Result<Model<'_>, SolveError> {
+        let ratio = if level == Level::Full { 1.0 } else { COARSE };
         let skeleton = &self.frame.skeleton;
         let stages = || skeleton.stages.iter();
         let choices = Choices {
@@ -208,7 +250,7 @@ impl<'c> Problem<'c> {
         let values = AllValues::new(&self.frame, &choices, &measures, threads);
         let most_layers = self.most_layers as usize;
         let ends = self.frame.ends(self.score, most_layers);
-        Ok(Model { frame: &self.frame, rails: self.rails, choices, values, most_layers, ends, threads })
+        Ok(Model { level, frame: &self.frame, rails: &self.rails, choices, values, most_layers, ends, threads })
     }
 
     /// What a network has of each budget's sum.
@@ -224,9 +266,9 @@ impl<'c> Problem<'c> {
     }
 
     /// Prices for each budget of the configuration.
-    fn weights_by_budget(&self, prices: &[f64]) -> Vec<f64> {
+    fn weights_by_budget(&self, certificate: &Certificate) -> Vec<f64> {
         let mut weights = vec![0.0; self.config.budgets.len()];
-        for (place, price) in self.places.iter().zip(prices) {
+        for (place, (_, price)) in self.places.iter().zip(&certificate.prices) {
             weights[*place] = *price;
         }
         weights
@@ -281,11 +323,6 @@ fn operators<'g>(
         };
         (graph.lone(operator), place)
     })
-}
-
-/// What a budget's sums are divided by: then prices are those of the whole budget.
-fn scale(budget: &AdditiveBudget) -> f64 {
-    if budget.limit == 0.0 { 1e6 } else { budget.limit.abs() }
 }
 
 fn best_of(evaluation: &Evaluation) -> Option<(usize, f64)> {

@@ -6,19 +6,37 @@
 use rand::{Rng, RngExt};
 use rustc_hash::FxHashSet;
 
+use super::super::apart::{REALLY_DIFFERENT, distance};
 use super::super::evolve::{Worker, stream};
 use super::super::{SearchConfig, feasible};
 use crate::net::block::BlockKind;
 use crate::net::{Network, SuperBlock};
 use crate::space::{MOST_SUB_LAYERS, Skeleton};
 
-/// Networks that are improved.
-const STARTS: usize = 16;
-/// Walks that begin with random changes of one of the best networks, made so many at a time.
-const KICKED: u64 = 48;
-const KICKED_TOGETHER: u64 = 8;
+/// How much is tried.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effort {
+    /// Networks that are improved.
+    pub starts: usize,
+    /// Rounds of walks that begin with random changes of one of the best networks.
+    pub rounds: u64,
+    /// Walks of a round.
+    pub together: u64,
+}
+
+impl Effort {
+    /// For one set of limits.
+    pub const ONE: Self = Self { starts: 16, rounds: 6, together: 8 };
+    /// For one of many sets of limits, each with the networks of the others.
+    pub const OF_MANY: Self = Self { starts: 4, rounds: 3, together: 4 };
+}
+
 /// Random changes before such a walk.
 const KICKS: usize = 4;
+/// Networks that a walk for an alternative begins at, and random changes of the best network before as many others.
+const APART_STARTS: usize = 4;
+const APART_KICKS: usize = 16;
+const APART_STREAM: u64 = 1 << 20;
 /// The best networks that such walks begin at.
 const KICKED_FROM: usize = 6;
 /// Pairs of changes that are measured in one step.
@@ -37,37 +55,47 @@ const UNPRICED: f64 = 8.0;
 struct Known {
     network: Network,
     score: f64,
-    /// Value over limit of each budget.
-    uses: Vec<f64>,
+    /// What each budget limits.
+    values: Vec<f64>,
 }
 
-impl Known {
-    fn is_feasible(&self) -> bool {
-        self.uses.iter().all(|used| *used <= 1.0)
-    }
-
-    fn worth(&self, weights: &[f64]) -> f64 {
-        worth(self.score, &self.uses, weights)
-    }
+/// What networks are judged by.
+struct Judge {
+    limits: Vec<f64>,
+    weights: Vec<f64>,
 }
 
-fn worth(score: f64, uses: &[f64], weights: &[f64]) -> f64 {
-    score - uses.iter().zip(weights).map(|(used, weight)| weight * (used - 1.0).max(0.0)).sum::<f64>()
+impl Judge {
+    fn worth(&self, known: &Known) -> f64 {
+        self.worth_of(known.score, known.values.iter().copied())
+    }
+
+    fn worth_of(&self, score: f64, values: impl Iterator<Item = f64>) -> f64 {
+        let over = values.zip(&self.limits).map(|(value, limit)| (value / limit - 1.0).max(0.0));
+        score - over.zip(&self.weights).map(|(over, weight)| weight * over).sum::<f64>()
+    }
 }
 
 /// Networks met so far.
 pub(super) struct Pool<'c> {
     config: &'c SearchConfig,
     walkers: Vec<Walker<'c>>,
+    limits: Vec<f64>,
     met: Vec<Known>,
     seen: FxHashSet<Network>,
 }
 
 impl<'c> Pool<'c> {
     pub fn new(config: &'c SearchConfig, skeleton: &'c Skeleton) -> Self {
-        let walker = |_| Walker { config, skeleton, worker: Worker::new(config) };
+        let walker = |_| Walker { config, skeleton, worker: Worker::new(config), apart: Vec::new() };
         let walkers = (0..config.threads.max(1)).map(walker).collect();
-        Self { config, walkers, met: Vec::new(), seen: FxHashSet::default() }
+        let limits = config.budgets.iter().map(|budget| budget.limit).collect();
+        Self { config, walkers, limits, met: Vec::new(), seen: FxHashSet::default() }
+    }
+
+    /// Replaces the configuration's limits.
+    pub fn set_limits(&mut self, limits: Vec<f64>) {
+        self.limits = limits;
     }
 
     /// Keeps a network, unless it is known or off the rails.
@@ -79,58 +107,108 @@ impl<'c> Pool<'c> {
         }
     }
 
+    fn is_feasible(&self, known: &Known) -> bool {
+        known.values.iter().zip(&self.limits).all(|(value, limit)| value <= limit)
+    }
+
     /// The best score within the budgets.
     pub fn best(&self) -> Option<f64> {
-        self.met.iter().filter(|known| known.is_feasible()).map(|known| known.score).reduce(f64::max)
+        self.met.iter().filter(|known| self.is_feasible(known)).map(|known| known.score).reduce(f64::max)
+    }
+
+    /// The best network within the budgets; of equals the first in order.
+    pub fn best_network(&self) -> Option<(Network, f64)> {
+        let best = self.met.iter().filter(|known| self.is_feasible(known)).min_by(|a, b| better_first(a, b));
+        best.map(|known| (known.network.clone(), known.score))
     }
 
     /// Every network within the budgets, best first.
     pub fn into_feasible(self) -> Vec<(Network, f64)> {
-        let feasible = self.met.into_iter().filter(Known::is_feasible);
-        let mut found: Vec<(Network, f64)> = feasible.map(|known| (known.network, known.score)).collect();
-        found.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.blocks().cmp(b.0.blocks())));
-        found
+        let mut found: Vec<&Known> = self.met.iter().filter(|known| self.is_feasible(known)).collect();
+        found.sort_by(|a, b| better_first(a, b));
+        found.into_iter().map(|known| (known.network.clone(), known.score)).collect()
     }
 
     /// Walks from the most promising networks, then from changed ones; `prices` are those of the budgets. Ends once a
     /// score of `enough` is reached.
-    pub fn polish(&mut self, prices: &[f64], enough: f64, stop: &(dyn Fn() -> bool + Sync)) {
-        // Budgets without a price, such as layers, must hold all the same.
-        let high = self.best().unwrap_or(enough).abs().max(1.0) * UNPRICED;
-        let weight = |price: &f64| if *price > 0.0 { price * PENALTY } else { high };
-        let weights: Vec<f64> = prices.iter().map(weight).collect();
-        let starts = self.most_promising(&weights, STARTS);
-        self.walk_all(starts, &weights, stop);
-        for round in 0..KICKED / KICKED_TOGETHER {
+    pub fn polish(&mut self, prices: &[f64], effort: Effort, enough: f64, stop: &(dyn Fn() -> bool + Sync)) {
+        if self.best().is_some_and(|best| best >= enough) {
+            return;
+        }
+        let judge = self.judge(prices, self.best().unwrap_or(enough));
+        let starts = self.most_promising(&judge, effort.starts);
+        self.walk_all(starts, &judge, stop);
+        for round in 0..effort.rounds {
             if stop() || self.best().is_some_and(|best| best >= enough) {
                 return;
             }
-            let from = self.most_promising(&weights, KICKED_FROM);
-            let starts = (0..KICKED_TOGETHER).filter_map(|i| {
-                let mut rng = stream(self.config.seed, STREAM + round * KICKED_TOGETHER + i);
+            let from = self.most_promising(&judge, KICKED_FROM);
+            let starts = (0..effort.together).filter_map(|i| {
+                let mut rng = stream(self.config.seed, STREAM + round * effort.together + i);
                 let start = &from[rng.random_range(0..from.len())];
-                self.walkers[0].kicked(start, &mut rng)
+                self.walkers[0].kicked(start, KICKS, &mut rng)
             });
             let starts = starts.collect::<Vec<_>>();
-            self.walk_all(starts, &weights, stop);
+            self.walk_all(starts, &judge, stop);
         }
     }
 
-    fn most_promising(&self, weights: &[f64], count: usize) -> Vec<Known> {
-        let mut starts: Vec<&Known> = self.met.iter().collect();
-        starts.sort_by(|a, b| b.worth(weights).total_cmp(&a.worth(weights)));
-        starts.into_iter().take(count).cloned().collect()
+    /// The best network, and others that really differ from it and from each other, each the best that was found: walks
+    /// that stay apart from those before.
+    pub fn alternatives(
+        &mut self,
+        count: usize,
+        prices: &[f64],
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Vec<(Network, f64)> {
+        let Some(best) = self.best_network() else { return Vec::new() };
+        let judge = self.judge(prices, best.1);
+        let mut chosen = vec![best];
+        while chosen.len() < count && !stop() {
+            let apart: Vec<Network> = chosen.iter().map(|(network, _)| network.clone()).collect();
+            let is_apart = |known: &Known| is_apart(&known.network, &apart);
+            let mut starts: Vec<Known> = self.most_promising(&judge, usize::MAX);
+            starts.retain(is_apart);
+            starts.truncate(APART_STARTS);
+            self.walkers.iter_mut().for_each(|walker| walker.apart = apart.clone());
+            for i in 0..APART_STARTS as u64 {
+                let mut rng = stream(self.config.seed, STREAM + APART_STREAM + 64 * chosen.len() as u64 + i);
+                let start = Known { network: apart[0].clone(), score: 0.0, values: Vec::new() };
+                starts.extend(self.walkers[0].kicked(&start, APART_KICKS, &mut rng));
+            }
+            self.walk_all(starts, &judge, stop);
+            self.walkers.iter_mut().for_each(|walker| walker.apart.clear());
+            let found = self.met.iter().filter(|known| self.is_feasible(known) && is_apart(known));
+            match found.min_by(|a, b| better_first(a, b)) {
+                Some(known) => chosen.push((known.network.clone(), known.score)),
+                None => break,
+            }
+        }
+        chosen
+    }
+
+    fn judge(&self, prices: &[f64], near: f64) -> Judge {
+        // Budgets without a price, such as layers, must hold all the same.
+        let high = near.abs().max(1.0) * UNPRICED;
+        let weight = |price: &f64| if *price > 0.0 { price * PENALTY } else { high };
+        Judge { limits: self.limits.clone(), weights: prices.iter().map(weight).collect() }
+    }
+
+    fn most_promising(&self, judge: &Judge, count: usize) -> Vec<Known> {
+        let mut starts: Vec<(f64, &Known)> = self.met.iter().map(|known| (judge.worth(known), known)).collect();
+        starts.sort_by(|a, b| b.0.total_cmp(&a.0));
+        starts.into_iter().take(count).map(|(_, known)| known.clone()).collect()
     }
 
     /// Walks from each start; what is found does not depend on the number of threads.
-    fn walk_all(&mut self, starts: Vec<Known>, weights: &[f64], stop: &(dyn Fn() -> bool + Sync)) {
+    fn walk_all(&mut self, starts: Vec<Known>, judge: &Judge, stop: &(dyn Fn() -> bool + Sync)) {
         let share = starts.len().div_ceil(self.walkers.len()).max(1);
         let found: Vec<Vec<Known>> = std::thread::scope(|scope| {
             let parts = self.walkers.iter_mut().zip(starts.chunks(share));
             let handles: Vec<_> = parts
                 .map(|(walker, starts)| {
                     scope.spawn(move || {
-                        starts.iter().flat_map(|start| walker.walk(start.clone(), weights, stop)).collect::<Vec<_>>()
+                        starts.iter().flat_map(|start| walker.walk(start.clone(), judge, stop)).collect::<Vec<_>>()
                     })
                 })
                 .collect();
@@ -145,18 +223,28 @@ impl<'c> Pool<'c> {
     }
 }
 
+fn better_first(a: &Known, b: &Known) -> std::cmp::Ordering {
+    b.score.total_cmp(&a.score).then_with(|| a.network.blocks().cmp(b.network.blocks()))
+}
+
 /// Improves networks, with a memory of its own.
 struct Walker<'c> {
     config: &'c SearchConfig,
     skeleton: &'c Skeleton,
     worker: Worker,
+    /// Networks that it keeps away from.
+    apart: Vec<Network>,
+}
+
+fn is_apart(network: &Network, others: &[Network]) -> bool {
+    others.iter().all(|other| distance(network, other) >= REALLY_DIFFERENT)
 }
 
 impl Walker<'_> {
     /// A network with random changes.
-    fn kicked(&mut self, start: &Known, rng: &mut impl Rng) -> Option<Known> {
+    fn kicked(&mut self, start: &Known, kicks: usize, rng: &mut impl Rng) -> Option<Known> {
         let mut network = start.network.clone();
-        for _ in 0..KICKS {
+        for _ in 0..kicks {
             let changes = self.changes(network.blocks());
             let change = changes.get(rng.random_range(0..changes.len().max(1)))?;
             network = change.apply(network.blocks())?;
@@ -165,14 +253,14 @@ impl Walker<'_> {
     }
 
     /// The networks on the way up.
-    fn walk(&mut self, start: Known, weights: &[f64], stop: &(dyn Fn() -> bool + Sync)) -> Vec<Known> {
+    fn walk(&mut self, start: Known, judge: &Judge, stop: &(dyn Fn() -> bool + Sync)) -> Vec<Known> {
         let mut found = Vec::new();
         let mut current = start;
         for _ in 0..STEPS {
             if stop() {
                 break;
             }
-            let Some(next) = self.step(&current, weights) else { break };
+            let Some(next) = self.step(&current, judge) else { break };
             found.push(next.clone());
             current = next;
         }
@@ -180,7 +268,7 @@ impl Walker<'_> {
     }
 
     /// The best neighbour that is better.
-    fn step(&mut self, current: &Known, weights: &[f64]) -> Option<Known> {
+    fn step(&mut self, current: &Known, judge: &Judge) -> Option<Known> {
         let changes = self.changes(current.network.blocks());
         let singles: Vec<(Change, Known)> = changes
             .into_iter()
@@ -189,17 +277,15 @@ impl Walker<'_> {
                 Some((change, self.measure(network)?))
             })
             .collect();
-        let now = current.worth(weights);
+        let now = judge.worth(current);
         let mut pairs: Vec<(f64, usize, usize)> = Vec::new();
         for (i, (first, a)) in singles.iter().enumerate() {
             for (j, (second, b)) in singles.iter().enumerate().skip(i + 1) {
                 if first.is_structural() && second.is_structural() || first.same_place(second) {
                     continue;
                 }
-                let uses: f64 = (a.uses.iter().zip(&b.uses).zip(&current.uses).zip(weights))
-                    .map(|(((a, b), now), weight)| weight * (a + b - now - 1.0).max(0.0))
-                    .sum();
-                let estimate = a.score + b.score - current.score - uses;
+                let values = a.values.iter().zip(&b.values).zip(&current.values).map(|((a, b), now)| a + b - now);
+                let estimate = judge.worth_of(a.score + b.score - current.score, values);
                 if estimate > now + 1e-7 {
                     pairs.push((estimate, i, j));
                 }
@@ -208,8 +294,8 @@ impl Walker<'_> {
         pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut best: Option<Known> = None;
         let mut take = |known: Known| {
-            let worth = known.worth(weights);
-            if worth > now + 1e-9 && best.as_ref().is_none_or(|best| worth > best.worth(weights)) {
+            let worth = judge.worth(&known);
+            if worth > now + 1e-9 && best.as_ref().is_none_or(|best| worth > judge.worth(best)) {
                 best = Some(known);
             }
         };
@@ -229,11 +315,11 @@ impl Walker<'_> {
     /// None where it cannot be built or leaves the rails.
     fn measure(&mut self, network: Network) -> Option<Known> {
         let score = self.worker.score(self.config, &network).ok()?;
-        if !self.config.rules.hold(&network, &self.worker.graph) {
+        if !self.config.rules.hold(&network, &self.worker.graph) || !is_apart(&network, &self.apart) {
             return None;
         }
-        let uses = feasible::shares(self.config, &network, &mut self.worker);
-        Some(Known { network, score, uses })
+        let values = feasible::values(self.config, &network, &mut self.worker);
+        Some(Known { network, score, values })
     }
 
     /// Every single change of a network.

@@ -151,9 +151,9 @@ pub(super) fn slots(
     options: &LowerOptions,
     side: u32,
 ) -> Result<Vec<Slot>, SolveError> {
-    /// Primes, so that no two of them and no multiples of them are equal.
+    /// Primes far from each other, so that neither they nor their multiples are equal, rounded or not.
     const TELLING: [Values; 2] =
-        [Values { input: 1009, middle: 1013, output: 1019 }, Values { input: 1021, middle: 1031, output: 1033 }];
+        [Values { input: 1009, middle: 1201, output: 1409 }, Values { input: 1021, middle: 1213, output: 1423 }];
     let name = block.kind.name();
     let options = LowerOptions { resolution: side, ..*options };
     let lists = [atoms(block, part, TELLING[0], &options)?, atoms(block, part, TELLING[1], &options)?];
@@ -203,7 +203,12 @@ pub(super) fn slots(
 }
 
 /// The operators of a block with these channels, as the graph and as runtimes have them.
-fn atoms(block: &SuperBlock, part: Part, values: Values, options: &LowerOptions) -> Result<Vec<Atom>, SolveError> {
+pub(super) fn atoms(
+    block: &SuperBlock,
+    part: Part,
+    values: Values,
+    options: &LowerOptions,
+) -> Result<Vec<Atom>, SolveError> {
     let one = SuperBlock {
         in_channels: values.input,
         out_channels: values.output,

@@ -1,10 +1,10 @@
 //! From a space file to the space, with everything checked.
 
 use super::choices::{checked, in_range, inherit, rails, stage_kinds, types};
-use super::{ChannelsFile, File, StageFile, StemFile, Wrong};
+use super::{ChannelsFile, File, PublishedNetworkFile, StageFile, StemFile, Wrong};
 use crate::net::block::BlockKind;
-use crate::net::{MAX_CHANNELS, MAX_LAYERS, MAX_RESOLUTION, MAX_STRIDE};
-use crate::space::{Bounds, Channels, Space, StageBounds};
+use crate::net::{MAX_CHANNELS, MAX_LAYERS, MAX_RESOLUTION, MAX_STRIDE, Network};
+use crate::space::{Bounds, Channels, PublishedNetwork, Space, StageBounds};
 use toml::Spanned;
 
 /// Limit on layers where a file names none.
@@ -42,6 +42,13 @@ impl File {
             }
             published => published.as_ref().map(|published| published.get_ref().max_channels),
         };
+        let networks = self.published.as_ref().map_or(&[][..], |published| &published.get_ref().networks);
+        let networks = networks.iter().map(|entry| {
+            let PublishedNetworkFile { name, resolution, structure } = entry.get_ref();
+            let network = Network::parse(structure).map_err(|error| (entry.span(), error.to_string()))?;
+            Ok(PublishedNetwork { name: name.clone(), resolution: *resolution, network })
+        });
+        let published_networks = networks.collect::<Result<Vec<_>, Wrong>>()?;
         let space = Space {
             name: self.name.into_inner(),
             about: self.about,
@@ -49,6 +56,7 @@ impl File {
             kinds,
             bounds,
             published_max_channels: published,
+            published: published_networks,
             fixed_tail: self.fixed_tail,
             strides,
             initial,

@@ -1,0 +1,115 @@
+//! The answer of a search: as text, as JSON, and what to do with it next.
+
+use std::path::Path;
+
+use serde_json::Value;
+use zen_nas::cli;
+use zen_nas::latency::{Device, Setting, SettingChoice};
+use zen_nas::search::{Lead, RunSpec, Winner};
+
+use super::tables::Tables;
+
+/// Whether the latency was predicted for the machine that this runs on.
+pub fn is_this_machine(setting: &Setting) -> bool {
+    Device::find("cpu").is_ok_and(|here| here.table_name() == setting.device)
+}
+
+/// A line of `--events`.
+pub fn event(name: &str, mut value: Value) -> Value {
+    value["event"] = name.into();
+    value
+}
+
+/// What `--json` prints: `best.json`, with the tables and why they and their settings were chosen.
+pub fn result(winner: &Winner, tables: &Tables, choices: &[SettingChoice], directory: &Path) -> anyhow::Result<Value> {
+    let tables = tables.json(choices);
+    let mut value = serde_json::to_value(winner)?;
+    // The first by itself, too, for readers of earlier versions.
+    for name in ["table", "table_choice", "setting_choice"] {
+        value[name] = tables.first().map_or(Value::Null, |table| table[name].clone());
+    }
+    value["tables"] = tables.into();
+    value["directory"] = directory.display().to_string().into();
+    Ok(value)
+}
+
+pub fn report(winner: &Winner, tables: &Tables, directory: &Path, writes_onnx: bool) -> String {
+    let mut lines = vec![("structure", winner.structure.clone())];
+    lines.extend(score_lines(winner));
+    lines.extend(optimum_lines(winner));
+    lines.extend(cli::cost_lines(winner.layers, &winner.cost));
+    for (prediction, quality) in winner.latencies.iter().zip(&tables.qualities) {
+        lines.extend(cli::describe_latency(prediction, quality));
+    }
+    for (i, budget) in winner.budgets.iter().enumerate() {
+        lines.push((if i == 0 { "budgets" } else { "" }, format!("{}: {}", budget.name, budget.text)));
+    }
+    for (i, other) in winner.alternatives.iter().enumerate().skip(1) {
+        let text =
+            format!("{:.3} ({}), {:.0}% of its layers differ", other.score, winner.proxy, other.distance * 100.0);
+        lines.push((
+            if i == 1 { "others" } else { "" },
+            format!("{text}: zen-export {} --rank {}", directory.display(), i + 1),
+        ));
+    }
+    let file = directory.join(if writes_onnx { "best.onnx" } else { "best.json" });
+    lines.push(("written to", file.display().to_string()));
+    cli::table(&lines)
+}
+
+/// The scores of the winner, and how far it is ahead.
+fn score_lines(winner: &Winner) -> Vec<(&'static str, String)> {
+    let of_search = format!("{:.3} ({})", winner.score, winner.proxy);
+    let Some(found) = &winner.final_score else { return vec![("score", of_search)] };
+    let draws = found.evaluation.draws;
+    let mean = cli::with_error(&found.evaluation);
+    let finalists = winner.finalists.len();
+    let mut lines = vec![
+        ("score", format!("{mean} ({}, mean of {draws} random initialisations)", found.proxy)),
+        ("", format!("{of_search}, what the search ranked by")),
+    ];
+    if let Some(Lead { difference, standard_error, told_apart, alike }) = winner.lead {
+        let verdict = match told_apart {
+            true => format!("{difference:.2} +- {standard_error:.2} ahead of every other one of {finalists} finalists"),
+            false => format!("the exact score does not tell the first {alike} of {finalists} finalists apart"),
+        };
+        lines.push(("", verdict));
+    }
+    lines
+}
+
+/// What is proven, and what the rails cost.
+fn optimum_lines(winner: &Winner) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    if let Some(optimum) = &winner.optimum {
+        let gap = optimum.gap_percent;
+        let bound = optimum.certificate.bound;
+        lines.push(("optimum", format!("at most {bound:.3} ({}); this network is within {gap:.3}%", winner.proxy)));
+        lines.push(("", format!("proven for {}", optimum.certificate.superset)));
+    }
+    let price = |price: &zen_nas::search::RailPrice| format!("{} {:.1}%", price.rail, price.percent);
+    let prices: Vec<String> = winner.rails.price.iter().map(price).collect();
+    if !prices.is_empty() {
+        lines.push(("rails", format!("cost, in percent of the bound: {}", prices.join(", "))));
+    }
+    lines
+}
+
+/// What to do with the winner.
+pub fn next_steps(winner: &Winner, spec: &RunSpec, directory: &Path) -> String {
+    let directory = directory.display();
+    let mut lines = vec![
+        format!("next: look      open {directory}/report.html"),
+        format!("      train     zen-export {directory} -o network.py"),
+        format!("      export    zen-export {directory} --weights trained.pth -o network.onnx"),
+    ];
+    let here = winner.latencies.iter().any(|prediction| is_this_machine(&prediction.setting));
+    let device = spec.setting.as_deref().and_then(|setting| setting.split('/').next());
+    lines.push(match device {
+        // Search exploits prediction errors.
+        _ if here => format!("      measure   zen-profile verify {directory}"),
+        Some(device) => format!("      measure   zen-profile verify {directory} --device {device} --host ME@HOST"),
+        None => format!("      measure   zen-profile verify {directory} --device cpu"),
+    });
+    lines.join("\n")
+}
