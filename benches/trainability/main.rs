@@ -2,8 +2,8 @@
 //!
 //! `ZEN_NAS_TORCH_PYTHON=... cargo bench --bench trainability` makes networks of one budget at about 94, 97 and 100% of the
 //! proven bound, with and without guard rails, and baselines; trains them on scikit-learn's digits (`train.py`, which
-//! needs `requirements.txt`) and prints accuracies and Kendall's tau. Results stay in `--out`, so that the same command
-//! resumes; without the variable the table of what is there is printed.
+//! needs `requirements.txt`) and prints accuracies and Kendall's tau. Networks and results stay in `--out`, so that the same
+//! command resumes; without the variable the table of what is there is printed.
 
 mod networks;
 mod table;
@@ -32,8 +32,7 @@ struct Args {
 
 fn main() {
     let args = Args::parse();
-    let candidates = networks::all();
-    networks::write(&candidates, &args.out);
+    let candidates = networks::in_folder(&args.out);
     let Some(python) = std::env::var_os("ZEN_NAS_TORCH_PYTHON") else {
         println!(
             "no PyTorch to train with: python3 -m venv torch-venv && torch-venv/bin/pip install -r \

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use zen_nas::net::{LowerOptions, Network};
 use zen_nas::pytorch;
 use zen_nas::score::{Evaluator, Sampling, find};
+use zen_nas::search::apart::{REALLY_DIFFERENT, really_different};
 use zen_nas::search::budget::{Budget, Layers, Parameters};
 use zen_nas::search::solve::Problem;
 use zen_nas::search::{Evolution, SearchConfig};
@@ -25,8 +26,6 @@ const SHARES: [f64; 2] = [0.94, 0.97];
 const TOLERANCE: f64 = 0.005;
 /// Networks of each kind.
 const OF_A_KIND: usize = 2;
-/// Share of the layers in which two networks of the solver differ.
-const APART: f64 = 0.15;
 /// Maps of 6 and 3 pixels, so that a network trains in seconds.
 const INITIAL: &str = "SuperConvK3BNRELU(3,8,2,1)SuperResK3K3(8,16,1,8,1)SuperResK3K3(16,32,2,16,1)\
                        SuperResK3K3(32,64,1,32,1)SuperConvK1BNRELU(64,128,1,1)";
@@ -46,26 +45,32 @@ pub struct Candidate {
     pub flops: u64,
 }
 
+/// The networks of `networks.json` in that folder; where there is none, new ones, written there with their modules.
+pub fn in_folder(folder: &Path) -> Vec<Candidate> {
+    let list = folder.join("networks.json");
+    if let Ok(text) = std::fs::read_to_string(&list) {
+        return serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", list.display()));
+    }
+    std::fs::create_dir_all(folder).expect("a folder for the networks");
+    let candidates = all();
+    for candidate in &candidates {
+        let network = Network::parse(&candidate.structure).expect("a structure");
+        let path = folder.join(format!("{}.py", candidate.name));
+        pytorch::write_module(&network, &lower(), &path).expect("a module");
+    }
+    let text = serde_json::to_string_pretty(&candidates).expect("a list");
+    std::fs::write(list, text).expect("networks.json");
+    candidates
+}
+
 /// The networks of both kinds of rules.
-pub fn all() -> Vec<Candidate> {
+fn all() -> Vec<Candidate> {
     let space = Space::find("xxbl").expect("a built-in space");
     let within = Rules::within(&space, &space.rails).expect("the space's own rails");
     [(true, within), (false, Rules::published(&space))]
         .into_iter()
         .flat_map(|(rails, rules)| of_rules(rails, &config(space.clone(), rules)))
         .collect()
-}
-
-/// Writes each as a PyTorch module, and the list as `networks.json`.
-pub fn write(candidates: &[Candidate], folder: &Path) {
-    std::fs::create_dir_all(folder).expect("a folder for the networks");
-    for candidate in candidates {
-        let network = Network::parse(&candidate.structure).expect("a structure");
-        let path = folder.join(format!("{}.py", candidate.name));
-        pytorch::write_module(&network, &lower(), &path).expect("a module");
-    }
-    let text = serde_json::to_string_pretty(candidates).expect("a list");
-    std::fs::write(folder.join("networks.json"), text).expect("networks.json");
 }
 
 fn lower() -> LowerOptions {
@@ -105,37 +110,11 @@ fn of_rules(rails: bool, config: &SearchConfig) -> Vec<Candidate> {
         add(&format!("{:.0}", share * 100.0), networks.collect());
     }
     let solved = solution.networks.into_iter().filter(|(_, score)| *score >= (1.0 - TOLERANCE) * bound);
-    add("100", apart(solved.map(|(network, _)| network)));
+    let solved = solved.map(|(network, _)| network);
+    add("100", really_different(solved, |network| network, OF_A_KIND, REALLY_DIFFERENT));
     add("random", (0..).filter_map(|seed| random(config, seed)).take(OF_A_KIND).collect());
     add("flops", vec![most_flops(config)]);
     candidates
-}
-
-/// The first networks that differ from all before.
-fn apart(networks: impl Iterator<Item = Network>) -> Vec<Network> {
-    let mut kept: Vec<Network> = Vec::new();
-    for network in networks {
-        if kept.len() < OF_A_KIND && kept.iter().all(|other| difference(&network, other) >= APART) {
-            kept.push(network);
-        }
-    }
-    kept
-}
-
-/// Share of the layers, counted from the first, that are not the same in both.
-fn difference(a: &Network, b: &Network) -> f64 {
-    let layers = |network: &Network| -> Vec<_> {
-        let blocks = network.blocks().iter();
-        blocks
-            .flat_map(|block| {
-                let layer = (block.kind.name(), block.out_channels, block.bottleneck);
-                std::iter::repeat_n(layer, block.sub_layers as usize)
-            })
-            .collect()
-    };
-    let (a, b) = (layers(a), layers(b));
-    let same = a.iter().zip(&b).filter(|(a, b)| a == b).count();
-    1.0 - same as f64 / a.len().max(b.len()) as f64
 }
 
 /// A member of the population once one has a score about `score` and nearly all parameters.
