@@ -58,17 +58,15 @@ pub fn print(candidates: &[Candidate], folder: &Path, schedules: &[u32]) {
     println!("\n| Kendall's tau-b of accuracy with | networks | {} | by chance |", FIGURES.join(" | "));
     println!("|---|--:|{}--:|", "---|".repeat(FIGURES.len()));
     for epochs in schedules {
-        let near = |candidate: &Candidate| candidate.score >= NEAR * candidate.bound;
-        let sets: [(&str, &dyn Fn(&Candidate) -> bool); 4] = [
-            ("all", &|_| true),
-            ("near the bound", &near),
-            ("rails", &|candidate| candidate.rails),
-            ("free", &|candidate| !candidate.rails),
-        ];
-        for (which, belongs) in sets {
-            let chosen = candidates.iter().filter(|candidate| belongs(candidate));
+        for set in ["all", "near the bound", "rails", "free"] {
+            let chosen = candidates.iter().filter(|candidate| match set {
+                "near the bound" => candidate.score >= NEAR * candidate.bound,
+                "rails" => candidate.rails,
+                "free" => !candidate.rails,
+                _ => true,
+            });
             let known: Vec<_> = chosen.filter_map(|c| Some((c, find(c, *epochs)?.accuracy().0))).collect();
-            agreement(&format!("{epochs} epochs, {which}"), &known);
+            agreement(&format!("{epochs} epochs, {set}"), &known);
         }
     }
 }
