@@ -26,6 +26,7 @@ pub mod latency;
 pub mod names;
 pub mod net;
 pub mod onnx;
+mod parallel;
 pub mod profile;
 pub mod pytorch;
 pub mod report;

@@ -1,8 +1,7 @@
 //! Networks that a search would choose with the table as it is.
 //!
-//! A search finds what a table takes for too fast: the networks it prefers are those whose operators are
-//! predicted too short. Measuring what small searches choose corrects just these operators. Not here: the
-//! search itself (`search`).
+//! Search exploits prediction errors: it favours networks whose latency the table underestimates. Measuring what small
+//! searches choose corrects just these operators. Not here: the search itself (`search`).
 
 use std::sync::Arc;
 

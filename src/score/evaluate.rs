@@ -5,6 +5,7 @@
 
 use super::{Compute, Draw, Proxy, Randomness, ScoreError, Scratch, Trial, Until};
 use crate::net::Graph;
+use crate::parallel::in_order;
 
 /// How proxies that draw are repeated.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -144,9 +145,11 @@ impl Evaluator {
         let count = ahead.min(self.scratch.len() as u32);
         let Sampling { seed, compute, .. } = self.sampling;
         let trial = |number| Trial { draw: Draw { seed, number }, batch_size: *batch_size, compute };
-        for score in
-            wave(&mut self.scratch[..count as usize], |i, scratch| proxy.score(graph, &trial(first + i), scratch))
-        {
+        let numbers: Vec<u32> = (first..first + count).collect();
+        let scores = in_order(&mut self.scratch[..count as usize], &numbers, |scratch, number| {
+            proxy.score(graph, &trial(*number), scratch)
+        });
+        for score in scores {
             moments.add(score?);
             let evaluation = moments.evaluation();
             observe(&evaluation);
@@ -197,20 +200,6 @@ fn enough(until: Until, evaluation: &Evaluation) -> bool {
                     && evaluation.standard_error.is_some_and(|error| error <= target)
         }
     }
-}
-
-/// One trial on each thread, in order.
-fn wave<R: Send>(scratch: &mut [Scratch], trial: impl Fn(u32, &mut Scratch) -> R + Sync) -> Vec<R> {
-    if let [scratch] = scratch {
-        return vec![trial(0, scratch)];
-    }
-    let trial = &trial;
-    std::thread::scope(|scope| {
-        let handles: Vec<_> =
-            scratch.iter_mut().enumerate().map(|(i, scratch)| scope.spawn(move || trial(i as u32, scratch))).collect();
-        let joined = handles.into_iter().map(|handle| handle.join());
-        joined.map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    })
 }
 
 /// Mean and variance as values come in (Welford, 1962).

@@ -13,6 +13,7 @@ use super::population::{Member, Population};
 use super::{Counts, SearchConfig, SearchError, StopReason};
 use crate::latency::PredictScratch;
 use crate::net::{Graph, Network};
+use crate::parallel::in_order;
 use crate::score::Evaluator;
 
 /// Children made from one state of the population.
@@ -188,20 +189,7 @@ impl<'c> Evolution<'c> {
 
     fn evaluate(&mut self, numbers: &[u64]) -> Vec<Verdict> {
         let (config, initial, population) = (self.config, &self.initial, &self.population);
-        let evaluate = |worker: &mut Worker, numbers: &[u64]| -> Vec<Verdict> {
-            numbers.iter().map(|number| child(config, initial, population, *number, worker)).collect()
-        };
-        if let [worker] = &mut self.workers[..] {
-            return evaluate(worker, numbers);
-        }
-        let share = numbers.len().div_ceil(self.workers.len());
-        std::thread::scope(|scope| {
-            let handles: Vec<_> = (self.workers.iter_mut().zip(numbers.chunks(share)))
-                .map(|(worker, numbers)| scope.spawn(move || evaluate(worker, numbers)))
-                .collect();
-            let joined = handles.into_iter().map(|handle| handle.join());
-            joined.flat_map(|verdicts| verdicts.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-        })
+        in_order(&mut self.workers, numbers, |worker, number| child(config, initial, population, *number, worker))
     }
 }
 

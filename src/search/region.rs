@@ -29,13 +29,17 @@ impl Region {
     pub fn of(config: &SearchConfig) -> Result<Option<Self>, SearchError> {
         let latencies: Vec<(&Latency, f64)> =
             config.budgets.iter().filter_map(|budget| Some((budget.quantity.as_latency()?, budget.limit))).collect();
-        let Some((first, _)) = latencies.first() else { return Ok(None) };
+        if latencies.is_empty() {
+            return Ok(None);
+        }
         let mut found: Option<(bool, f64, &PublishedNetwork)> = None;
         for published in config.space.published_at(config.lower.resolution) {
             let graph = published.network.lower(&config.lower)?;
-            let ms = |latency: &Latency| latency.predictor().predict_ms(&graph, &mut PredictScratch::default());
-            let is_over = latencies.iter().any(|(latency, limit)| ms(latency) > *limit);
-            let own_ms = ms(first);
+            let ms =
+                |(latency, _): &(&Latency, f64)| latency.predictor().predict_ms(&graph, &mut PredictScratch::default());
+            let all_ms: Vec<f64> = latencies.iter().map(ms).collect();
+            let is_over = all_ms.iter().zip(&latencies).any(|(ms, (_, limit))| ms > limit);
+            let own_ms = all_ms[0];
             let better = match found {
                 None => true,
                 Some((true, before_ms, _)) => is_over && own_ms < before_ms,

@@ -1,6 +1,6 @@
 //! Running a search into its directory: events, checkpoints, results.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
@@ -53,10 +53,9 @@ pub fn run<'c>(
 ) -> Result<Outcome, SearchError> {
     let started = Instant::now();
     let first = evolution.iteration();
-    let unix_s = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |t| t.as_secs());
     directory.event(&json!({
         "event": if first == 0 { "start" } else { "resume" },
-        "unix_s": unix_s,
+        "unix_s": unix_s(),
         "version": env!("CARGO_PKG_VERSION"),
         "iteration": first,
         "iterations": config.iterations,
@@ -147,8 +146,13 @@ fn found_best(member: &Member, iteration: u64, started: Instant) -> serde_json::
     })
 }
 
+/// Seconds since 1970.
+pub fn unix_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
 /// Seconds to the millisecond.
-fn seconds(duration: Duration) -> f64 {
+pub fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e3).round() / 1e3
 }
 
@@ -204,9 +208,21 @@ pub fn write_onnx(
     if let Some(prediction) = &winner.latency {
         metadata.extend(latency_metadata(prediction));
     }
-    let structure = Some(winner.structure.clone());
+    write_network(directory, "best.onnx", graph, (&winner.structure, metadata), spec, precision)
+}
+
+/// Writes a network with random weights drawn from the seed.
+fn write_network(
+    directory: &RunDirectory,
+    name: &str,
+    graph: &Graph,
+    (structure, metadata): (&str, Vec<(String, String)>),
+    spec: &RunSpec,
+    precision: Precision,
+) -> Result<ExportSummary, OnnxError> {
+    let structure = Some(structure.to_owned());
     let options = ExportOptions { structure, metadata, precision, ..ExportOptions::default() };
-    export(graph, &Weights::seeded(spec.seed), &options, &directory.path().join("best.onnx"))
+    export(graph, &Weights::seeded(spec.seed), &options, &directory.path().join(name))
 }
 
 /// Writes `alternative-RANK.onnx` as [`write_onnx`] writes the winner.
@@ -225,10 +241,8 @@ pub fn write_alternative(
     let mut metadata = vec![(format!("score_{}", spec.proxy), alternative.score.to_string())];
     metadata.extend(header_metadata(&spec.header()));
     metadata.extend(alternative.latencies.first().map(latency_metadata).unwrap_or_default());
-    let structure = Some(alternative.structure.clone());
-    let options = ExportOptions { structure, metadata, precision, ..ExportOptions::default() };
-    let path = directory.path().join(format!("alternative-{rank}.onnx"));
-    Ok(export(&graph, &Weights::seeded(spec.seed), &options, &path)?)
+    let name = format!("alternative-{rank}.onnx");
+    Ok(write_network(directory, &name, &graph, (&alternative.structure, metadata), spec, precision)?)
 }
 
 /// What a network is made for as ONNX metadata; what ranked it belongs to its score.

@@ -184,14 +184,6 @@ impl RunDirectory {
     pub fn write_text(&self, name: &str, text: &str) -> Result<(), SearchError> {
         write(&self.path.join(name), text.as_bytes())
     }
-
-    /// Replaces the page of a run that is not open.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn write_page(path: &Path, name: &str, text: &str) -> Result<(), SearchError> {
-        write(&path.join(name), text.as_bytes())
-    }
 }
 
 pub(super) fn read(path: &Path) -> Result<String, SearchError> {

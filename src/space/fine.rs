@@ -7,7 +7,7 @@ use rand::{Rng, RngExt};
 
 use super::bounds::change_kind;
 use super::skeleton::{begins_stage, stage_of};
-use super::split::split_long_blocks;
+use super::split::{split_block, split_long_blocks};
 use super::{Bounds, Draw, Space};
 use crate::net::{MAX_LAYERS, Network, SuperBlock};
 
@@ -100,16 +100,12 @@ fn move_layer(blocks: &mut Vec<SuperBlock>, from: usize, rng: &mut impl Rng) {
     }
 }
 
-/// Makes two blocks of one: the first keeps the stride.
+/// Makes two blocks of one that has several layers.
 fn split(blocks: &mut Vec<SuperBlock>, i: usize, rng: &mut impl Rng) {
-    let block = blocks[i];
-    if block.sub_layers < 2 {
-        return;
+    let layers = blocks[i].sub_layers;
+    if layers > 1 {
+        split_block(blocks, i, rng.random_range(1..layers));
     }
-    let first = rng.random_range(1..block.sub_layers);
-    blocks[i].sub_layers = first;
-    let rest = SuperBlock { in_channels: block.out_channels, stride: 1, sub_layers: block.sub_layers - first, ..block };
-    blocks.insert(i + 1, rest);
 }
 
 /// Gives a block the type of a neighbour, and perhaps its bottleneck and width.

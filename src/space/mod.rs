@@ -31,8 +31,10 @@ pub use mutate::Draw;
 pub use rail_list::{RAILS, Rail};
 pub use rails::{OffRails, Rails, stage_layers};
 pub use rules::Rules;
+pub(crate) use skeleton::begins_stage;
 pub use skeleton::{MOST_SUB_LAYERS, NoSkeleton, Skeleton, Stage};
 pub use split::SPLIT_FROM_LAYERS;
+pub(crate) use split::split_block;
 
 /// Height and width of images, in pixels, for a space that names none.
 const RESOLUTION: u32 = 224;

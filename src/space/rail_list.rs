@@ -3,6 +3,7 @@
 //! Space files, flags and the reference page all come from this one list.
 
 use super::Rails;
+use crate::units::{count, positive};
 
 /// One rail.
 pub struct Rail {
@@ -98,17 +99,8 @@ fn factor(text: &str) -> Result<f64, String> {
     number(text, |value| value >= 1.0, "a number from 1")
 }
 
-fn positive(text: &str) -> Result<f64, String> {
-    number(text, |value| value > 0.0, "a number above 0")
-}
-
 fn share(text: &str) -> Result<f64, String> {
     number(text, |value| value > 0.0 && value <= 1.0, "a share above 0 and at most 1")
-}
-
-fn count(text: &str) -> Result<u32, String> {
-    let value = text.parse().ok().filter(|value: &u32| *value > 0);
-    value.ok_or_else(|| "must be a whole number from 1".to_owned())
 }
 
 fn list(text: &str) -> Result<Vec<u32>, String> {

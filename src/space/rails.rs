@@ -178,7 +178,7 @@ impl Rails {
             }
         }
         if let Some(most) = self.tail_share {
-            let share = tail_parameters(network, graph) as f64 / graph.cost().parameters.max(1) as f64;
+            let share = tail_parameters(network, graph) as f64 / graph.parameters_and_flops().0.max(1) as f64;
             if share > most {
                 off("tail_share", None, Breach::TailShare { share, most });
             }

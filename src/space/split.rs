@@ -15,12 +15,19 @@ pub(super) fn split_long_blocks(blocks: &mut Vec<SuperBlock>) {
     while i < blocks.len() {
         let block = blocks[i];
         if block.kind.family().residual && block.sub_layers >= SPLIT_FROM_LAYERS {
-            blocks[i].sub_layers = FIRST_LAYERS;
-            let rest = block.sub_layers - FIRST_LAYERS;
-            blocks.insert(i + 1, SuperBlock { in_channels: block.out_channels, stride: 1, sub_layers: rest, ..block });
+            split_block(blocks, i, FIRST_LAYERS);
         }
         i += 1;
     }
+}
+
+/// Makes two blocks of one: the first keeps the stride and `first` layers, fewer than all, the second goes on at its
+/// width with stride 1.
+pub(crate) fn split_block(blocks: &mut Vec<SuperBlock>, i: usize, first: u32) {
+    let block = blocks[i];
+    blocks[i].sub_layers = first;
+    let rest = block.sub_layers - first;
+    blocks.insert(i + 1, SuperBlock { in_channels: block.out_channels, stride: 1, sub_layers: rest, ..block });
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! The answer of a search: as text, as JSON, and what to do with it next.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 use zen_nas::cli;
 use zen_nas::latency::{Device, Setting, SettingChoice};
-use zen_nas::search::{Lead, RunSpec, Winner};
+use zen_nas::search::{Finalist, Lead, RailPrice, RunSpec, Winner};
 
+use super::args::Args;
 use super::tables::Tables;
 
 /// Whether the latency was predicted for the machine that this runs on.
@@ -18,6 +20,11 @@ pub fn is_this_machine(setting: &Setting) -> bool {
 pub fn event(name: &str, mut value: Value) -> Value {
     value["event"] = name.into();
     value
+}
+
+/// Prints a result for programs, as the last event or alone.
+pub fn print_json(args: &Args, value: Value) {
+    cli::print(&if args.events { event("result", value).to_string() } else { format!("{value:#}") });
 }
 
 /// What `--json` prints: `best.json`, with the tables and why they and their settings were chosen.
@@ -89,12 +96,50 @@ fn optimum_lines(winner: &Winner) -> Vec<(&'static str, String)> {
             .push(("optimum", format!("{proxy} is at most {bound:.3}; this network has {score:.3}, within {gap:.3}%")));
         lines.push(("", format!("proven for {}", optimum.certificate.superset)));
     }
-    let price = |price: &zen_nas::search::RailPrice| format!("{} {:.1}%", price.rail, price.percent);
+    let price = |price: &RailPrice| format!("{} {:.1}%", price.rail, price.percent);
     let prices: Vec<String> = winner.rails.price.iter().map(price).collect();
     if !prices.is_empty() {
         lines.push(("rails", format!("cost, in percent of the bound: {}", prices.join(", "))));
     }
     lines
+}
+
+/// How long each part of a search took.
+pub struct Times {
+    pub solving: Duration,
+    pub search: Duration,
+    pub final_round: Duration,
+}
+
+/// What was looked at, and how long it took.
+pub fn how_it_went(winner: &Winner, evolved: bool, times: &Times) -> Vec<String> {
+    let mut notes = Vec::new();
+    if evolved {
+        let counts = &winner.search.counts;
+        notes.push(format!(
+            "{} candidates in {:.2} s: {} accepted, {} duplicates, {} not better, {} over a budget, {} off the rails",
+            winner.search.iterations,
+            times.search.as_secs_f64(),
+            counts.accepted,
+            counts.duplicates,
+            counts.not_better + counts.too_small,
+            counts.over_budget.iter().sum::<u64>(),
+            counts.off_rails
+        ));
+    }
+    if winner.optimum.is_some() {
+        notes.push(format!("solved in {:.2} s", times.solving.as_secs_f64()));
+    }
+    if !winner.finalists.is_empty() {
+        let draws = |finalist: &Finalist| finalist.final_score.map_or(0, |found| found.evaluation.draws);
+        notes.push(format!(
+            "final round: {} networks in {:.2} s, {} random initialisations",
+            winner.finalists.len(),
+            times.final_round.as_secs_f64(),
+            winner.finalists.iter().map(draws).sum::<u32>()
+        ));
+    }
+    notes
 }
 
 /// What to do with the winner.

@@ -7,7 +7,8 @@ use zen_nas::latency::{Device, SettingChoice, Store};
 use zen_nas::net::Header;
 use zen_nas::search::budget::BudgetSpec;
 use zen_nas::search::region::Region;
-use zen_nas::search::{RUN_FORMAT, RunSpec};
+use zen_nas::search::run::unix_s;
+use zen_nas::search::{RUN_FORMAT, RunDirectory, RunSpec};
 use zen_nas::space::{Draw, Space};
 
 use super::args::Args;
@@ -81,14 +82,24 @@ pub fn spec(args: &Args, store: &Store) -> anyhow::Result<(RunSpec, Vec<SettingC
     Ok((spec, choices))
 }
 
-pub fn default_directory(args: &Args, spec: &RunSpec) -> PathBuf {
+fn default_directory(args: &Args, spec: &RunSpec) -> PathBuf {
     // However the device was written, its folder has its name.
     let named = |device: &str| Device::find(device).map_or_else(|_| device.to_owned(), |device| device.name);
     let device = args.setting.table.device.as_deref().or(spec.setting.as_deref().and_then(|id| id.split('/').next()));
     let what = device.map_or_else(|| spec.space.clone(), named);
     let budget = args.budgets.in_name();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |t| t.as_secs());
-    Path::new("zen-runs").join(format!("{what}{budget}-{now}"))
+    Path::new("zen-runs").join(format!("{what}{budget}-{}", unix_s()))
+}
+
+/// The directory of the run: the one that is resumed, or a new one.
+pub fn directory(args: &Args, spec: &RunSpec, resumed: Option<RunDirectory>) -> anyhow::Result<RunDirectory> {
+    match resumed {
+        Some(directory) => Ok(directory),
+        None => {
+            let path = args.out.clone().unwrap_or_else(|| default_directory(args, spec));
+            Ok(RunDirectory::create(&path, spec)?)
+        }
+    }
 }
 
 /// Where latency alone is limited, keeps the search in the region of the published network that is as fast, and says so.

@@ -6,9 +6,8 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use zen_nas::cli::{self, Exit, Progress};
 use zen_nas::latency::SettingChoice;
-use zen_nas::report::run::html;
 use zen_nas::search::front::{self, AxisSpec, Front, FrontSpec};
-use zen_nas::search::run::write_onnx;
+use zen_nas::search::run::{seconds, unix_s, write_onnx};
 use zen_nas::search::{RunDirectory, RunSpec, SearchError, StopReason};
 
 use super::args::Args;
@@ -35,23 +34,16 @@ pub fn search(
     let along = wanted.along(&spec)?;
     let mut config = spec.to_config(&tables.predictors, cli::threads(args.threads))?;
     config.sampling.compute = args.compute.open()?;
-    let mut directory = match resumed {
-        Some(directory) => directory,
-        None => {
-            let path = args.out.clone().unwrap_or_else(|| ask::default_directory(args, &spec));
-            RunDirectory::create(&path, &spec)?
-        }
-    };
+    let mut directory = ask::directory(args, &spec, resumed)?;
     if args.events {
         directory.watch(cli::print);
     }
     let started = Instant::now();
     let limit = spec.time_limit()?;
     let is_late = || limit.is_some_and(|limit| started.elapsed() >= limit);
-    let elapsed_s = || (started.elapsed().as_secs_f64() * 1e3).round() / 1e3;
-    let unix_s = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |t| t.as_secs());
+    let elapsed_s = || seconds(started.elapsed());
     let version = env!("CARGO_PKG_VERSION");
-    directory.event(&json!({ "event": "start", "unix_s": unix_s, "version": version, "threads": config.threads }))?;
+    directory.event(&json!({ "event": "start", "unix_s": unix_s(), "version": version, "threads": config.threads }))?;
     let mut progress = Progress::shares("trade-off", args.output.quiet);
     let mut failed = None;
     let stop = || cli::interrupted() || is_late();
@@ -86,13 +78,13 @@ pub fn search(
         write_onnx(&directory, &winner, &graph, &spec, spec.file_precision()?)
             .context("the networks were found and are in front.txt")?;
     }
-    directory.write_text(page::FILE, &html(&page::with_tables(&path, tables)?))?;
+    page::write_into(&directory, tables)?;
     if args.output.json || args.events {
         let mut value = serde_json::to_value(&found)?;
         value["winner"] = serde_json::to_value(&winner)?;
         value["tables"] = Value::from(tables.json(choices));
         value["directory"] = path.display().to_string().into();
-        cli::print(&if args.events { answer::event("result", value).to_string() } else { format!("{value:#}") });
+        answer::print_json(args, value);
     } else {
         cli::print(&table(&found, picked.rank));
     }

@@ -15,12 +15,12 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser};
 use serde_json::json;
 use zen_nas::cli::{self, Exit, Progress};
-use zen_nas::report;
 use zen_nas::search::optimise::{Beginning, Plan};
 use zen_nas::search::repeat;
-use zen_nas::search::run::{Step, run, write_alternative, write_onnx, write_results};
-use zen_nas::search::{Finalist, FinishedRun, RunDirectory, RunSpec, StopReason, Winner};
+use zen_nas::search::run::{Step, run, seconds, write_alternative, write_onnx, write_results};
+use zen_nas::search::{FinishedRun, RunDirectory, RunSpec, StopReason, Winner};
 
+use answer::Times;
 use args::{Args, Command};
 use tables::Tables;
 
@@ -107,17 +107,10 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
     progress.finish();
     let solving = started.elapsed();
     let Beginning { mut evolution, certificate, rail_prices } = begun;
-    let mut directory = match resumed {
-        Some((directory, _)) => directory,
-        None => {
-            let path = args.out.clone().unwrap_or_else(|| ask::default_directory(args, &spec));
-            RunDirectory::create(&path, &spec)?
-        }
-    };
-    if certificate.is_some() {
-        let elapsed_s = (solving.as_secs_f64() * 1e3).round() / 1e3;
-        let bound = certificate.as_ref().map(|certificate| certificate.bound);
-        directory.event(&json!({ "event": "solved", "elapsed_s": elapsed_s, "bound": bound }))?;
+    let mut directory = ask::directory(args, &spec, resumed.map(|(directory, _)| directory))?;
+    if let Some(certificate) = &certificate {
+        let elapsed_s = seconds(solving);
+        directory.event(&json!({ "event": "solved", "elapsed_s": elapsed_s, "bound": certificate.bound }))?;
     }
     let fitted = config.rules.fit(&config.initial);
     if args.initial.is_some() && fitted != config.initial {
@@ -197,39 +190,15 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
     if reason != StopReason::Interrupted {
         directory.remove_checkpoint()?;
     }
-    let page = page::with_tables(directory.path(), &tables)?;
-    directory.write_text(page::FILE, &report::run::html(&page))?;
+    page::write_into(&directory, &tables)?;
     if args.output.json || args.events {
         let value = answer::result(&winner, &tables, &choices, directory.path())?;
-        cli::print(&if args.events { answer::event("result", value).to_string() } else { format!("{value:#}") });
+        answer::print_json(args, value);
     } else {
         cli::print(&answer::report(&winner, &tables, directory.path(), writes_onnx));
     }
-    if plan.evolves {
-        let counts = &winner.search.counts;
-        args.output.note(format!(
-            "{} candidates in {:.2} s: {} accepted, {} duplicates, {} not better, {} over a budget, {} off the rails",
-            winner.search.iterations,
-            search_time.as_secs_f64(),
-            counts.accepted,
-            counts.duplicates,
-            counts.not_better + counts.too_small,
-            counts.over_budget.iter().sum::<u64>(),
-            counts.off_rails
-        ));
-    }
-    if !solving.is_zero() && winner.optimum.is_some() {
-        args.output.note(format!("solved in {:.2} s", solving.as_secs_f64()));
-    }
-    if !winner.finalists.is_empty() {
-        let draws = |finalist: &Finalist| finalist.final_score.map_or(0, |found| found.evaluation.draws);
-        args.output.note(format!(
-            "final round: {} networks in {:.2} s, {} random initialisations",
-            winner.finalists.len(),
-            final_time.as_secs_f64(),
-            winner.finalists.iter().map(draws).sum::<u32>()
-        ));
-    }
+    let times = Times { solving, search: search_time, final_round: final_time };
+    answer::how_it_went(&winner, plan.evolves, &times).iter().for_each(|note| args.output.note(note));
     for off in &winner.rails.off {
         args.output.note(format!("note: outside the rails of {}: {off}", config.space.name));
     }

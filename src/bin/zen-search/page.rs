@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anyhow::Context;
 use zen_nas::cli::{self, DatabaseArgs, Exit, OutputArgs, Progress};
 use zen_nas::report::run::{RunReport, html};
 use zen_nas::report::scores::Step;
@@ -10,13 +11,18 @@ use zen_nas::search::RunDirectory;
 use super::tables::Tables;
 
 /// Its name in the run directory.
-pub const FILE: &str = "report.html";
+const FILE: &str = "report.html";
 
 /// What is known of a run, with its latency tables.
-pub fn with_tables(directory: &Path, tables: &Tables) -> anyhow::Result<RunReport> {
+fn with_tables(directory: &Path, tables: &Tables) -> anyhow::Result<RunReport> {
     let mut page = RunReport::read(directory)?;
     tables.predictors.iter().zip(&tables.qualities).for_each(|(table, quality)| page.add_table(table, quality));
     Ok(page)
+}
+
+/// Writes the page of the search that has just ended.
+pub fn write_into(directory: &RunDirectory, tables: &Tables) -> anyhow::Result<()> {
+    Ok(directory.write_text(FILE, &html(&with_tables(directory.path(), tables)?))?)
 }
 
 /// Writes the page of a run; `proxies` sets other proxies beside the score.
@@ -43,7 +49,7 @@ pub fn write(
         }
     }
     let path = directory.join(FILE);
-    RunDirectory::write_page(directory, FILE, &html(&page))?;
+    zen_nas::files::write(&path, html(&page).as_bytes()).with_context(|| path.display().to_string())?;
     match output.json {
         true => cli::print(&serde_json::json!({ "written": path.display().to_string() }).to_string()),
         false => cli::print(&format!("written to {}", path.display())),

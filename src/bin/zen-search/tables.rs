@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use zen_nas::cli::Trial;
-use zen_nas::latency::{ChosenTable, Predictor, Setting, SettingChoice, SpotChecks, Store, require_choice};
+use zen_nas::latency::{ChosenTable, Predictor, SettingChoice, SpotChecks, Store, require_choice};
 use zen_nas::report::Quality;
 use zen_nas::search::RunSpec;
 use zen_nas::search::repeat::UsedTable;
@@ -16,48 +16,51 @@ use super::args::Args;
 pub struct Tables {
     pub predictors: Vec<Arc<Predictor>>,
     pub qualities: Vec<Quality>,
+    used: Vec<UsedTable>,
 }
 
 impl Tables {
     /// Of the settings that the search names. A resumed run predicts as it did: what was found then on this machine
     /// counts, and nothing is tried again.
     pub fn choose(args: &Args, store: &Store, spec: &mut RunSpec, resumed: bool) -> anyhow::Result<Self> {
-        let mut tables = Self::default();
         let settings = spec.settings()?;
         if settings.is_empty() {
-            return Ok(tables);
+            return Ok(Self::default());
         }
-        let choice = spec.table_choice()?;
-        let initial = spec.initial_graph()?;
-        let networks = [&initial];
-        let trial = Trial::new(&args.database, &args.output, args.check);
-        let mut used_tables = Vec::new();
-        for setting in &settings {
-            let chosen = if resumed {
-                again(store, spec, setting)?
-            } else {
-                let chosen = trial.choose(store, setting, &choice, &networks)?;
+        let tables = if resumed {
+            Self::of_run(store, spec)?
+        } else {
+            let (choice, initial) = (spec.table_choice()?, spec.initial_graph()?);
+            let trial = Trial::new(&args.database, &args.output, args.check);
+            let mut tables = Self::default();
+            for setting in &settings {
+                let chosen = trial.choose(store, setting, &choice, &[&initial])?;
                 spec.spot_checks.extend(chosen.decision.used.spot_check.clone());
-                chosen
-            };
-            used_tables.push(UsedTable::of(&chosen));
-            tables.predictors.push(Arc::new(Predictor::from_table(&chosen.table)?));
-            tables.qualities.push(Quality::of(&chosen));
-        }
-        spec.used_tables = used_tables;
+                tables.add(&chosen)?;
+            }
+            tables
+        };
+        spec.used_tables.clone_from(&tables.used);
         tables.tell(args, spec);
         Ok(tables)
     }
 
-    /// Those of a run, as it was.
+    /// Those of a run by what was found on this machine when it began; nothing is tried again.
     pub fn of_run(store: &Store, spec: &RunSpec) -> anyhow::Result<Self> {
+        let (choice, initial) = (spec.table_choice()?, spec.initial_graph()?);
         let mut tables = Self::default();
         for setting in &spec.settings()? {
-            let chosen = again(store, spec, setting)?;
-            tables.predictors.push(Arc::new(Predictor::from_table(&chosen.table)?));
-            tables.qualities.push(Quality::of(&chosen));
+            let checks = spec.spot_check(setting).map_or(SpotChecks::Ignore, SpotChecks::With);
+            tables.add(&require_choice(store, setting, &choice, &[&initial], checks)?)?;
         }
         Ok(tables)
+    }
+
+    fn add(&mut self, chosen: &ChosenTable) -> anyhow::Result<()> {
+        self.predictors.push(Arc::new(Predictor::from_table(&chosen.table)?));
+        self.qualities.push(Quality::of(chosen));
+        self.used.push(UsedTable::of(chosen));
+        Ok(())
     }
 
     /// Which table each setting has and why, and why the setting was chosen where it was.
@@ -90,10 +93,4 @@ impl Tables {
             }
         }
     }
-}
-
-/// The table of a setting by what was found on this machine when the run began; nothing is tried again.
-fn again(store: &Store, spec: &RunSpec, setting: &Setting) -> anyhow::Result<ChosenTable> {
-    let checks = spec.spot_check(setting).map_or(SpotChecks::Ignore, SpotChecks::With);
-    Ok(require_choice(store, setting, &spec.table_choice()?, &[&spec.initial_graph()?], checks)?)
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::data::Data;
 use crate::latency::Fuser;
-use crate::net::{Branch, Graph, LowerOptions, Network};
+use crate::net::{Branch, Graph, Network};
 
 /// Every list of times has one for each setting, in the order of the predictions.
 #[derive(Debug, Default, Serialize)]
@@ -119,9 +119,7 @@ impl<'v> OperatorTime<'v> {
 /// None where this version cannot read the winner's structure.
 pub(super) fn of(data: &Data) -> Option<Anatomy> {
     let network = Network::parse(data.text("/best/structure")?).ok()?;
-    let (resolution, classes) = data.input();
-    let squeeze_excite = data.is_true("/best/squeeze_excite");
-    let graph = network.lower(&LowerOptions { squeeze_excite, ..LowerOptions::new(resolution, classes) }).ok()?;
+    let graph = network.lower(&data.lower_options()).ok()?;
     let mut anatomy = Anatomy { stages: stages(&network, &graph), ..Anatomy::default() };
     let owners = owners(&graph);
     for latency in data.latencies() {

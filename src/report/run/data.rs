@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::html::{escaped, human};
+use crate::net::LowerOptions;
 
 /// Everything that the page shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,6 +108,13 @@ impl Data {
     pub fn input(&self) -> (u32, u32) {
         let side = |place| self.get(place).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
         (side("/best/resolution").unwrap_or_default(), side("/best/classes").unwrap_or_default())
+    }
+
+    /// How the networks of the search are lowered.
+    pub fn lower_options(&self) -> LowerOptions {
+        let (resolution, classes) = self.input();
+        let squeeze_excite = self.is_true("/best/squeeze_excite");
+        LowerOptions { squeeze_excite, ..LowerOptions::new(resolution, classes) }
     }
 
     /// The limit on the latency of a setting, as the place of its budget.

@@ -9,7 +9,6 @@ use super::RunReport;
 use super::alternatives;
 use super::data::{Data, to_value};
 use super::html::{Column, Page, escaped, human, list, paragraph, table};
-use crate::net::LowerOptions;
 use crate::report::scores::{Board, Step, Subject, Work, compared, compared_names};
 use crate::score::compare::compare;
 use crate::score::{self, Proxy, Sampling, Until};
@@ -56,9 +55,7 @@ impl RunReport {
 
     /// The winner and its alternatives, in the order of the page.
     fn subjects(&self) -> Vec<Subject> {
-        let (resolution, classes) = self.data.input();
-        let squeeze_excite = self.data.is_true("/best/squeeze_excite");
-        let options = LowerOptions { squeeze_excite, ..LowerOptions::new(resolution, classes) };
+        let options = self.data.lower_options();
         let places = std::iter::once("/best".to_owned()).chain(alternatives::places(&self.data)).take(MOST);
         let texts = places.filter_map(|place| self.data.text(&format!("{place}/structure")).map(str::to_owned));
         let subject =

@@ -11,6 +11,7 @@ use super::super::{SearchConfig, SearchError, feasible};
 use super::hypervolume::hypervolume;
 use super::{Along, Found, FrontProgress};
 use crate::net::Network;
+use crate::parallel::in_order;
 
 /// Keeps the random streams apart from those of other searches.
 const STREAM: u64 = 5 << 60;
@@ -102,19 +103,9 @@ fn measured(
     workers: &mut [Worker],
     child: &(dyn Fn(u64) -> Network + Sync),
 ) -> Vec<Individual> {
-    let share = count.div_ceil(workers.len() as u64);
-    std::thread::scope(|scope| {
-        let spawn = |(part, worker): (u64, _)| {
-            let worker: &mut Worker = worker;
-            let numbers = part * share..((part + 1) * share).min(count);
-            scope.spawn(move || {
-                numbers.filter_map(|number| measure(config, along, child(number), &mut *worker)).collect::<Vec<_>>()
-            })
-        };
-        let handles: Vec<_> = (0u64..).zip(workers.iter_mut()).map(spawn).collect();
-        let joined = handles.into_iter().map(|handle| handle.join());
-        joined.flat_map(|found| found.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    })
+    let numbers: Vec<u64> = (0..count).collect();
+    let measured = in_order(workers, &numbers, |worker, number| measure(config, along, child(*number), worker));
+    measured.into_iter().flatten().collect()
 }
 
 fn measure(config: &SearchConfig, along: &[Along], network: Network, worker: &mut Worker) -> Option<Individual> {

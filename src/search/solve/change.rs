@@ -2,19 +2,18 @@
 
 use crate::net::block::BlockKind;
 use crate::net::{Network, SuperBlock};
-use crate::space::{MOST_SUB_LAYERS, Skeleton};
+use crate::space::{MOST_SUB_LAYERS, Skeleton, begins_stage, split_block};
 
 /// Every single change of a network.
 pub(super) fn changes(skeleton: &Skeleton, blocks: &[SuperBlock]) -> Vec<Change> {
     const STEPS: [i64; 12] = [-12, -8, -4, -3, -2, -1, 1, 2, 3, 4, 8, 12];
     let mut changes = Vec::new();
-    let mut stage = 0;
+    let mut stages = 0;
     for (i, block) in blocks.iter().enumerate() {
         let residual = block.kind.family().residual;
-        if residual && i > 1 && block.stride > 1 {
-            stage += 1;
-        }
-        let frame = &skeleton.stages[stage.min(skeleton.stages.len() - 1)];
+        let begins = begins_stage(blocks, i);
+        stages += usize::from(begins);
+        let frame = &skeleton.stages[stages.clamp(1, skeleton.stages.len()) - 1];
         let channels = match (i, residual) {
             (_, true) => &frame.channels,
             (0, _) => &skeleton.stem_channels,
@@ -39,7 +38,7 @@ pub(super) fn changes(skeleton: &Skeleton, blocks: &[SuperBlock]) -> Vec<Change>
             changes.push(Change::Layers(i, block.sub_layers - 1));
             changes.extend((1..block.sub_layers).map(|first| Change::Split(i, first)));
         }
-        if i > 1 && block.stride == 1 && blocks[i - 1].kind.family().residual {
+        if !begins {
             changes.push(Change::Remove(i));
         }
     }
@@ -96,13 +95,10 @@ impl Change {
             }
             Self::Layers(i, to) => blocks[i].sub_layers = to,
             Self::Split(i, first) => {
-                let block = blocks[i];
-                let rest = block.sub_layers.checked_sub(first).filter(|rest| *rest > 0)?;
-                blocks[i].sub_layers = first;
-                blocks.insert(
-                    i + 1,
-                    SuperBlock { in_channels: block.out_channels, stride: 1, sub_layers: rest, ..block },
-                );
+                if first >= blocks[i].sub_layers {
+                    return None;
+                }
+                split_block(&mut blocks, i, first);
             }
             Self::Remove(i) => {
                 let input = blocks[i].in_channels;

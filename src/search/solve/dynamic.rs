@@ -8,8 +8,9 @@ use super::dual::Level;
 use super::frame::Frame;
 use super::maxplus::max_plus;
 use super::values::{AllValues, Choices};
+use crate::net::block::BlockKind;
 use crate::net::{Network, SuperBlock};
-use crate::space::{Channels, MOST_SUB_LAYERS, Rails};
+use crate::space::{MOST_SUB_LAYERS, Rails, Stage};
 
 /// Layers of one block.
 const LENGTHS: usize = MOST_SUB_LAYERS as usize;
@@ -126,22 +127,29 @@ impl Model<'_> {
         let m = widths.len();
         for (i, input) in widths.iter().enumerate() {
             for (o, output) in widths.iter().enumerate() {
-                if !stage.channels.contains(*output) || !self.rails.allows_step(*input, *output) {
+                if !self.allows_across(stage, *input, *output) {
                     across[i * m + o] = NEVER;
                 }
             }
         }
-        let has_bottleneck = self.frame.all[spot].kinds[kind].kind.family().bottleneck;
+        let kind = self.frame.all[spot].kinds[kind].kind;
         for (b, bottleneck) in bottlenecks.iter().enumerate() {
             for (o, output) in widths.iter().enumerate() {
-                let allowed =
-                    stage.bottleneck.contains(*bottleneck) && self.rails.allows_bottleneck(*output, *bottleneck);
-                if has_bottleneck && !allowed {
+                if !self.allows_outward(stage, kind, *bottleneck, *output) {
                     outward[b * m + o] = NEVER;
                 }
             }
         }
         KindParts { inward: combined(&values.inward, weights), across, outward, further }
+    }
+
+    fn allows_across(&self, stage: &Stage, input: u32, output: u32) -> bool {
+        stage.channels.contains(output) && self.rails.allows_step(input, output)
+    }
+
+    fn allows_outward(&self, stage: &Stage, kind: BlockKind, bottleneck: u32, output: u32) -> bool {
+        let allowed = || stage.bottleneck.contains(bottleneck) && self.rails.allows_bottleneck(output, bottleneck);
+        !kind.family().bottleneck || allowed()
     }
 
     /// States inside a stage and behind it.
@@ -261,13 +269,22 @@ impl Model<'_> {
         let Choices { widths, bottlenecks, .. } = &self.choices;
         let (m, k) = (widths.len(), bottlenecks.len());
         let place = &self.frame.all[spot];
+        let stage = &self.frame.skeleton.stages[place.stage];
+        if !self.allows_across(stage, widths[input], widths[output]) {
+            return None;
+        }
+        let weights = &evaluation.weights;
         let mut best: Option<(f32, usize, usize)> = None;
-        for kind in 0..place.kinds.len() {
-            let parts = self.parts(spot, kind, &evaluation.weights);
-            for middle in 0..k {
+        for (kind, values) in self.values.spots[spot].iter().enumerate() {
+            let across = cell(&values.across, weights, input * m + output);
+            for (middle, bottleneck) in bottlenecks.iter().enumerate() {
+                if !self.allows_outward(stage, place.kinds[kind].kind, *bottleneck, widths[output]) {
+                    continue;
+                }
                 let at = middle * m + output;
-                let outward = (1..length).fold(parts.outward[at], |sum, _| sum + parts.further[at]);
-                let value = parts.inward[input * k + middle] + outward + parts.across[input * m + output];
+                let further = cell(&values.further, weights, at);
+                let outward = (1..length).fold(cell(&values.outward, weights, at), |sum, _| sum + further);
+                let value = cell(&values.inward, weights, input * k + middle) + outward + across;
                 if value > NEVER && best.is_none_or(|(best, ..)| value > best) {
                     best = Some((value, kind, middle));
                 }
@@ -302,6 +319,12 @@ fn combined(matrices: &[std::sync::Arc<Vec<f32>>], weights: &[f32]) -> Vec<f32> 
     sum
 }
 
+/// One number of [`combined`].
+fn cell(matrices: &[std::sync::Arc<Vec<f32>>], weights: &[f32], at: usize) -> f32 {
+    let weighted = matrices.iter().zip(weights).filter(|(_, weight)| **weight != 0.0);
+    weighted.fold(0.0, |sum, (matrix, weight)| sum + weight * matrix[at])
+}
+
 /// `target[o] = max(target[o], from[i] + blocks[i][o])`
 fn step(from: &[f32], blocks: &[f32], target: &mut [f32]) {
     for (value, row) in from.iter().zip(blocks.chunks_exact(target.len())).filter(|(value, _)| **value > NEVER) {
@@ -310,12 +333,4 @@ fn step(from: &[f32], blocks: &[f32], target: &mut [f32]) {
             *best = if sum > *best { sum } else { *best };
         }
     }
-}
-
-/// The values of several sets of channels together.
-pub(super) fn union<'c>(sets: impl IntoIterator<Item = &'c Channels>) -> Vec<u32> {
-    let mut all: Vec<u32> = sets.into_iter().flat_map(Channels::values).collect();
-    all.sort_unstable();
-    all.dedup();
-    all
 }

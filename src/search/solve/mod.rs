@@ -9,6 +9,7 @@
 //! hold at the end alone. Not here: evolution, which takes any score.
 
 mod atom;
+mod certificate;
 mod change;
 mod dual;
 mod dynamic;
@@ -29,11 +30,12 @@ use super::budget::{AdditiveBudget, Place, Sum};
 use crate::latency::Fuser;
 use crate::net::{Graph, LowerError, Network};
 use crate::score::AdditiveScore;
-use crate::space::{Channels, NoSkeleton, Rails, Rules};
+use crate::space::{NoSkeleton, Rails, Rules};
+pub use certificate::{BudgetPrice, Certificate};
 use dual::{Cut, Level, Prices};
 use dynamic::{Evaluation, Model};
 use frame::Frame;
-use reach::{thinned, within_reach};
+use reach::{numbers, within_reach};
 use values::{AllValues, Choices, Measures};
 
 /// A search that cannot be solved; it can be evolved.
@@ -53,29 +55,8 @@ pub enum SolveError {
     Axis(&'static str),
 }
 
-/// An upper bound on the score of every network within the budgets.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct Certificate {
-    /// No network of the superset has a higher score.
-    pub bound: f64,
-    /// Of the budgets, in units of the score for the whole of each: what a little more of it is worth.
-    pub prices: Vec<BudgetPrice>,
-    /// What the bound holds for.
-    pub superset: String,
-}
-
-/// What the whole of a budget is worth.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct BudgetPrice {
-    /// Name of the budget, or `tail_share` for that rail.
-    pub budget: String,
-    /// In units of the score.
-    pub score: f64,
-}
-
 /// The result of solving.
 pub struct Solution {
-    /// None where no network could be proven to exist.
     pub certificate: Certificate,
     /// Networks within all budgets and rails with their scores, best first.
     pub networks: Vec<(Network, f64)>,
@@ -173,20 +154,14 @@ impl<'c> Problem<'c> {
             told = SolveProgress { share, bound: bound.or(told.bound), best: pool.best().or(told.best) };
             observe(told);
         };
-        let coarse = self.model(Level::Coarse)?;
-        for step in 0..COARSE_STEPS {
-            if stop() || !self.descend(&coarse, CLOSE, &mut prices, &mut pool)? {
-                break;
+        for (level, steps, from) in [(Level::Coarse, COARSE_STEPS, 0.0), (Level::Full, FULL_STEPS, 0.5)] {
+            let model = self.model(level)?;
+            for step in 0..steps {
+                if stop() || !self.descend(&model, CLOSE, &mut prices, &mut pool)? {
+                    break;
+                }
+                tell(from + 0.3 * step as f64 / steps as f64, prices.bound(Level::Full), &pool);
             }
-            tell(0.3 * step as f64 / COARSE_STEPS as f64, None, &pool);
-        }
-        drop(coarse);
-        let full = self.model(Level::Full)?;
-        for step in 0..FULL_STEPS {
-            if stop() || !self.descend(&full, CLOSE, &mut prices, &mut pool)? {
-                break;
-            }
-            tell(0.5 + 0.3 * step as f64 / FULL_STEPS as f64, prices.bound(Level::Full), &pool);
         }
         let certificate = self.certificate(&prices)?;
         let enough = certificate.bound * (1.0 - CLOSE_ENOUGH);
@@ -194,19 +169,6 @@ impl<'c> Problem<'c> {
         tell(1.0, Some(certificate.bound), &pool);
         let alternatives = pool.alternatives(self.alternatives, &self.weights_by_budget(&certificate), stop);
         Ok(Solution { certificate, networks: pool.into_feasible(), alternatives })
-    }
-
-    /// The proven bound under the limits of the prices.
-    fn certificate(&self, prices: &Prices) -> Result<Certificate, SolveError> {
-        let bound = prices.bound_by_layers(Level::Full).ok_or(SolveError::Empty)?;
-        let names = self.places.iter().map(|place| self.config.budgets[*place].quantity.kind().name.to_owned());
-        let names = names.chain(std::iter::once("tail_share".to_owned()));
-        let of_budgets = prices.of_budgets(Level::Full).unwrap_or_default();
-        Ok(Certificate {
-            bound,
-            prices: names.zip(of_budgets).map(|(budget, score)| BudgetPrice { budget, score }).collect(),
-            superset: self.superset(),
-        })
     }
 
     /// The limits of the budgets that are sums.
@@ -253,9 +215,9 @@ impl<'c> Problem<'c> {
         let skeleton = &self.frame.skeleton;
         let stages = || skeleton.stages.iter();
         let choices = Choices {
-            widths: thinned(dynamic::union(stages().map(|s| &s.channels).chain([&skeleton.stem_channels])), ratio),
-            bottlenecks: thinned(dynamic::union(stages().map(|stage| &stage.bottleneck)), ratio),
-            tails: thinned(dynamic::union([&skeleton.tail_channels]), ratio),
+            widths: numbers(stages().map(|stage| &stage.channels).chain([&skeleton.stem_channels]), ratio),
+            bottlenecks: numbers(stages().map(|stage| &stage.bottleneck), ratio),
+            tails: numbers([&skeleton.tail_channels], ratio),
         };
         if choices.widths.is_empty() || choices.bottlenecks.is_empty() || choices.tails.is_empty() {
             return Err(SolveError::Empty);
@@ -287,47 +249,6 @@ impl<'c> Problem<'c> {
             weights[*place] = price.score;
         }
         weights
-    }
-
-    fn superset(&self) -> String {
-        let skeleton = &self.frame.skeleton;
-        let others: Vec<&str> = (0..self.config.budgets.len())
-            .filter(|place| !self.places.contains(place))
-            .map(|place| self.config.budgets[place].quantity.kind().name)
-            .filter(|name| *name != "layers")
-            .collect();
-        let range = |sets: Vec<&Channels>| {
-            let ends: Vec<u32> =
-                sets.iter().flat_map(|set| set.values().next().into_iter().chain(set.values().last())).collect();
-            let [least, most] = [ends.iter().min(), ends.iter().max()].map(|end| end.copied().unwrap_or(0));
-            if least == most { most.to_string() } else { format!("{least} to {most}") }
-        };
-        let stages = || skeleton.stages.iter();
-        let rails = if self.rails == Rails::default() { "" } else { " within its rails" };
-        let deepest = stages().map(|stage| stage.most_layers).max().unwrap_or(0);
-        let deepest = deepest.min(self.rails.most_stage_layers(self.most_layers));
-        let of_stage = if deepest < self.most_layers {
-            format!("stages of at most {deepest} layers")
-        } else {
-            "stages of any depth".to_owned()
-        };
-        let mut text = format!(
-            "all networks of the space {}{rails} with these strides and at most {} layers: stems of {} channels, widths of \
-             {}, bottlenecks of {}, tails of {}, {of_stage}",
-            self.config.space.name,
-            self.most_layers + 2,
-            range(vec![&skeleton.stem_channels]),
-            range(stages().map(|stage| &stage.channels).collect()),
-            range(stages().map(|stage| &stage.bottleneck).collect()),
-            range(vec![&skeleton.tail_channels]),
-        );
-        if !others.is_empty() {
-            text.push_str(&format!(
-                "; the bound takes no account of {}, which the network found keeps to",
-                others.join(", ")
-            ));
-        }
-        text
     }
 }
 

@@ -7,6 +7,7 @@ use rustc_hash::FxHashSet;
 
 use super::walk::{Judge, Known, Walker, is_apart};
 use crate::net::Network;
+use crate::parallel::in_order;
 use crate::search::SearchConfig;
 use crate::search::evolve::{Worker, stream};
 use crate::space::Skeleton;
@@ -79,22 +80,25 @@ impl<'c> Pool<'c> {
         known.values.iter().zip(&self.limits).all(|(value, limit)| value <= limit)
     }
 
+    fn feasible(&self) -> impl Iterator<Item = &Known> {
+        self.met.iter().filter(|known| self.is_feasible(known))
+    }
+
     /// The best score within the budgets.
     pub fn best(&self) -> Option<f64> {
-        self.met.iter().filter(|known| self.is_feasible(known)).map(|known| known.score).reduce(f64::max)
+        self.feasible().map(|known| known.score).reduce(f64::max)
     }
 
     /// The best network within the budgets; of equals the first in order.
     pub fn best_network(&self) -> Option<(Network, f64)> {
-        let best = self.met.iter().filter(|known| self.is_feasible(known)).min_by(|a, b| better_first(a, b));
-        best.map(|known| (known.network.clone(), known.score))
+        self.feasible().min_by(|a, b| better_first(a, b)).map(Known::scored)
     }
 
     /// Every network within the budgets, best first.
     pub fn into_feasible(self) -> Vec<(Network, f64)> {
-        let mut found: Vec<&Known> = self.met.iter().filter(|known| self.is_feasible(known)).collect();
+        let mut found: Vec<&Known> = self.feasible().collect();
         found.sort_by(|a, b| better_first(a, b));
-        found.into_iter().map(|known| (known.network.clone(), known.score)).collect()
+        found.into_iter().map(Known::scored).collect()
     }
 
     /// Walks from the most promising networks, then from changed ones; `prices` are those of the budgets. Ends once a
@@ -104,13 +108,13 @@ impl<'c> Pool<'c> {
             return;
         }
         let judge = self.judge(prices, self.best().unwrap_or(enough));
-        let starts = self.most_promising(&judge, effort.starts);
+        let starts = self.most_promising(&judge, effort.starts, |_| true);
         self.walk_all(starts, &judge, stop);
         for round in 0..effort.rounds {
             if stop() || self.best().is_some_and(|best| best >= enough) {
                 return;
             }
-            let from = self.most_promising(&judge, KICKED_FROM);
+            let from = self.most_promising(&judge, KICKED_FROM, |_| true);
             let starts = (0..effort.together).filter_map(|i| {
                 let mut rng = stream(self.config.seed, STREAM + round * effort.together + i);
                 let start = &from[rng.random_range(0..from.len())];
@@ -135,9 +139,7 @@ impl<'c> Pool<'c> {
         while chosen.len() < count && !stop() {
             let apart: Vec<Network> = chosen.iter().map(|(network, _)| network.clone()).collect();
             let is_apart = |known: &Known| is_apart(&known.network, &apart);
-            let mut starts: Vec<Known> = self.most_promising(&judge, usize::MAX);
-            starts.retain(is_apart);
-            starts.truncate(APART_STARTS);
+            let mut starts = self.most_promising(&judge, APART_STARTS, is_apart);
             self.walkers.iter_mut().for_each(|walker| walker.apart = apart.clone());
             for i in 0..APART_STARTS as u64 {
                 let mut rng = stream(self.config.seed, STREAM + APART_STREAM + 64 * chosen.len() as u64 + i);
@@ -146,11 +148,9 @@ impl<'c> Pool<'c> {
             }
             self.walk_all(starts, &judge, stop);
             self.walkers.iter_mut().for_each(|walker| walker.apart.clear());
-            let found = self.met.iter().filter(|known| self.is_feasible(known) && is_apart(known));
-            match found.min_by(|a, b| better_first(a, b)) {
-                Some(known) => chosen.push((known.network.clone(), known.score)),
-                None => break,
-            }
+            let found = self.feasible().filter(|known| is_apart(known)).min_by(|a, b| better_first(a, b));
+            let Some(known) = found else { break };
+            chosen.push(known.scored());
         }
         chosen
     }
@@ -162,27 +162,16 @@ impl<'c> Pool<'c> {
         Judge { limits: self.limits.clone(), weights: prices.iter().map(weight).collect() }
     }
 
-    fn most_promising(&self, judge: &Judge, count: usize) -> Vec<Known> {
-        let mut starts: Vec<(f64, &Known)> = self.met.iter().map(|known| (judge.worth(known), known)).collect();
+    fn most_promising(&self, judge: &Judge, count: usize, fits: impl Fn(&Known) -> bool) -> Vec<Known> {
+        let fitting = self.met.iter().filter(|known| fits(known));
+        let mut starts: Vec<(f64, &Known)> = fitting.map(|known| (judge.worth(known), known)).collect();
         starts.sort_by(|a, b| b.0.total_cmp(&a.0));
         starts.into_iter().take(count).map(|(_, known)| known.clone()).collect()
     }
 
     /// Walks from each start; what is found does not depend on the number of threads.
     fn walk_all(&mut self, starts: Vec<Known>, judge: &Judge, stop: &(dyn Fn() -> bool + Sync)) {
-        let share = starts.len().div_ceil(self.walkers.len()).max(1);
-        let found: Vec<Vec<Known>> = std::thread::scope(|scope| {
-            let parts = self.walkers.iter_mut().zip(starts.chunks(share));
-            let handles: Vec<_> = parts
-                .map(|(walker, starts)| {
-                    scope.spawn(move || {
-                        starts.iter().flat_map(|start| walker.walk(start.clone(), judge, stop)).collect::<Vec<_>>()
-                    })
-                })
-                .collect();
-            let joined = handles.into_iter().map(|handle| handle.join());
-            joined.map(|found| found.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-        });
+        let found = in_order(&mut self.walkers, &starts, |walker, start| walker.walk(start.clone(), judge, stop));
         for known in found.into_iter().flatten() {
             if self.seen.insert(known.network.clone()) {
                 self.met.push(known);

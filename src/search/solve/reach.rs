@@ -25,8 +25,12 @@ pub(super) fn within_reach(mut skeleton: Skeleton) -> Skeleton {
     skeleton
 }
 
-/// Some of the numbers, neighbours at least `ratio` apart, with the first and the last.
-pub(super) fn thinned(numbers: Vec<u32>, ratio: f64) -> Vec<u32> {
+/// The values of several sets of channels together: all (`ratio` 1), or some of them, neighbours at least `ratio` apart,
+/// with the first and the last.
+pub(super) fn numbers<'c>(sets: impl IntoIterator<Item = &'c Channels>, ratio: f64) -> Vec<u32> {
+    let mut numbers: Vec<u32> = sets.into_iter().flat_map(Channels::values).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
     if ratio <= 1.0 {
         return numbers;
     }

@@ -25,6 +25,12 @@ pub(super) struct Known {
     pub values: Vec<f64>,
 }
 
+impl Known {
+    pub fn scored(&self) -> (Network, f64) {
+        (self.network.clone(), self.score)
+    }
+}
+
 /// What networks are judged by.
 pub(super) struct Judge {
     pub limits: Vec<f64>,
