@@ -115,6 +115,10 @@ impl<'c> Pool<'c> {
                 return;
             }
             let from = self.most_promising(&judge, KICKED_FROM, |_| true);
+            // Nothing met is on the rails.
+            if from.is_empty() {
+                return;
+            }
             let starts = (0..effort.together).filter_map(|i| {
                 let mut rng = stream(self.config.seed, STREAM + round * effort.together + i);
                 let start = &from[rng.random_range(0..from.len())];

@@ -236,6 +236,17 @@ fn a_front_is_solved_as_its_points_are() {
     assert!(matches!(problem.solve_front(&[0], &points, &|| false, &mut |_| ()), Err(SolveError::Axis("layers"))));
 }
 
+/// A rail that no network is on is no reason to stop in the middle.
+#[test]
+fn rails_without_a_network_leave_no_solution() {
+    let space = Space::built_in("xxbl").unwrap();
+    let rails = Rails { tail_share: Some(1e-8), ..space.rails.clone() };
+    let budgets = vec![Budget::new(Layers, 12.0), Budget::new(Parameters, 3e5)];
+    let config = SearchConfig { rules: Rules::within(space, &rails).unwrap(), ..config(space.clone(), 32, budgets, 0) };
+    let solution = Problem::new(&config).unwrap().solve(&|| false, &mut |_| ()).unwrap();
+    assert!(solution.networks.is_empty() && solution.alternatives.is_empty());
+}
+
 /// The same networks in the same order, whatever the number of threads.
 #[test]
 fn threads_do_not_change_the_solution() {
