@@ -166,8 +166,7 @@ impl Model<'_> {
             (group * (most + 1) + layers) * m..(group * (most + 1) + layers + 1) * m
         };
         // Each later stage needs a layer.
-        let room =
-            |own: usize, layers: usize| LENGTHS.min((most - later).saturating_sub(layers)).min(cap - own.min(cap));
+        let room = |own: usize, layers: usize| LENGTHS.min(most.saturating_sub(later + layers)).min(cap - own.min(cap));
         for layers in stage..=most {
             for length in 1..=room(0, layers) {
                 let target = &mut states[at(length, layers + length)];
