@@ -42,6 +42,27 @@ fn a_trade_off_is_written_read_and_exported() {
 }
 
 #[test]
+fn latencies_of_a_trade_off_stand_beside_their_predictions() {
+    let place = Place::new();
+    let asked =
+        "--pareto latency:t4,score --latency-ms 2..4 --points 3 --max-layers 12 --resolution 64 --no-onnx --quiet";
+    let front = place.done("zen-search", &format!("{asked} --json --out run")).json();
+    assert_eq!(front["axes"][0]["confidence"], 0.9);
+    assert!(front["superset"].as_str().unwrap().contains("at most 12 layers"), "{}", front["superset"]);
+    for point in front["points"].as_array().unwrap() {
+        let [compared, predicted] =
+            ["/values/0", "/predicted_ms/0"].map(|at| point.pointer(at).unwrap().as_f64().unwrap());
+        assert!(predicted < compared && compared <= 4.0, "{point}");
+    }
+    let table = place.text("run/front.csv");
+    assert!(
+        table.starts_with("rank,latency_ms@t4/tensorrt/fp16/b1,score,predicted_ms@t4/tensorrt/fp16/b1,bound"),
+        "{table}"
+    );
+    assert!(place.text("run/report.html").contains("with 90% confidence"));
+}
+
+#[test]
 fn what_is_no_trade_off_is_refused() {
     let place = Place::new();
     for (arguments, parts) in [

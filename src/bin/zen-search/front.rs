@@ -112,6 +112,9 @@ fn tell(args: &Args, front: &Front, elapsed_s: f64) {
             args.output.note(format!(
                 "{points} points in {elapsed_s:.1} s, {close} of them within 0.5% of their bound, all within {largest:.2}%"
             ));
+            if let Some(superset) = &front.superset {
+                args.output.note(format!("each bound is proven, within its limits, for {superset}"));
+            }
         }
     }
     if let [one] = &front.left_out[..] {
@@ -131,7 +134,11 @@ fn limits(front: &Front, limits: &[f64]) -> String {
 /// The points, a line each.
 fn table(front: &Front, picked: u32) -> String {
     let mut header = vec![String::new(), "rank".to_owned()];
-    header.extend(front.axes.iter().map(|axis| axis.label()));
+    header.extend(front.axes.iter().map(|axis| match axis.confidence {
+        Some(confidence) => format!("{}, {:.0}%", axis.label(), confidence * 100.0),
+        None => axis.label(),
+    }));
+    header.extend(front.predicted_labels());
     header.extend(["bound", "gap", "layers", "parameters", "multiply-adds", "structure"].map(str::to_owned));
     let mut lines = vec![header];
     for point in &front.points {
@@ -141,6 +148,7 @@ fn table(front: &Front, picked: u32) -> String {
             Some(_) => format!("{value:.3}"),
             None => format!("{value:.2}"),
         }));
+        cells.extend(point.predicted_ms.iter().map(|ms| format!("{ms:.3}")));
         cells.push(point.bound.map_or_else(|| "-".to_owned(), |bound| format!("{bound:.2}")));
         cells.push(point.gap_percent.map_or_else(|| "-".to_owned(), |gap| format!("{gap:.2}%")));
         cells.extend([point.layers.to_string(), cli::human(point.parameters as f64), cli::human(point.flops as f64)]);

@@ -152,7 +152,11 @@ fn front(data: &Data) -> Option<String> {
         .iter()
         .map(|axis| {
             let text = |name: &str| data.text(&format!("{axis}/{name}")).unwrap_or_default().to_owned();
-            (text("name"), text("unit"))
+            let unit = match data.number(&format!("{axis}/confidence")) {
+                Some(confidence) => format!("{}, with {:.0}% confidence", text("unit"), confidence * 100.0),
+                None => text("unit"),
+            };
+            (text("name"), unit)
         })
         .collect();
     let score = axes.iter().position(|(name, _)| name == "score").unwrap_or(axes.len().saturating_sub(1));
@@ -198,6 +202,10 @@ fn front(data: &Data) -> Option<String> {
         Some(_) => paragraph(&format!("Hypervolume: {}.", data.show_large("/front/hypervolume"))),
         None => String::new(),
     };
+    let superset = match data.escaped("/front/superset") {
+        text if text.is_empty() => String::new(),
+        text => paragraph(&format!("Each bound is proven, within the limits of its point, for {text}.")),
+    };
     let rows: Vec<_> = places
         .iter()
         .enumerate()
@@ -217,7 +225,7 @@ fn front(data: &Data) -> Option<String> {
         .collect();
     let listed = front_table(&axes.iter().map(named).collect::<Vec<_>>(), &rows);
     Some(format!(
-        "{}{hypervolume}<details><summary>All {} points</summary>\n{listed}</details>\n",
+        "{}{hypervolume}{superset}<details><summary>All {} points</summary>\n{listed}</details>\n",
         plot.finish(caption),
         rows.len()
     ))

@@ -85,9 +85,10 @@ fn best() -> Value {
 fn front() -> Value {
     let point = |structure: &str, ms: f64, score: f64| json!({ "structure": structure, "values": [ms, score], "bound": score + 1.0, "gap_percent": 0.5 });
     json!({
-        "axes": [{ "name": "latency", "unit": "ms" }, { "name": "score", "unit": "" }],
+        "axes": [{ "name": "latency", "unit": "ms", "confidence": 0.9 }, { "name": "score", "unit": "" }],
         "points": [point(OTHER, 0.9, 51.0), point(WINNER, 1.4, 54.321)],
         "hypervolume": 12.5,
+        "superset": "the space <all>",
     })
 }
 

@@ -71,6 +71,11 @@ impl Latency {
         &self.predictor
     }
 
+    /// The probability with which latencies are below what is compared; none where predictions are compared.
+    pub fn confidence(&self) -> Option<f64> {
+        self.upper.as_ref().map(|upper| upper.confidence)
+    }
+
     /// The largest prediction that can be within a limit; where operators are known less well, a smaller one is over it
     /// already.
     pub fn largest_prediction_ms(&self, limit_ms: f64) -> f64 {
@@ -117,7 +122,7 @@ impl Quantity for Latency {
         let value = prediction.ms * self.factor(graph, scratch);
         let setting = self.predictor.setting().id();
         let (predicted, compared, most) = (self.format(prediction.ms), self.format(value), self.format(limit));
-        let confidence = self.upper.as_ref().map(|upper| upper.confidence);
+        let confidence = self.confidence();
         let text = match confidence {
             None => format!("{predicted} per call predicted, of at most {most} on {setting}"),
             Some(confidence) => {

@@ -127,16 +127,16 @@ pub fn find(
         false => Some(solve(config, along, &grid, stop, observe)),
     };
     let solved = match solved {
-        Some(Ok(found)) if !found.is_empty() => Ok(found),
+        Some(Ok(solved)) if !solved.0.is_empty() => Ok(solved),
         Some(Err(error)) if optimiser == Optimiser::Solver => return Err(error.into()),
         Some(Ok(_)) => Err("no network was found within the largest limits".to_owned()),
         Some(Err(error)) => Err(error.to_string()),
         None => Err("evolution was asked for".to_owned()),
     };
-    let (found, not_solved) = match solved {
-        Ok(found) => (found, None),
+    let (found, superset, not_solved) = match solved {
+        Ok((found, superset)) => (found, superset, None),
         // Where there is no network, this says what the cheapest one misses.
-        Err(reason) => (nsga::evolve(config, along, stop, observe)?, Some(reason)),
+        Err(reason) => (nsga::evolve(config, along, stop, observe)?, None, Some(reason)),
     };
     let mut front = Front::new(config, along, found)?;
     if not_solved.is_some() {
@@ -144,6 +144,7 @@ pub fn find(
     } else {
         front.left_out = infeasible(along, &grid, &front);
     }
+    front.superset = superset;
     front.not_solved = not_solved;
     Ok(front)
 }
@@ -171,17 +172,19 @@ fn grid(config: &SearchConfig, spec: &FrontSpec, along: &[Along]) -> Vec<Vec<f64
     grid
 }
 
+/// The networks, and what their bounds hold for.
 fn solve(
     config: &SearchConfig,
     along: &[Along],
     grid: &[Vec<f64>],
     stop: &(dyn Fn() -> bool + Sync),
     observe: &mut dyn FnMut(FrontProgress),
-) -> Result<Vec<Found>, SolveError> {
+) -> Result<(Vec<Found>, Option<String>), SolveError> {
     let axes: Vec<usize> = along.iter().filter_map(|axis| axis.budget()).collect();
     let solutions = Problem::new(config)?.solve_front(&axes, grid, stop, &mut |progress| {
         observe(FrontProgress { share: progress.share, generation: None });
     })?;
+    let superset = solutions.first().map(|solution| solution.certificate.superset.clone());
     // The bound of a network is that of the least limits it is within: those come last.
     let mut found: Vec<Found> = Vec::new();
     for solution in solutions {
@@ -192,7 +195,7 @@ fn solve(
             None => found.push(Found { network, score, bound: Some(bound) }),
         }
     }
-    Ok(found)
+    Ok((found, superset))
 }
 
 /// Limits of the grid that no network of the front is within.

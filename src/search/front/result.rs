@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::super::budget::BudgetUse;
+use super::super::budget::{BudgetUse, Latency};
 use super::super::finalists::as_text;
 use super::super::run::{Outcome, write_results};
 use super::super::run_dir::FRONT;
@@ -27,6 +27,9 @@ pub struct Front {
     pub hypervolume: f64,
     /// Limits that no network was found for.
     pub left_out: Vec<Vec<f64>>,
+    /// What the bounds hold for, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub superset: Option<String>,
     /// Why NSGA-II evolved the front; it was solved if absent.
     pub not_solved: Option<String>,
 }
@@ -38,6 +41,9 @@ pub struct FrontAxis {
     pub unit: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub setting: Option<String>,
+    /// Where values are what a latency stays below with that probability, not the predictions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
     /// The largest limit; none for the score.
     pub most: Option<f64>,
 }
@@ -52,6 +58,9 @@ pub struct FrontPoint {
     pub score: f64,
     /// In the order of the axes.
     pub values: Vec<f64>,
+    /// As predicted, for the axes with a confidence.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub predicted_ms: Vec<f64>,
     /// No network that costs at most as much has a higher score, if that is proven.
     pub bound: Option<f64>,
     /// How far the bound is above the score.
@@ -69,7 +78,7 @@ impl Front {
             let uses = config.budget_uses(&network)?;
             points.push(FrontPoint::new(config, along, network, score, bound, &uses)?);
         }
-        let mut front = Self { axes, points, hypervolume: 0.0, left_out: Vec::new(), not_solved: None };
+        let mut front = Self { axes, points, hypervolume: 0.0, left_out: Vec::new(), superset: None, not_solved: None };
         front.keep_undominated();
         Ok(front)
     }
@@ -123,6 +132,12 @@ impl Front {
         farthest.map(|i| &self.points[i])
     }
 
+    /// Columns of the points' predictions.
+    pub fn predicted_labels(&self) -> impl Iterator<Item = String> {
+        let axes = self.axes.iter().filter(|axis| axis.confidence.is_some());
+        axes.map(|axis| format!("predicted_ms@{}", axis.setting.as_deref().unwrap_or_default()))
+    }
+
     /// `front.csv`.
     ///
     /// # Errors
@@ -131,12 +146,13 @@ impl Front {
         let mut writer = csv::Writer::from_writer(Vec::new());
         let mut header = vec!["rank".to_owned()];
         header.extend(self.axes.iter().map(FrontAxis::label));
+        header.extend(self.predicted_labels());
         header.extend(["bound", "gap_percent", "layers", "parameters", "flops", "structure"].map(str::to_owned));
         writer.write_record(&header)?;
         for point in &self.points {
             let known = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
             let mut cells = vec![point.rank.to_string()];
-            cells.extend(point.values.iter().map(f64::to_string));
+            cells.extend(point.values.iter().chain(&point.predicted_ms).map(f64::to_string));
             cells.extend([known(point.bound), known(point.gap_percent)]);
             cells.extend([u64::from(point.layers), point.parameters, point.flops].map(|count| count.to_string()));
             cells.push(point.structure.to_string());
@@ -183,7 +199,8 @@ impl Front {
 impl FrontAxis {
     fn of(config: &SearchConfig, along: Along) -> Self {
         let Along::Budget { budget, .. } = along else {
-            return Self { name: SCORE.to_owned(), unit: config.proxy.name().to_owned(), setting: None, most: None };
+            let (name, unit) = (SCORE.to_owned(), config.proxy.name().to_owned());
+            return Self { name, unit, setting: None, confidence: None, most: None };
         };
         let budget = &config.budgets[budget];
         let kind = budget.quantity.kind();
@@ -191,6 +208,7 @@ impl FrontAxis {
             name: kind.name.to_owned(),
             unit: kind.unit.to_owned(),
             setting: budget.quantity.setting().map(|setting| setting.id()),
+            confidence: budget.quantity.as_latency().and_then(Latency::confidence),
             most: Some(budget.limit),
         }
     }
@@ -211,9 +229,11 @@ impl FrontPoint {
         uses: &[BudgetUse],
     ) -> Result<Self, SearchError> {
         let cost = structure.lower(&config.lower)?.cost();
+        let of_axes = || along.iter().filter_map(|axis| Some(&uses[axis.budget()?]));
         Ok(Self {
             rank: 0,
             values: along.iter().map(|axis| axis.budget().map_or(score, |budget| uses[budget].value)).collect(),
+            predicted_ms: of_axes().filter_map(|budget| budget.predicted_ms).collect(),
             bound,
             gap_percent: bound.map(|bound| (bound / score - 1.0) * 100.0),
             layers: structure.layers(),
