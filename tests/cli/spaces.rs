@@ -41,6 +41,30 @@ fn an_own_space_is_searched_and_its_run_repeats_it() {
 }
 
 #[test]
+fn five_alternatives_of_an_own_space_are_written_as_onnx() {
+    let place = Place::new();
+    place.write("my.toml", example());
+    let small = "--resolution 32 --classes 10 --finalists 0 --quiet";
+    place.done("zen-search", &format!("--space my.toml --max-params 1M --top 5 {small} --out run"));
+    let best: serde_json::Value = serde_json::from_str(&place.text("run/best.json")).unwrap();
+    let listed = place.text("run/alternatives.txt");
+    let structures: Vec<&str> = listed.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(structures.len(), 5);
+    let space = Space::parse(&example(), "my.toml").unwrap();
+    for (i, structure) in structures.iter().enumerate() {
+        let alternative = &best["alternatives"][i];
+        assert_eq!(alternative["structure"], *structure);
+        assert!(i == 0 || alternative["distance"].as_f64().unwrap() >= 0.15, "{alternative}");
+        let graph = Network::parse(structure).unwrap().lower(&LowerOptions::new(32, 10)).unwrap();
+        assert!(graph.cost().parameters <= 1_000_000, "{structure}");
+        assert_eq!(space.rails.violations(&Network::parse(structure).unwrap(), &graph), [], "{structure}");
+        let name = if i == 0 { "best.onnx".to_owned() } else { format!("alternative-{}.onnx", i + 1) };
+        let counted = place.done("zen-score", &format!("run/{name} --json --quiet")).json();
+        assert!(counted.to_string().contains(&format!("\"flops\":{}", graph.cost().flops)), "{counted}");
+    }
+}
+
+#[test]
 fn wrong_files_name_line_and_column() {
     let place = Place::new();
     for (from, to, at, part) in [
