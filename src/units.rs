@@ -1,4 +1,4 @@
-//! Numbers with units, as people write them: `5ms`, `6MB`, `400M`, `1e6`.
+//! Numbers with units, as people write and read them: `5ms`, `6MB`, `400M`, `1e6`.
 //!
 //! Every parser takes the plain number, too. Not here: which option or key a number belongs to.
 
@@ -72,6 +72,22 @@ pub fn count(text: &str) -> Result<u32, String> {
     }
 }
 
+/// A large number with a suffix: `1.234 M`.
+pub fn human(value: f64) -> String {
+    let (divisor, suffix) = match value.abs() {
+        v if v >= 1e9 => (1e9, " G"),
+        v if v >= 1e6 => (1e6, " M"),
+        v if v >= 1e3 => (1e3, " k"),
+        _ => return format!("{value}"),
+    };
+    format!("{:.3}{suffix}", value / divisor)
+}
+
+/// Bytes in the units that [`bytes`] reads: `1.234 MB`.
+pub fn human_bytes(value: f64) -> String {
+    if value.abs() < 1e3 { format!("{value} B") } else { format!("{}B", human(value)) }
+}
+
 fn factor(units: &[(&str, f64)], unit: &str) -> Option<f64> {
     units.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor)
 }
@@ -109,6 +125,15 @@ mod tests {
             assert!(large_number(text).is_err(), "{text}");
         }
         assert_eq!(large_number("5x").unwrap_err(), "unknown unit `x`; write e.g. 1000000, 1e6, 1M or 1.5G");
+    }
+
+    #[test]
+    fn suffixes() {
+        assert_eq!(human(1_234_567.0), "1.235 M");
+        assert_eq!(human(12.0), "12");
+        assert_eq!(human(5.5e9), "5.500 G");
+        assert_eq!(human_bytes(980.0), "980 B");
+        assert_eq!(human_bytes(1_003_520.0), "1.004 MB");
     }
 
     #[test]

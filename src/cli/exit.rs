@@ -124,7 +124,7 @@ pub fn finish_telling(result: anyhow::Result<Exit>, tell: impl FnOnce(Value)) ->
         let known = error.chain().map(exit_of).find(|exit| *exit != Exit::Unexpected);
         let exit = known.unwrap_or(Exit::Unexpected);
         let mut failure = json!({ "reason": exit.reason(), "message": message });
-        if let Some(SearchError::BudgetsUnmet { cheapest, uses, off_rails }) = error.downcast_ref() {
+        if let Some(SearchError::BudgetsUnmet { cheapest, uses, off_rails, .. }) = error.downcast_ref() {
             failure["nearest"] = json!({ "structure": cheapest, "budgets": uses, "off_rails": off_rails });
         }
         tell(failure);
@@ -168,8 +168,8 @@ mod tests {
     #[test]
     fn programs_are_told_of_the_nearest_network() {
         let uses = Vec::new();
-        let error =
-            SearchError::BudgetsUnmet { cheapest: "SuperConvK3BNRELU(3,8,1,1)".to_owned(), uses, off_rails: None };
+        let cheapest = "SuperConvK3BNRELU(3,8,1,1)".to_owned();
+        let error = SearchError::BudgetsUnmet { cheapest, uses, off_rails: Vec::new(), without_rails: None };
         let mut told = Value::Null;
         finish_telling(Err(error.into()), |failure| told = failure);
         assert_eq!(told["reason"], "budgets-unmet");

@@ -8,6 +8,7 @@ use clap::Args;
 use super::lowering::LoweringArgs;
 use super::number::count;
 use super::options::OpenTable;
+use super::print::activations;
 use super::print::{columns, describe_latency, human, table};
 use super::scores::with_error;
 use crate::latency::{Gap, Gaps, OperatorPrediction, Prediction};
@@ -80,11 +81,10 @@ pub fn describe_foreign(network: &ForeignNetwork, opened: Option<&OpenTable>, ex
 }
 
 fn costs(cost: &Cost) -> [(&'static str, String); 3] {
-    let peak = cost.peak_activation_bytes as f64 / (1 << 20) as f64;
     [
         ("parameters", human(cost.parameters as f64)),
         ("FLOPs", format!("{} multiply-adds per image", human(cost.flops as f64))),
-        ("activations", format!("{peak:.1} MiB at the peak, float32, one image")),
+        ("activations", activations(cost.peak_activation_bytes as f64)),
     ]
 }
 

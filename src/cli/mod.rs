@@ -47,7 +47,7 @@ pub use options::{
     read_store, resolve_telling,
 };
 pub use passphrase::Passphrases;
-pub use print::{aligned, columns, cost_lines, describe_latency, human, print, table, table_lines};
+pub use print::{aligned, columns, cost_lines, describe_latency, human, print, score, table, table_lines};
 pub use profile::{SessionProgress, describe_given, describe_session, profile_exit};
 pub use progress::Progress;
 pub use rails::{RAIL_GROUP, RailArgs};

@@ -6,6 +6,8 @@ use super::describe_setting;
 use crate::latency::{Interval, Prediction};
 use crate::net::Cost;
 use crate::report::Quality;
+pub use crate::units::human;
+use crate::units::human_bytes;
 
 /// Writes text and a newline to stdout; a reader that has gone away ends the program quietly.
 pub fn print(text: &str) {
@@ -53,15 +55,9 @@ pub fn aligned(lines: &[Vec<String>], right: &[usize]) -> String {
     lines.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// A large number with a suffix: `1.234 M`.
-pub fn human(value: f64) -> String {
-    let (divisor, suffix) = match value.abs() {
-        v if v >= 1e9 => (1e9, " G"),
-        v if v >= 1e6 => (1e6, " M"),
-        v if v >= 1e3 => (1e3, " k"),
-        _ => return format!("{value}"),
-    };
-    format!("{:.3}{suffix}", value / divisor)
+/// A score: two numbers that differ are printed differently, be they 30 or a million.
+pub fn score(value: f64) -> String {
+    if value.abs() < 1e5 { format!("{value:.3}") } else { human(value) }
 }
 
 /// Label and value of each cost.
@@ -70,11 +66,13 @@ pub fn cost_lines(layers: u32, cost: &Cost) -> Vec<(&'static str, String)> {
         ("parameters", human(cost.parameters as f64)),
         ("FLOPs", format!("{} multiply-adds per image", human(cost.flops as f64))),
         ("layers", layers.to_string()),
-        (
-            "activations",
-            format!("{:.1} MiB at the peak, float32, one image", cost.peak_activation_bytes as f64 / (1 << 20) as f64),
-        ),
+        ("activations", activations(cost.peak_activation_bytes as f64)),
     ]
+}
+
+/// Peak memory of maps.
+pub fn activations(bytes: f64) -> String {
+    format!("{} at the peak, float32, one image", human_bytes(bytes))
 }
 
 /// Lines that say which table is used, why, and which is not.
@@ -119,16 +117,4 @@ pub fn describe_latency(prediction: &Prediction, quality: &Quality) -> Vec<(&'st
         lines.push(("caution", "bound by the host's launches, not by the operators".to_owned()));
     }
     lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn suffixes() {
-        assert_eq!(human(1_234_567.0), "1.235 M");
-        assert_eq!(human(12.0), "12");
-        assert_eq!(human(5.5e9), "5.500 G");
-    }
 }

@@ -26,12 +26,17 @@ pub enum SearchError {
     Iterations(u64),
     #[error("--{flag} is {limit}: a budget must be a positive, finite number")]
     Limit { flag: &'static str, limit: f64 },
-    /// `off_rails` is none where no rails hold.
+    /// `without_rails` are the budgets of the cheapest network found off the rails; none where no rails hold.
     #[error(
         "no network within the budgets was found; the cheapest one found is\n  {cheapest}\n{}",
-        misses(uses, off_rails)
+        misses(uses, off_rails, without_rails.as_deref())
     )]
-    BudgetsUnmet { cheapest: String, uses: Vec<BudgetUse>, off_rails: Option<Vec<OffRails>> },
+    BudgetsUnmet {
+        cheapest: String,
+        uses: Vec<BudgetUse>,
+        off_rails: Vec<OffRails>,
+        without_rails: Option<Vec<BudgetUse>>,
+    },
     #[error(transparent)]
     Name(#[from] UnknownName),
     #[error(transparent)]
@@ -88,19 +93,33 @@ impl SearchError {
     }
 }
 
-fn misses(uses: &[BudgetUse], off_rails: &Option<Vec<OffRails>>) -> String {
-    let missed = uses.iter().filter(|budget| !budget.is_met());
-    let lines = missed.map(|budget| {
-        let percent = (budget.value / budget.limit - 1.0) * 100.0;
-        format!("  {}: {}, {percent:.1}% too much", budget.name, budget.text)
-    });
-    let mut lines: Vec<_> = lines.collect();
-    if let Some(off_rails) = off_rails {
-        lines.extend(off_rails.iter().map(|off| format!("  {off}")));
+/// How much more than its limit something is.
+fn excess(ratio: f64) -> String {
+    match ratio {
+        ratio if ratio < 2.0 => format!("{:.1}% too much", (ratio - 1.0) * 100.0),
+        ratio if ratio < 10.0 => format!("{ratio:.1} times the limit"),
+        ratio => format!("{ratio:.0} times the limit"),
+    }
+}
+
+fn misses(uses: &[BudgetUse], off_rails: &[OffRails], without_rails: Option<&[BudgetUse]>) -> String {
+    let missed = |uses: &[BudgetUse]| {
+        let missed = uses.iter().filter(|budget| !budget.is_met());
+        let line = |budget: &BudgetUse| format!("{}: {}, {}", budget.name, budget.text, excess(budget.ratio()));
+        missed.map(line).collect::<Vec<_>>()
+    };
+    let mut lines: Vec<_> = missed(uses).into_iter().chain(off_rails.iter().map(OffRails::to_string)).collect();
+    lines.iter_mut().for_each(|line| line.insert_str(0, "  "));
+    if let Some(without_rails) = without_rails.map(missed) {
         // A small network may have to be narrower than the published ones.
-        let way_out = "the rails of the space hold too; loosen them (such as --min-width and --min-bottleneck; `zen-search \
-                       spaces` lists all) or search without them: --published-rules";
-        lines.push(way_out.to_owned());
+        lines.push(match &without_rails[..] {
+            [] => "without the rails of the space there are such networks; loosen them (such as --min-width and \
+                   --min-bottleneck; `zen-search spaces` lists all) or search without them: --published-rules"
+                .to_owned(),
+            missed => {
+                format!("nor is there one without the rails of the space; the cheapest found has {}", missed.join("; "))
+            }
+        });
     }
     lines.join("\n")
 }

@@ -9,6 +9,7 @@ use super::evolve::{Worker, stream};
 use super::{SearchConfig, SearchError};
 use crate::latency::PredictScratch;
 use crate::net::Network;
+use crate::space::{Rails, Rules};
 
 /// Mutations tried before a budget counts as impossible.
 const ATTEMPTS: u64 = 20_000;
@@ -19,6 +20,30 @@ const STREAM: u64 = 1 << 63;
 /// The initial structure if it meets all budgets and rails, otherwise a network near it that does.
 pub(super) fn find(config: &SearchConfig, worker: &mut Worker) -> Result<Network, SearchError> {
     let rules = &config.rules;
+    let (nearest, excess) = nearest(config, rules, worker)?;
+    if excess <= 1.0 {
+        return Ok(nearest);
+    }
+    nearest.lower_into(&config.lower, &mut worker.graph)?;
+    let off_rails = rules.rails().violations(&nearest, &worker.graph);
+    let uses = uses(config, &nearest, worker);
+    let without_rails = match Rules::within(&config.space, &Rails::default()) {
+        Ok(free) if !rules.is_published() && free != *rules => Some(uses_under(config, &free, worker)?),
+        _ => None,
+    };
+    Err(SearchError::BudgetsUnmet { cheapest: nearest.to_string(), uses, off_rails, without_rails })
+}
+
+/// The budgets of the network that misses them least under other rules.
+fn uses_under(config: &SearchConfig, rules: &Rules, worker: &mut Worker) -> Result<Vec<BudgetUse>, SearchError> {
+    let (nearest, _) = nearest(config, rules, worker)?;
+    nearest.lower_into(&config.lower, &mut worker.graph)?;
+    Ok(uses(config, &nearest, worker))
+}
+
+/// The first network of a walk that meets all budgets and rails, otherwise the one that misses them least; with its largest
+/// ratio to one of them.
+fn nearest(config: &SearchConfig, rules: &Rules, worker: &mut Worker) -> Result<(Network, f64), SearchError> {
     let mut best = rules.fit(&config.initial);
     best.lower_into(&config.lower, &mut worker.graph)?;
     let mut excess = largest_excess(config, &best, worker).max(rules.rails().excess(&best, &worker.graph));
@@ -38,13 +63,7 @@ pub(super) fn find(config: &SearchConfig, worker: &mut Worker) -> Result<Network
             best = network;
         }
     }
-    if excess <= 1.0 {
-        return Ok(best);
-    }
-    best.lower_into(&config.lower, &mut worker.graph)?;
-    let off_rails = (!rules.is_published()).then(|| rules.rails().violations(&best, &worker.graph));
-    let uses = uses(config, &best, worker);
-    Err(SearchError::BudgetsUnmet { cheapest: best.to_string(), uses, off_rails })
+    Ok((best, excess))
 }
 
 /// Every budget on a network that is lowered in `worker.graph`.

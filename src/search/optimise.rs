@@ -45,6 +45,8 @@ pub struct Plan {
     pub evolves: bool,
     /// Why it is not solved, where that was tried.
     pub not_solved: Option<SolveError>,
+    /// Budgets that its bound takes no account of.
+    pub not_in_bound: Vec<&'static str>,
 }
 
 /// What a search goes on from.
@@ -60,12 +62,15 @@ impl Plan {
     pub fn of(optimiser: Optimiser, config: &SearchConfig) -> Result<Self, SearchError> {
         let published = config.rules.is_published();
         if published && optimiser != Optimiser::Solver {
-            return Ok(Self { solves: false, evolves: true, not_solved: None });
+            return Ok(Self { solves: false, evolves: true, not_solved: None, not_in_bound: Vec::new() });
         }
         match Problem::new(config) {
-            Ok(_) => Ok(Self { solves: true, evolves: optimiser == Optimiser::Evolution, not_solved: None }),
+            Ok(problem) => {
+                let (evolves, not_in_bound) = (optimiser == Optimiser::Evolution, problem.not_in_bound());
+                Ok(Self { solves: true, evolves, not_solved: None, not_in_bound })
+            }
             Err(error) if optimiser == Optimiser::Solver => Err(error.into()),
-            Err(error) => Ok(Self { solves: false, evolves: true, not_solved: Some(error) }),
+            Err(error) => Ok(Self { solves: false, evolves: true, not_solved: Some(error), not_in_bound: Vec::new() }),
         }
     }
 

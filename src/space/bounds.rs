@@ -3,6 +3,8 @@
 //! These are the limits on one number each; a search keeps them by construction ([`Bounds::fit`]), a solver enumerates
 //! them (`skeleton`). Not here: limits that relate several numbers (`rails`).
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -126,7 +128,11 @@ impl Bounds {
                 kinds.retain(|kind| kernels.contains(&kind.block_type().kernel));
             }
             if kinds.is_empty() {
-                return Err(SpaceError::Empty { reason: format!("{}: none has an allowed kernel", of("block types")) });
+                let sorted: BTreeSet<u32> = stage.kinds.iter().map(|kind| kind.block_type().kernel).collect();
+                let kernels: Vec<String> = sorted.iter().map(u32::to_string).collect();
+                let reason =
+                    format!("{}: none has an allowed kernel; there are {}", of("block types"), kernels.join(", "));
+                return Err(SpaceError::Empty { reason });
             }
             stages.push(StageBounds {
                 channels: checked(&of("widths"), stage.channels.narrowed(rails.narrowest, rails.widest, multiple))?,

@@ -111,7 +111,7 @@ fn budgets_that_nothing_meets() {
             "ms per call predicted, ",
             "ms with 90% confidence",
             "of at most 0.0010 ms on t4/tensorrt/fp16/b1",
-            "% too much",
+            "times the limit",
             "SuperConvK3BNRELU(3,",
         ],
     );
@@ -130,7 +130,7 @@ fn budgets_that_nothing_meets() {
     let line = place.run("zen-search", "--latency-ms 5@t5 --events --quiet");
     assert_eq!((line.code, line.stdout.lines().count()), (3, 1), "{line:?}");
     assert_eq!((&line.json()["event"], &line.json()["reason"]), (&"failure".into(), &"bad-input".into()));
-    place.fails("zen-search", "--max-params 10 --resolution 32 --classes 10", 6, &["parameters", "% too much"]);
+    place.fails("zen-search", "--max-params 10 --resolution 32 --classes 10", 6, &["parameters", "times the limit"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use zen_nas::cli;
 use zen_nas::latency::{Device, Setting, SettingChoice};
-use zen_nas::search::{Finalist, Lead, RailPrice, RunSpec, Winner};
+use zen_nas::search::{Evolution, Finalist, Lead, RailPrice, RunSpec, Winner};
 
 use super::args::Args;
 use super::tables::Tables;
@@ -52,8 +52,12 @@ pub fn report(winner: &Winner, tables: &Tables, directory: &Path, writes_onnx: b
         lines.push((if i == 0 { "budgets" } else { "" }, format!("{}: {}", budget.name, budget.text)));
     }
     for (i, other) in winner.alternatives.iter().enumerate().skip(1) {
-        let text =
-            format!("{:.3} ({}), {:.0}% of its layers differ", other.score, winner.proxy, other.distance * 100.0);
+        let text = format!(
+            "{} ({}), {:.0}% of its layers differ",
+            cli::score(other.score),
+            winner.proxy,
+            other.distance * 100.0
+        );
         lines.push((
             if i == 1 { "others" } else { "" },
             format!("{text}: zen-export {} --rank {}", directory.display(), i + 1),
@@ -66,7 +70,7 @@ pub fn report(winner: &Winner, tables: &Tables, directory: &Path, writes_onnx: b
 
 /// The scores of the winner, and how far it is ahead.
 fn score_lines(winner: &Winner) -> Vec<(&'static str, String)> {
-    let of_search = format!("{:.3} ({})", winner.score, winner.proxy);
+    let of_search = format!("{} ({})", cli::score(winner.score), winner.proxy);
     let Some(found) = &winner.final_score else { return vec![("score", of_search)] };
     let draws = found.evaluation.draws;
     let mean = cli::with_error(&found.evaluation);
@@ -90,10 +94,9 @@ fn optimum_lines(winner: &Winner) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     if let Some(optimum) = &winner.optimum {
         let gap = optimum.gap_percent;
-        let bound = optimum.certificate.bound;
-        let (score, proxy) = (winner.score, winner.proxy);
-        lines
-            .push(("optimum", format!("{proxy} is at most {bound:.3}; this network has {score:.3}, within {gap:.3}%")));
+        let (score, bound) = (cli::score(winner.score), cli::score(optimum.certificate.bound));
+        let proxy = &winner.proxy;
+        lines.push(("optimum", format!("{proxy} is at most {bound}; this network has {score}, within {gap:.3}%")));
         lines.push(("", format!("proven for {}", optimum.certificate.superset)));
     }
     let price = |price: &RailPrice| format!("{} {:.1}%", price.rail, price.percent);
@@ -109,6 +112,22 @@ pub struct Times {
     pub solving: Duration,
     pub search: Duration,
     pub final_round: Duration,
+}
+
+/// How far an evolution is: best score, bound, candidates within all budgets, rate.
+pub fn how_far(evolution: &Evolution<'_>, best: f64, bound: Option<f64>, elapsed_s: f64) -> String {
+    let done = evolution.iteration().max(1) as f64;
+    let counts = evolution.counts();
+    let missed = counts.over_budget.iter().sum::<u64>() + counts.off_rails;
+    let bound = bound.map_or_else(String::new, |bound| {
+        format!(" of at most {} ({:.2}% below)", cli::score(bound), (1.0 - best / bound) * 100.0)
+    });
+    format!(
+        "best {}{bound}, {:.0}% of candidates within budgets and rails, {:.0} a second",
+        cli::score(best),
+        (1.0 - missed as f64 / done) * 100.0,
+        done / elapsed_s.max(1e-3)
+    )
 }
 
 /// What was looked at, and how long it took.

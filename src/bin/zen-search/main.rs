@@ -92,6 +92,12 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
     if let Some(reason) = &plan.not_solved {
         args.output.note(format!("note: the search is evolved, not solved: {reason}; no bound is known"));
     }
+    if !plan.not_in_bound.is_empty() {
+        args.output.note(format!(
+            "note: {} is no sum over operators: networks keep to it, but the bound takes no account of it",
+            plan.not_in_bound.join(", ")
+        ));
+    }
     if let (None, Some(path)) = (&resumed, &args.out) {
         RunDirectory::check_free(path)?;
     }
@@ -134,6 +140,7 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
         directory.watch(cli::print);
     }
     let searching = Instant::now();
+    let bound = certificate.as_ref().map(|certificate| certificate.bound);
     let mut next_event = PROGRESS_EVERY;
     progress = Progress::new("search", config.iterations, args.output.quiet);
     let mut is_final = false;
@@ -147,7 +154,9 @@ fn search(args: &mut Args) -> anyhow::Result<Exit> {
         &mut |step| match step {
             Step::Evolution(evolution) => {
                 let best = evolution.population().best().map_or(f64::NAN, |member| member.score);
-                progress.set(evolution.iteration(), || format!("best {best:.2}"));
+                progress.set(evolution.iteration(), || {
+                    answer::how_far(evolution, best, bound, searching.elapsed().as_secs_f64())
+                });
                 if args.events && searching.elapsed() >= next_event {
                     next_event = searching.elapsed() + PROGRESS_EVERY;
                     let elapsed_s = searching.elapsed().as_secs_f64().round();

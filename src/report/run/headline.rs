@@ -2,6 +2,7 @@
 
 use super::data::{Data, ms, setting_words};
 use super::html::{Column, Page, bar, escaped, human, paragraph, table};
+use crate::units::human_bytes;
 
 /// What a browser's tab shows.
 pub(super) fn title(data: &Data) -> String {
@@ -89,7 +90,7 @@ fn figures(data: &Data) -> String {
         ("Multiply-adds per image".to_owned(), data.show_large("/best/flops"), String::new()),
         (
             "Activations at the peak".to_owned(),
-            data.show("/best/peak_activation_bytes", |bytes| format!("{:.1} MiB", bytes / f64::from(1 << 20))),
+            data.show("/best/peak_activation_bytes", human_bytes),
             "float32, one image".to_owned(),
         ),
         (

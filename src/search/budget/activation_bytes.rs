@@ -30,7 +30,7 @@ impl Quantity for ActivationMemory {
     }
 
     fn format(&self, value: f64) -> String {
-        format!("{:.0} KiB of activations", value / 1024.0)
+        format!("{} of activations", units::human_bytes(value))
     }
 
     fn measure(&self, _: &Network, graph: &Graph, _: &mut PredictScratch) -> f64 {

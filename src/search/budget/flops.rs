@@ -30,7 +30,7 @@ impl Quantity for Flops {
     }
 
     fn format(&self, value: f64) -> String {
-        format!("{:.1} M multiply-adds", value / 1e6)
+        format!("{} multiply-adds", units::human(value))
     }
 
     fn measure(&self, _: &Network, graph: &Graph, _: &mut PredictScratch) -> f64 {

@@ -194,6 +194,11 @@ pub struct BudgetUse {
 }
 
 impl BudgetUse {
+    /// Value over limit.
+    pub fn ratio(&self) -> f64 {
+        self.value / self.limit
+    }
+
     /// Whether the limit holds.
     pub fn is_met(&self) -> bool {
         self.value <= self.limit

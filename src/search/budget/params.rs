@@ -25,7 +25,7 @@ impl Quantity for Parameters {
     }
 
     fn format(&self, value: f64) -> String {
-        format!("{:.3} M parameters", value / 1e6)
+        format!("{} parameters", units::human(value))
     }
 
     fn measure(&self, _: &Network, graph: &Graph, _: &mut PredictScratch) -> f64 {

@@ -33,7 +33,7 @@ impl Quantity for WeightBytes {
     }
 
     fn format(&self, value: f64) -> String {
-        format!("{:.3} MB of {} weights", value / 1e6, self.precision)
+        format!("{} of {} weights", units::human_bytes(value), self.precision)
     }
 
     fn measure(&self, _: &Network, graph: &Graph, _: &mut PredictScratch) -> f64 {

@@ -38,13 +38,16 @@ impl Problem<'_> {
         })
     }
 
+    /// Budgets that the bound takes no account of: they are no sums over operators.
+    pub fn not_in_bound(&self) -> Vec<&'static str> {
+        let others = (0..self.config.budgets.len()).filter(|place| !self.places.contains(place));
+        let names = others.map(|place| self.config.budgets[place].quantity.kind().name);
+        names.filter(|name| *name != "layers").collect()
+    }
+
     fn superset(&self) -> String {
         let skeleton = &self.frame.skeleton;
-        let others: Vec<&str> = (0..self.config.budgets.len())
-            .filter(|place| !self.places.contains(place))
-            .map(|place| self.config.budgets[place].quantity.kind().name)
-            .filter(|name| *name != "layers")
-            .collect();
+        let others = self.not_in_bound();
         let range = |sets: Vec<&Channels>| {
             let ends: Vec<u32> =
                 sets.iter().flat_map(|set| set.values().next().into_iter().chain(set.values().last())).collect();
