@@ -19,8 +19,8 @@ struct Args {
     /// Folder of modules and results
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/target/trainability"))]
     out: PathBuf,
-    /// Schedules
-    #[arg(long, value_delimiter = ',', default_value = "10,40")]
+    /// Schedules, in epochs; 10 take about 15 minutes of processor time
+    #[arg(long, value_delimiter = ',', default_value = "10")]
     epochs: Vec<u32>,
     /// Networks trained at once, each in one thread
     #[arg(long, default_value_t = 2)]
