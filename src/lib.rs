@@ -10,6 +10,7 @@
 //! * [`search`]: evolution under budgets.
 //! * [`report`]: how far a table's predictions are from whole networks.
 //! * [`onnx`]: graphs and operators as ONNX models, with weights, checked in tract.
+//! * [`litert`]: networks and ONNX files as `.tflite` files.
 //! * [`pytorch`]: networks as Python files, to be trained.
 //! * [`names`]: what was meant by a name that is unknown.
 //! * [`files`]: files that appear whole or not at all.
@@ -23,6 +24,7 @@ pub mod cli;
 pub mod files;
 pub mod hash;
 pub mod latency;
+pub mod litert;
 pub mod names;
 pub mod net;
 pub mod onnx;

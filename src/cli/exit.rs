@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::InputError;
 use crate::latency::LatencyError;
+use crate::litert::LitertError;
 use crate::names::UnknownName;
 use crate::net::{LowerError, StructureError};
 use crate::onnx::OnnxError;
@@ -101,6 +102,7 @@ pub fn exit_of(error: &(dyn Error + 'static)) -> Exit {
         || error.is::<LatencyError>()
         || error.is::<OnnxError>()
         || error.is::<ImportError>()
+        || error.is::<LitertError>()
         || error.is::<ReportError>()
         || error.is::<ComputeError>()
         || error.is::<SpaceError>()

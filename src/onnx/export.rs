@@ -144,7 +144,7 @@ fn model(
 }
 
 /// What the model takes.
-fn model_input(graph: &Graph, options: &ExportOptions) -> Result<ModelInput, OnnxError> {
+pub(crate) fn model_input(graph: &Graph, options: &ExportOptions) -> Result<ModelInput, OnnxError> {
     let Some(image) = graph.operators().first().filter(|operator| operator.kind == OperatorKind::Input) else {
         return Err(OnnxError::Graph { reason: "it does not begin with an image".to_owned() });
     };
@@ -153,7 +153,7 @@ fn model_input(graph: &Graph, options: &ExportOptions) -> Result<ModelInput, Onn
 }
 
 /// Sorted by key, so that equal exports are equal bytes.
-fn metadata(graph: &Graph, weights: &Weights, options: &ExportOptions) -> BTreeMap<String, String> {
+pub(crate) fn metadata(graph: &Graph, weights: &Weights, options: &ExportOptions) -> BTreeMap<String, String> {
     let mut metadata = BTreeMap::from([
         ("zen_nas_version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("classes".to_owned(), classes(graph).to_string()),
@@ -174,6 +174,6 @@ fn metadata(graph: &Graph, weights: &Weights, options: &ExportOptions) -> BTreeM
     metadata
 }
 
-fn classes(graph: &Graph) -> u32 {
+pub(crate) fn classes(graph: &Graph) -> u32 {
     graph.operators().last().map_or(0, |operator| operator.shape.channels)
 }

@@ -23,6 +23,7 @@ pub use emit::{
 };
 pub use error::{MAX_MODEL_BYTES, OnnxError};
 pub use export::{ExportOptions, ExportSummary, export, export_with_progress, model_bytes};
+pub(crate) use export::{metadata, model_input};
 pub use interface::{InputForm, Interface, NORMALIZATIONS, Normalization, NormalizeAs};
 pub use labels::read_labels;
 pub use operator::{BREAD_NODE_PREFIX, OPERATOR_NODE_PREFIX, operator_model, sandwich_model};
@@ -32,5 +33,7 @@ pub use quantize::{
     ActivationScale, Calibration, CalibrationError, CalibrationMethod, LayerReport, PERCENTILE, Quantization,
     QuantizationReport, QuantizedFor, Range,
 };
+pub(crate) use quantize::{Image, ModelInput};
 pub use verify::{Verification, verify};
 pub use weights::Weights;
+pub(crate) use weights::normal;

@@ -9,6 +9,7 @@ mod front;
 mod handing;
 #[cfg(unix)]
 mod kills;
+mod litert;
 #[cfg(unix)]
 #[path = "../support/peak_memory.rs"]
 mod peak_memory;

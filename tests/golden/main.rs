@@ -12,6 +12,7 @@ mod given;
 mod import;
 mod int8;
 mod latency;
+mod litert;
 mod networks;
 #[path = "../support/npz.rs"]
 mod npz;

@@ -15,6 +15,7 @@ mod forms;
 mod int8;
 #[cfg(all(unix, feature = "ssh"))]
 mod interruptions;
+mod litert;
 mod local;
 #[path = "../support/npz.rs"]
 mod npz;

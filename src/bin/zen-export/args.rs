@@ -3,27 +3,31 @@
 use std::path::PathBuf;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Parser, ValueEnum};
-use zen_nas::cli::{self, CompletionArgs, DatabaseArgs, DeviceArgs, LoweringArgs, OutputArgs, count};
+use clap::{ArgMatches, Parser};
+use zen_nas::cli::{self, CompletionArgs, DatabaseArgs, DeviceArgs, ImportArgs, LoweringArgs, OutputArgs, count};
 use zen_nas::latency::{Precision, SettingQuery};
+use zen_nas::litert::DEFAULT_PYTHON;
 use zen_nas::onnx::{
     Calibration, CalibrationMethod, InputForm, Interface, Normalization, NormalizeAs, OnnxError, Quantization,
     QuantizedFor, read_labels,
 };
 
-/// Writes a structure as an ONNX file that onnxruntime, TensorRT and mobile converters accept, or as a PyTorch module to
-/// train.
+use crate::format::Format;
+
+/// Writes a structure as an ONNX file that onnxruntime, TensorRT and mobile converters accept, as a LiteRT file (.tflite)
+/// that apps load, or as a PyTorch module to train; or an ONNX file of another program as LiteRT.
 ///
 /// A run directory of zen-search stands for its winner. Resolution, classes, squeeze-and-excitation, the device and the
 /// precision are then those of the search, as they are for the files that it wrote, unless an option says otherwise.
 ///
-/// In ONNX, batch norms are folded into their convolutions. The file is loaded and run before it appears; if that fails
-/// there is none.
+/// In ONNX and LiteRT, batch norms are folded into their convolutions. The file is loaded and checked before it appears;
+/// if that fails there is none.
 #[derive(Parser)]
 #[command(name = "zen-export", version, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{}", cli::exit_help()))]
 pub struct Args {
-    /// A structure, a run directory of zen-search, whose winner is meant, or a file with a structure (- for stdin)
-    #[arg(value_name = "STRUCTURE|RUN|FILE", required_unless_present = "completions")]
+    /// A structure, a run directory of zen-search, whose winner is meant, a file with a structure (- for stdin), or an
+    /// ONNX file, which is written as LiteRT
+    #[arg(value_name = "STRUCTURE|RUN|FILE|MODEL.onnx", required_unless_present = "completions")]
     pub structure: Option<String>,
     /// Which network of the run or file, counted from the best: 1 is the winner, 2 its first alternative [default: 1]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
@@ -31,7 +35,7 @@ pub struct Args {
     /// File to write
     #[arg(long = "output", short = 'o', value_name = "FILE", required_unless_present_any = ["completions", "init_weights"])]
     pub path: Option<PathBuf>,
-    /// Kind of file [default: pytorch for a name that ends in .py, else onnx]
+    /// Kind of file [default: by the ending of its name: .onnx, .tflite or .py]
     #[arg(long, value_name = "NAME", requires = "path")]
     pub format: Option<Format>,
     /// Weights: safetensors, or a PyTorch checkpoint (.pth) with the published names [default: random]
@@ -43,7 +47,7 @@ pub struct Args {
     /// Also write the random weights of --seed, before folding, as safetensors that PyTorch can start from
     #[arg(long, value_name = "FILE", conflicts_with = "weights")]
     pub init_weights: Option<PathBuf>,
-    /// Data type of weights and computation: fp32, fp16 or int8 [default: fp16 for a run on a setting in fp16, else fp32]
+    /// Data type of weights and computation: fp32, fp16 (in LiteRT: weights) or int8 [default: fp16 for a run on a setting in fp16, else fp32]
     #[arg(long, value_name = "NAME")]
     pub precision: Option<Precision>,
     /// Take and give float16 in an fp16 model, instead of float32
@@ -59,10 +63,14 @@ pub struct Args {
     /// Quantization scheme of an int8 model: onnxruntime (uint8 activations, int32 biases) or tensorrt (int8 around zero)
     #[arg(long, value_name = "NAME", default_value_t)]
     pub quantized_for: QuantizedFor,
+    /// Python with the package ai-edge-quantizer, which makes an int8 LiteRT file
+    #[arg(long, value_name = "PROGRAM", default_value = DEFAULT_PYTHON)]
+    pub python: String,
     /// Also write what int8 cost as JSON
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// Image that the model takes: float-nchw, or uint8-nhwc (0 to 255, as cameras give it; divided by 255 inside)
+    /// Image that the model takes: float-nchw (LiteRT: channels last all the same), or uint8-nhwc (0 to 255, as cameras
+    /// give it; divided by 255 inside)
     #[arg(long, value_name = "FORM", default_value_t)]
     pub input: InputForm,
     /// Normalise the image inside the model, from values from 0 to 1: imagenet, cifar, or MEANS/DEVIATIONS
@@ -78,9 +86,11 @@ pub struct Args {
     /// Names of the classes, one a line in the order of the output, for the file's metadata
     #[arg(long, value_name = "FILE")]
     pub labels: Option<PathBuf>,
-    /// Fix the batch instead of leaving it symbolic
+    /// Fix the batch instead of leaving it open
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub batch: Option<u32>,
+    #[command(flatten)]
+    pub import: ImportArgs,
     #[command(flatten)]
     pub lowering: LoweringArgs,
     /// Leave the residual links out
@@ -100,15 +110,6 @@ pub struct Args {
     pub completions: CompletionArgs,
 }
 
-/// What is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// A model for runtimes
-    Onnx,
-    /// A Python file with a torch.nn.Module, to be trained
-    Pytorch,
-}
-
 const EXAMPLES: &str = "Examples:
   zen-export zen-runs/t4-5ms-1795519895 -o network.onnx
   zen-export zen-runs/t4-5ms-1795519895 --rank 3 -o third.onnx
@@ -117,6 +118,8 @@ const EXAMPLES: &str = "Examples:
   zen-export best.txt --weights trained.pth --precision fp16 -o half.onnx
   zen-export best.txt --weights trained.pth --precision int8 --calibration images/ -o int8.onnx
   zen-export best.txt --weights trained.pth --input uint8-nhwc --normalize imagenet --softmax --labels names.txt -o app.onnx
+  zen-export best.txt --weights trained.pth --batch 1 -o app.tflite
+  zen-export mobilenet_v2.onnx -o mobilenet_v2.tflite
   zen-export 'SuperConvK3BNRELU(3,16,2,1)SuperResK3K3(16,32,2,16,1)' --resolution 96 --batch 1 -o small.onnx";
 
 impl Args {
@@ -146,12 +149,14 @@ impl Args {
         })
     }
 
-    /// Whether there is an ONNX file to write, and not only files to train with.
-    pub fn writes_onnx(&self) -> bool {
-        self.path.as_ref().is_some_and(|path| {
-            let python = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("py"));
-            self.format.unwrap_or(if python { Format::Pytorch } else { Format::Onnx }) == Format::Onnx
-        })
+    /// The kind of file to write; none where only files to train with are.
+    ///
+    /// # Errors
+    /// When the ending of its name is that of a file that is not written.
+    pub fn model_format(&self) -> Result<Option<Format>, String> {
+        let Some(path) = &self.path else { return Ok(None) };
+        let format = self.format.map_or_else(|| Format::of(path), Ok)?;
+        Ok(Some(format).filter(|format| *format != Format::Pytorch))
     }
 }
 
@@ -178,7 +183,7 @@ const WITH_PYTORCH: [&str; 18] = [
 ];
 
 /// Arguments that mean something for an int8 model only.
-const WITH_INT8: [&str; 4] = ["calibration", "calibration_method", "quantized_for", "report"];
+const WITH_INT8: [&str; 5] = ["calibration", "calibration_method", "python", "quantized_for", "report"];
 
 /// An argument on the command line that only an int8 model has a use for.
 pub fn only_for_int8(command: &clap::Command, given: &ArgMatches) -> Option<String> {

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use zen_nas::cli;
 use zen_nas::latency::Precision;
-use zen_nas::onnx::{Calibration, ExportOptions, ExportSummary, InputForm, QuantizationReport};
+use zen_nas::onnx::{Calibration, ExportOptions, InputForm, QuantizationReport};
 
 use crate::args::Args;
 
@@ -35,8 +35,8 @@ pub fn notes(args: &Args, options: &ExportOptions) {
 }
 
 /// Writes the report of an int8 model, if it is asked for.
-pub fn write_report(args: &Args, summary: &ExportSummary) -> anyhow::Result<()> {
-    let (Some(path), Some(report)) = (&args.report, &summary.quantization) else { return Ok(()) };
+pub fn write_report(args: &Args, report: Option<&impl serde::Serialize>) -> anyhow::Result<()> {
+    let (Some(path), Some(report)) = (&args.report, report) else { return Ok(()) };
     let mut text = serde_json::to_string_pretty(report)?;
     text.push('\n');
     zen_nas::files::write(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))

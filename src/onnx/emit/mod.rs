@@ -59,7 +59,7 @@ pub enum Batch {
 impl Batch {
     /// # Errors
     /// When a fixed batch is zero or above [`MAX_BATCH_SIZE`].
-    pub(super) fn check(self) -> Result<(), OnnxError> {
+    pub(crate) fn check(self) -> Result<(), OnnxError> {
         match self {
             Batch::Fixed(batch_size) if batch_size == 0 || batch_size > MAX_BATCH_SIZE => {
                 Err(OnnxError::BatchSize { batch_size, limit: MAX_BATCH_SIZE })

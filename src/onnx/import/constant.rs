@@ -96,6 +96,8 @@ pub(super) struct Constant {
     pub is_external: bool,
     /// Whether a node holds it and not the list of weights.
     pub in_node: bool,
+    /// As the file has it, where it has one with values; its bytes are those of the file.
+    pub tensor: Option<Rc<Tensor>>,
 }
 
 impl Constant {
@@ -110,7 +112,7 @@ impl Constant {
         if data_type != data_type::STRING && bits(data_type).is_none() {
             return Err(format!("its element type {data_type} is not known; export the model again"));
         }
-        let constant = |values| Self { dims, values, data_type, is_external, in_node };
+        let constant = |values| Self { dims, values, data_type, is_external, in_node, tensor: None };
         if is_external {
             return Ok(constant(None));
         }
@@ -126,11 +128,19 @@ impl Constant {
         let own = |dims: Vec<u64>, values: Values| {
             let data_type = if values.integers().is_some() { data_type::INT64 } else { data_type::FLOAT };
             let kept = values.len() <= MAX_VALUES;
-            Constant { dims, values: kept.then(|| Rc::new(values)), data_type, is_external: false, in_node: true }
+            Constant {
+                dims,
+                values: kept.then(|| Rc::new(values)),
+                data_type,
+                is_external: false,
+                in_node: true,
+                tensor: None,
+            }
         };
         if let Some(attribute) = node.attribute("value", attribute_type::TENSOR)? {
             let tensor = attribute.t.as_ref().ok_or("its attribute `value` holds no tensor")?;
-            return Constant::read(tensor, true);
+            let constant = Constant::read(tensor, true)?;
+            return Ok(Constant { tensor: Some(Rc::new((**tensor).clone())), ..constant });
         }
         if let Some(value) = node.int("value_int")? {
             return Ok(own(vec![], Values::Integers(vec![value])));
@@ -154,6 +164,37 @@ impl Constant {
 impl Constant {
     pub fn is_float(&self) -> bool {
         is_float(self.data_type)
+    }
+
+    /// All its values as float32.
+    ///
+    /// # Errors
+    /// When they stand in another file, or are no floats of 16 to 64 bits.
+    pub fn floats(&self) -> Result<Vec<f32>, String> {
+        if self.is_external {
+            return Err(
+                "its values stand in external data, which is not read; keep them in the file (onnx.save_model \
+                        with save_as_external_data=False)"
+                    .to_owned(),
+            );
+        }
+        let kind = type_name(self.data_type);
+        let refused = || format!("it is of type {kind}, but floats are needed; export the model in float32");
+        if let Some(values) = &self.values {
+            return Ok(values.floats().into_iter().map(|value| value as f32).collect());
+        }
+        let tensor = self.tensor.as_deref().ok_or_else(refused)?;
+        // Long tensors, without the detour over float64.
+        match (tensor.data_type, tensor.raw_data.is_empty()) {
+            (data_type::FLOAT, false) => Ok(chunks(&tensor.raw_data, f32::from_le_bytes)),
+            (data_type::FLOAT, true) => Ok(tensor.float_data.clone()),
+            (kind, _) if is_float(kind) => {
+                let elements = self.dims.iter().product::<u64>() as usize;
+                let values = values(tensor, elements).ok_or_else(refused)?;
+                Ok(values.floats().into_iter().map(|value| value as f32).collect())
+            }
+            _ => Err(refused()),
+        }
     }
 }
 

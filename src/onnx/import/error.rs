@@ -52,7 +52,7 @@ pub(super) fn listed<T: std::fmt::Debug>(numbers: &[T]) -> String {
 }
 
 /// A name from a file as messages show it: not longer than a line, no control characters.
-pub(super) fn shown(name: &str) -> String {
+pub(crate) fn shown(name: &str) -> String {
     const LONGEST: usize = 80;
     let mut text: String = name.chars().take(LONGEST).map(|c| if c.is_control() { '?' } else { c }).collect();
     if name.chars().nth(LONGEST).is_some() {

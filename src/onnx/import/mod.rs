@@ -21,6 +21,7 @@ mod order;
 mod reader;
 mod rewrite;
 mod runnable;
+mod source;
 mod tensor;
 mod unknown;
 mod window;
@@ -35,13 +36,17 @@ use self::call::Call;
 use self::error::Problem;
 use self::image::Image;
 use self::messages::Model;
-use self::network::{Network, Node};
+use self::network::Network;
 use self::reader::Reader;
 use super::error::MAX_MODEL_BYTES;
 use crate::net::{Graph, Shape};
 
 pub use self::error::ImportError;
+pub(crate) use self::error::shown;
+pub(crate) use self::network::{Node, ValueId};
 pub use self::runnable::{Runnable, runnable};
+pub(crate) use self::source::Source;
+pub(crate) use self::window::Window;
 
 /// Versions of ONNX's operators whose meaning is known here.
 pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=26;
@@ -95,7 +100,7 @@ pub fn import_with(path: &Path, options: &ImportOptions) -> Result<Imported, Imp
 }
 
 /// A file's name for messages, and its bytes: not many more than are read.
-fn read_file(path: &Path) -> Result<(String, Bytes), ImportError> {
+pub(crate) fn read_file(path: &Path) -> Result<(String, Bytes), ImportError> {
     let read = |source| ImportError::Read { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(read)?;
     let size = file.metadata().map_err(read)?.len();
@@ -124,6 +129,28 @@ fn from_bytes(name: &str, bytes: Bytes, options: &ImportOptions) -> Result<(Impo
 }
 
 fn read(model: Model, options: &ImportOptions) -> Result<(Imported, Image), Problem> {
+    let Described { mut network, opset, producer, notes } = describe(model)?;
+    let is_quantised = rewrite::rewrite(&mut network);
+    order::drop_unused(&mut network);
+
+    let (Reader { graph, notes, file_batch, .. }, image) = draw(&network, opset, notes, options)?;
+    if graph.operators().len() < 2 {
+        return Err(Problem::Model("no output depends on its image; is it a network?".to_owned()));
+    }
+    let input = graph.operators()[0].shape;
+    let imported = Imported { graph, input, batch_size: file_batch, is_quantised, opset, producer, notes };
+    Ok((imported, image))
+}
+
+/// A file's nodes in order, and what it says of itself.
+struct Described {
+    network: Network,
+    opset: i64,
+    producer: String,
+    notes: Vec<String>,
+}
+
+fn describe(model: Model) -> Result<Described, Problem> {
     let mut notes = Vec::new();
     let opset = opset(&model, &mut notes)?;
     if !model.training_info.is_empty() {
@@ -139,10 +166,17 @@ fn read(model: Model, options: &ImportOptions) -> Result<(Imported, Image), Prob
     }
     order::drop_unused(&mut network);
     order::sort(&mut network)?;
-    let is_quantised = rewrite::rewrite(&mut network);
-    order::drop_unused(&mut network);
+    Ok(Described { network, opset, producer, notes })
+}
 
-    let mut reader = Reader::new(&network, opset);
+/// Reads the nodes one by one: what is known of every value, and the graph.
+fn draw<'n>(
+    network: &'n Network,
+    opset: i64,
+    notes: Vec<String>,
+    options: &ImportOptions,
+) -> Result<(Reader<'n>, Image), Problem> {
+    let mut reader = Reader::new(network, opset);
     reader.notes = notes;
     let image = image::add(&mut reader, options)?;
     let readers = operators::readers();
@@ -152,13 +186,7 @@ fn read(model: Model, options: &ImportOptions) -> Result<(Imported, Image), Prob
         let read = known.copied().unwrap_or(unknown::read);
         read(&mut call).map_err(|reason| node.problem(reason))?;
     }
-    let Reader { graph, notes, file_batch, .. } = reader;
-    if graph.operators().len() < 2 {
-        return Err(Problem::Model("no output depends on its image; is it a network?".to_owned()));
-    }
-    let input = graph.operators()[0].shape;
-    let imported = Imported { graph, input, batch_size: file_batch, is_quantised, opset, producer, notes };
-    Ok((imported, image))
+    Ok((reader, image))
 }
 
 /// The version of ONNX's own operators.

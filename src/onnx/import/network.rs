@@ -2,6 +2,8 @@
 //!
 //! Not here: what nodes mean (`operators`), which sizes values have (`reader`).
 
+use std::rc::Rc;
+
 use prost::bytes::Bytes;
 use rustc_hash::FxHashMap;
 
@@ -10,11 +12,11 @@ use super::error::{Problem, shown};
 use super::messages::{Attribute, Graph, Model, TensorShape, ValueInfo, attribute_type};
 
 /// Number of a value in its [`Network`].
-pub(super) type ValueId = usize;
+pub(crate) type ValueId = usize;
 
 /// One node.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Node {
+pub(crate) struct Node {
     pub operation: String,
     /// Empty for ONNX's own operators.
     pub domain: String,
@@ -51,7 +53,7 @@ const OWN_DOMAINS: [&str; 2] = ["", "ai.onnx"];
 
 impl Node {
     /// The problem with this node for `reason`.
-    pub fn problem(&self, reason: impl Into<String>) -> Problem {
+    pub(super) fn problem(&self, reason: impl Into<String>) -> Problem {
         let domain = if self.domain.is_empty() { String::new() } else { format!("{}:", self.domain) };
         Problem::Node {
             node: self.name.clone(),
@@ -99,10 +101,11 @@ impl Node {
 impl Network {
     /// Resolves the names of `model`'s graph.
     pub fn read(model: Model) -> Result<Self, Problem> {
-        let graph = model.graph.ok_or_else(|| Problem::Model("it holds no graph; is it an ONNX model?".to_owned()))?;
+        let mut graph =
+            model.graph.ok_or_else(|| Problem::Model("it holds no graph; is it an ONNX model?".to_owned()))?;
         let mut names = Names::default();
         let mut network = Self::default();
-        network.read_constants(&graph, &mut names)?;
+        network.read_constants(&mut graph, &mut names)?;
         for (place, node) in graph.node.into_iter().enumerate() {
             network.read_node(place, node, &mut names)?;
         }
@@ -130,11 +133,12 @@ impl Network {
         Ok(network)
     }
 
-    fn read_constants(&mut self, graph: &Graph, names: &mut Names) -> Result<(), Problem> {
-        for tensor in &graph.initializer {
-            let constant = Constant::read(tensor, false)
+    fn read_constants(&mut self, graph: &mut Graph, names: &mut Names) -> Result<(), Problem> {
+        for tensor in std::mem::take(&mut graph.initializer) {
+            let constant = Constant::read(&tensor, false)
                 .map_err(|reason| Problem::Tensor { tensor: tensor.name.clone(), reason })?;
-            self.add_constant(&tensor.name, constant, names)?;
+            let tensor = Rc::new(tensor);
+            self.add_constant(&tensor.name, Constant { tensor: Some(tensor.clone()), ..constant }, names)?;
         }
         for sparse in &graph.sparse_initializer {
             let Some(values) = &sparse.values else { continue };
@@ -146,6 +150,7 @@ impl Network {
                 data_type: values.data_type,
                 is_external: values.data_location == 1,
                 in_node: false,
+                tensor: None,
             };
             self.add_constant(&values.name, constant, names)?;
         }

@@ -7,7 +7,7 @@ const MAX_SIDE: u64 = 4096;
 
 /// Kernel, stride, dilation and padding for each of the dimensions that slide.
 #[derive(Clone, Debug)]
-pub(super) struct Window {
+pub(crate) struct Window {
     pub kernel: Vec<u64>,
     pub stride: Vec<u64>,
     pub dilation: Vec<u64>,

@@ -18,8 +18,8 @@ mod watch;
 
 use onnx_protobuf::ModelProto;
 
-pub(super) use calibration::ModelInput;
 pub use calibration::{Calibration, CalibrationError};
+pub(crate) use calibration::{Image, ModelInput};
 pub use number::{ActivationScale, Range};
 pub use report::{LayerReport, QuantizationReport};
 

@@ -20,7 +20,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use file::{Place, WeightFile};
-pub(super) use init::{he_normal, normal};
+pub(super) use init::he_normal;
+pub(crate) use init::normal;
 use mismatch::Found;
 pub use mismatch::WeightMismatch;
 pub use save::SavedWeights;

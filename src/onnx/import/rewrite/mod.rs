@@ -37,14 +37,24 @@ const RULES: [Rule; 10] = [
 pub(super) fn rewrite(network: &mut Network) -> bool {
     let is_quantised = quantised::strip(network);
     alias::resolve(network);
-    for rule in RULES {
+    apply(network, &RULES);
+    is_quantised
+}
+
+/// The rewrites that lose nothing a converter to another format needs: weights, axes, bounds.
+pub(super) fn rewrite_exactly(network: &mut Network) {
+    alias::resolve(network);
+    apply(network, &[gelu::gelu]);
+}
+
+fn apply(network: &mut Network, rules: &[Rule]) {
+    for rule in rules {
         drop_unused(network);
         let index = Index::new(network);
         for place in 0..network.nodes.len() {
             rule(network, &index, place);
         }
     }
-    is_quantised
 }
 
 /// Which node computes, and which read, each value.

@@ -55,6 +55,7 @@ pub(super) fn strip(network: &mut Network) -> bool {
                 data_type: data_type::UINT8,
                 is_external: false,
                 in_node: true,
+                tensor: None,
             });
         }
     }

@@ -74,7 +74,7 @@ impl Calibration {
     ///
     /// # Errors
     /// When a file of tensors does not fit the model.
-    pub(super) fn images<'i>(&'i self, input: &'i ModelInput) -> Result<(usize, Images<'i>), CalibrationError> {
+    pub(crate) fn images<'i>(&'i self, input: &'i ModelInput) -> Result<(usize, Images<'i>), CalibrationError> {
         match self {
             Self::Random { images, seed } => {
                 Ok((*images, Box::new((0..*images).map(|image| Ok(random::image(input, *seed, image))))))
@@ -89,7 +89,7 @@ impl Calibration {
 }
 
 /// Images one after the other, each a batch of one.
-pub(super) type Images<'i> = Box<dyn Iterator<Item = Result<Image, CalibrationError>> + 'i>;
+pub(crate) type Images<'i> = Box<dyn Iterator<Item = Result<Image, CalibrationError>> + 'i>;
 
 /// The numbers of one image, in the model's order.
 #[derive(Clone, Debug, PartialEq)]

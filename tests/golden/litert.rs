@@ -1,0 +1,168 @@
+//! LiteRT files of the golden networks: their logits in tract's reader, their weights number by number, and what
+//! programs read of them.
+
+use tract_tflite::prelude::*;
+use tract_tflite::tflite::{self, BuiltinOperator, TensorType};
+use zen_nas::latency::Precision;
+use zen_nas::litert::{self, DEFAULT_PYTHON, LitertOptions, LitertSummary};
+use zen_nas::onnx::{Batch, ExportOptions, InputForm, Interface};
+
+use crate::onnx_cases::{Golden, NETWORKS};
+
+fn options(export: ExportOptions) -> LitertOptions {
+    LitertOptions { export, python: DEFAULT_PYTHON.to_owned() }
+}
+
+/// Exports a golden network; its bytes.
+fn exported(golden: &Golden, export: ExportOptions) -> (LitertSummary, Vec<u8>) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("network.tflite");
+    let summary = litert::export(&golden.graph, &golden.weights(), &options(export), &path).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(summary.bytes, bytes.len() as u64);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    (summary, bytes)
+}
+
+/// Codes of the operators, in order.
+fn codes(bytes: &[u8]) -> Vec<BuiltinOperator> {
+    let model = tflite::root_as_model(bytes).unwrap();
+    let codes = model.operator_codes().unwrap();
+    let operators = model.subgraphs().unwrap().get(0).operators().unwrap();
+    operators.iter().map(|operator| codes.get(operator.opcode_index() as usize).builtin_code()).collect()
+}
+
+/// Shape, type, and number of bytes of every constant.
+fn constants(bytes: &[u8]) -> Vec<(Vec<i32>, TensorType, Vec<u8>)> {
+    let model = tflite::root_as_model(bytes).unwrap();
+    let tensors = model.subgraphs().unwrap().get(0).tensors().unwrap();
+    let of = |tensor: tflite::Tensor| {
+        let data = model.buffers().unwrap().get(tensor.buffer() as usize).data()?.bytes().to_vec();
+        Some((tensor.shape()?.iter().collect(), tensor.type_(), data))
+    };
+    tensors.iter().filter_map(of).collect()
+}
+
+#[test]
+fn logits_of_the_golden_networks() {
+    for name in NETWORKS {
+        let golden = Golden::load(name);
+        let (summary, bytes) = exported(&golden, ExportOptions::default());
+        assert_eq!(summary.verified.runtime, Some("tract"), "{name}: {:?}", summary.verified);
+        assert!(summary.verified.largest_difference.unwrap() < 1e-5, "{name}");
+        let image = Tensor::from_shape(&golden.input.shape, &golden.input.values).unwrap();
+        let image = image.permute_axes(&[0, 2, 3, 1]).unwrap();
+        let model = tract_tflite::tflite().model_for_read(&mut std::io::Cursor::new(bytes)).unwrap();
+        let plan = model.into_optimized().unwrap().into_runnable().unwrap();
+        // The file is read for one image, whatever it leaves open.
+        let count = golden.input.shape[0];
+        let classes = golden.logits.values.len() / count;
+        for (i, expected) in golden.logits.values.chunks(classes).enumerate() {
+            let one = image.slice(0, i, i + 1).unwrap();
+            let found = plan.run(tvec!(one.into_tvalue())).unwrap();
+            let found = found[0].to_plain_array_view::<f32>().unwrap();
+            let apart = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(apart < 1e-4, "{name}, image {i}: {apart}");
+        }
+    }
+}
+
+/// Every weight is in the file once: batch norms are folded, nothing is lost, nothing is added but padding and sizes.
+#[test]
+fn weights_are_there_once() {
+    let golden = Golden::load("k3k3");
+    let (_, bytes) = exported(&golden, ExportOptions::default());
+    let floats: usize =
+        constants(&bytes).iter().filter(|(_, kind, _)| *kind == TensorType::FLOAT32).map(|c| c.2.len()).sum();
+    // A batch norm has a scale and a shift for each channel; folded, a bias is left.
+    let norms: usize =
+        golden.tensors.iter().filter(|(name, _)| name.ends_with("running_var")).map(|t| t.1.values.len()).sum();
+    assert_eq!(floats / 4, golden.parameters as usize - norms);
+    // The classifier as it was trained, to the last bit.
+    let (name, weight) = golden.tensors.iter().find(|(name, _)| name.ends_with("fc_linear.weight")).unwrap();
+    let raw: Vec<u8> = weight.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    assert!(constants(&bytes).iter().any(|(_, _, data)| *data == raw), "{name}");
+    // In multiples of 16 bytes, as the schema asks for.
+    let model = tflite::root_as_model(&bytes).unwrap();
+    for buffer in model.buffers().unwrap().iter().filter_map(|buffer| buffer.data()) {
+        assert_eq!((buffer.bytes().as_ptr() as usize - bytes.as_ptr() as usize) % 16, 0);
+    }
+}
+
+#[test]
+fn strides_are_padded_before_and_relus_are_inside() {
+    let (_, bytes) = exported(&Golden::load("mixed_se"), ExportOptions::default());
+    let codes = codes(&bytes);
+    let count = |code: BuiltinOperator| codes.iter().filter(|found| **found == code).count();
+    assert_eq!((count(BuiltinOperator::RELU), count(BuiltinOperator::TRANSPOSE)), (0, 0), "{codes:?}");
+    assert!(count(BuiltinOperator::PAD) > 0 && count(BuiltinOperator::DEPTHWISE_CONV_2D) > 0);
+    for pair in codes.windows(2).filter(|pair| pair[0] == BuiltinOperator::PAD) {
+        assert!([BuiltinOperator::CONV_2D, BuiltinOperator::DEPTHWISE_CONV_2D].contains(&pair[1]), "{pair:?}");
+    }
+    assert_eq!(codes.last(), Some(&BuiltinOperator::FULLY_CONNECTED));
+}
+
+#[test]
+fn signature_batch_and_metadata() {
+    let golden = Golden::load("k5k5");
+    let classes = golden.options.classes;
+    let labels: Vec<String> = (0..classes).map(|class| format!("class {class}")).collect();
+    let interface = Interface {
+        input: InputForm::Uint8Nhwc,
+        normalization: Some("imagenet".parse().unwrap()),
+        softmax: true,
+        labels: labels.clone(),
+        ..Interface::default()
+    };
+    let structure = Some(golden.structure.clone());
+    for (batch, open, images) in [(Batch::Symbolic, true, 1), (Batch::Fixed(1), false, 1), (Batch::Fixed(3), false, 3)]
+    {
+        let export =
+            ExportOptions { batch, interface: interface.clone(), structure: structure.clone(), ..Default::default() };
+        let (summary, bytes) = exported(&golden, export);
+        assert!(summary.verified.largest_difference.is_some());
+        let model = tflite::root_as_model(&bytes).unwrap();
+        let signature = model.signature_defs().unwrap().get(0);
+        assert_eq!(signature.signature_key(), Some("serving_default"));
+        let graph = model.subgraphs().unwrap().get(0);
+        let named = |map: tflite::TensorMap| {
+            let tensor = graph.tensors().unwrap().get(map.tensor_index() as usize);
+            (map.name().unwrap().to_owned(), tensor.shape().unwrap().iter().collect::<Vec<_>>(), tensor)
+        };
+        let side = golden.options.resolution as i32;
+        let (name, shape, image) = named(signature.inputs().unwrap().get(0));
+        assert_eq!((name.as_str(), shape, image.type_()), ("image", vec![images, side, side, 3], TensorType::UINT8));
+        let first = image.shape_signature().map(|sizes| sizes.get(0));
+        assert_eq!(first, open.then_some(-1));
+        let (name, shape, _) = named(signature.outputs().unwrap().get(0));
+        assert_eq!((name.as_str(), shape), ("probabilities", vec![images, classes as i32]));
+        let entry = |key: &str| {
+            let entries = model.metadata().unwrap();
+            let entry = entries.iter().find(|entry| entry.name() == Some(key)).unwrap_or_else(|| panic!("{key}"));
+            let data = model.buffers().unwrap().get(entry.buffer() as usize).data().unwrap();
+            String::from_utf8(data.bytes().to_vec()).unwrap()
+        };
+        assert_eq!(entry("labels"), serde_json::json!(labels).to_string());
+        assert_eq!((entry("structure"), entry("input")), (golden.structure.clone(), "uint8-nhwc".to_owned()));
+        assert!(entry("normalization").contains("0.485") && entry("precision") == "fp32");
+    }
+}
+
+#[test]
+fn half_weights_take_half_the_bytes() {
+    let golden = Golden::load("idwe2k7");
+    let (whole, _) = exported(&golden, ExportOptions::default());
+    let (half, bytes) = exported(&golden, ExportOptions { precision: Precision::Fp16, ..ExportOptions::default() });
+    assert!(half.verified.largest_difference.unwrap() < 2e-2);
+    assert!(half.bytes < whole.bytes * 3 / 4, "{} and {}", half.bytes, whole.bytes);
+    let (halves, floats): (Vec<_>, Vec<_>) =
+        constants(&bytes).into_iter().filter(|c| c.1 != TensorType::INT32).partition(|c| c.1 == TensorType::FLOAT16);
+    assert!(!halves.is_empty() && floats.iter().all(|(_, _, data)| data.len() <= 12), "weights are halves");
+    assert_eq!(codes(&bytes).iter().filter(|code| **code == BuiltinOperator::DEQUANTIZE).count(), halves.len());
+}
+
+#[test]
+fn equal_exports_are_equal_bytes() {
+    let golden = Golden::load("k1k5k1");
+    assert_eq!(exported(&golden, ExportOptions::default()).1, exported(&golden, ExportOptions::default()).1);
+}
