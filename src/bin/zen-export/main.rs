@@ -9,8 +9,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
-use serde_json::json;
-use zen_nas::cli::{self, Exit, OpenTable, Trial};
+use zen_nas::cli::{self, Exit, OpenTable, Trial, json::ExportJson};
 use zen_nas::latency::Precision;
 use zen_nas::net::{Graph, Header, Network};
 use zen_nas::onnx::{Batch, ExportOptions, Weights, export_with_progress};
@@ -95,7 +94,8 @@ fn write(args: &Args, only_for_int8: Option<&str>) -> anyhow::Result<Exit> {
     quantized::write_report(args, &summary)?;
     let initial = training::initial_weights(args, &network, &options, &graph)?;
     if args.output.json {
-        let value = json!({ "structure": network.to_string(), "export": summary, "initial_weights": initial, "latency": prediction });
+        let (initial_weights, latency) = (initial.as_ref(), prediction.as_ref());
+        let value = ExportJson { structure: network.to_string(), export: &summary, initial_weights, latency };
         cli::print(&serde_json::to_string_pretty(&value)?);
     } else {
         let mut checked = summary.verified.runtime.clone();

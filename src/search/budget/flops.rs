@@ -30,7 +30,11 @@ impl Quantity for Flops {
     }
 
     fn format(&self, value: f64) -> String {
-        format!("{:.1} M multiply-adds", value / 1e6)
+        if value < 1e7 {
+            format!("{:.1} k multiply-adds", value / 1e3)
+        } else {
+            format!("{:.1} M multiply-adds", value / 1e6)
+        }
     }
 
     fn measure(&self, _: &Network, graph: &Graph, _: &mut PredictScratch) -> f64 {

@@ -25,7 +25,11 @@ impl Quantity for Parameters {
     }
 
     fn format(&self, value: f64) -> String {
-        format!("{:.3} M parameters", value / 1e6)
+        if value < 1e5 {
+            format!("{:.3} k parameters", value / 1e3)
+        } else {
+            format!("{:.3} M parameters", value / 1e6)
+        }
     }
 
     fn measure(&self, _: &Network, graph: &Graph, _: &mut PredictScratch) -> f64 {
