@@ -30,7 +30,9 @@ impl Quantity for Flops {
     }
 
     fn format(&self, value: f64) -> String {
-        if value < 1e7 {
+        if value < 1e4 {
+            format!("{value:.0} multiply-adds")
+        } else if value < 1e7 {
             format!("{:.1} k multiply-adds", value / 1e3)
         } else {
             format!("{:.1} M multiply-adds", value / 1e6)

@@ -25,7 +25,9 @@ impl Quantity for Parameters {
     }
 
     fn format(&self, value: f64) -> String {
-        if value < 1e5 {
+        if value < 1e3 {
+            format!("{value:.0} parameters")
+        } else if value < 1e5 {
             format!("{:.3} k parameters", value / 1e3)
         } else {
             format!("{:.3} M parameters", value / 1e6)
