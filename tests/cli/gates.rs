@@ -108,6 +108,9 @@ fn a_baseline_tells_what_grew_what_is_new_and_what_is_gone() {
     let old = place.done("zen-score", "net.onnx two.csv --device t4 --json --quiet").stdout;
     place.write("old.json", &old);
     place.done("zen-score", "net.onnx two.csv --device t4 --baseline old.json");
+    place.write("measured.json", old.replace("\"kind\": \"built_in\"", "\"kind\": \"local\""));
+    let other = place.done("zen-score", "net.onnx --device t4 --baseline measured.json").stdout;
+    assert!(other.contains("predicted from another table than in the baseline"), "{other}");
     // The file is another network now, by 20% and more; a network is gone, one is new, and so is a device.
     place.done("zen-export", &format!("{LARGER} --resolution 32 --classes 10 -o net.onnx"));
     place.write(

@@ -45,8 +45,6 @@ impl<'s> ScoreJson<'s> {
 /// A structure or an ONNX file.
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
-// One of either kind is large.
-#[expect(clippy::large_enum_variant, reason = "a few networks are printed once")]
 pub enum NetworkJson<'n> {
     Structure(StructureJson<'n>),
     File(FileJson<'n>),
