@@ -31,6 +31,16 @@ macro_rules! serialized_by_name {
                 serializer.serialize_str(self.name())
             }
         }
+
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "enum": Self::ALL.map(Self::name) })
+            }
+        }
     };
 }
 pub(crate) use serialized_by_name;

@@ -12,19 +12,22 @@ use crate::search::SearchError;
 use crate::search::budget::{BUDGETS, BudgetFlag, BudgetKind, BudgetSpec, DependsOn};
 use crate::search::front::AxisSpec;
 
+/// Group of all flags that set a budget.
+pub const BUDGET_GROUP: &str = "budgets";
+
 /// A limit as a user gave it.
 #[derive(Clone)]
-struct Asked {
-    kind: &'static BudgetKind,
-    flag: &'static BudgetFlag,
+pub(super) struct Asked {
+    pub kind: &'static BudgetKind,
+    pub flag: &'static BudgetFlag,
     /// None for `none`; infinite where it is left to the search.
-    limit: Option<f64>,
+    pub limit: Option<f64>,
     /// The lower end where it is a range.
-    from: Option<f64>,
+    pub from: Option<f64>,
     /// The place of the trade-off's axis that it is for, if it is for one.
     axis: Option<usize>,
     /// The setting behind the `@`, if there is one.
-    on: Option<SettingQuery>,
+    pub on: Option<SettingQuery>,
 }
 
 /// All limits that were given, in the order of [`BUDGETS`].
@@ -69,10 +72,7 @@ impl BudgetArgs {
             Some(Asked { axis: Some(_), .. }) => {
                 Err("the axis `latency` names no device: write it as latency:t4, or add --device t4".to_owned())
             }
-            Some(Asked { flag, limit, .. }) => {
-                let (flag, limit) = (flag.name, limit.unwrap_or_default());
-                Err(format!("--{flag} {limit} names no device: write --{flag} {limit}@t4, or add --device t4"))
-            }
+            Some(Asked { flag, limit, .. }) => Err(names_no_device(flag, limit.unwrap_or_default())),
             None => Ok(()),
         }
     }
@@ -198,8 +198,13 @@ impl BudgetArgs {
     }
 }
 
+pub(super) fn names_no_device(flag: &BudgetFlag, limit: f64) -> String {
+    let flag = flag.name;
+    format!("--{flag} {limit} names no device: write --{flag} {limit}@t4, or add --device t4")
+}
+
 /// Images that a limit of that flag is for one of.
-fn images(flag: &BudgetFlag, setting: &Setting) -> f64 {
+pub(super) fn images(flag: &BudgetFlag, setting: &Setting) -> f64 {
     if flag.images.is_some() { f64::from(setting.batch_size) } else { 1.0 }
 }
 
@@ -248,11 +253,39 @@ fn parse(kind: &'static BudgetKind, flag: &'static BudgetFlag, text: &str) -> Re
     }
 }
 
+/// The limits among parsed options, in the order of [`BUDGETS`].
+pub(super) fn asked_of(matches: &ArgMatches) -> Vec<Asked> {
+    let flags = BUDGETS.iter().flat_map(|kind| kind.flags);
+    flags.filter_map(|flag| matches.get_many::<Asked>(flag.name)).flatten().cloned().collect()
+}
+
+/// The flags of all budgets; `help` says what each is.
+pub(super) fn with_flags(command: Command, help: impl Fn(&BudgetKind, &BudgetFlag) -> String) -> Command {
+    // Options of a device go with --device and with a budget on one; a precision with a budget on weights, too.
+    let groups = [BUDGET_GROUP, ON_DEVICE, HAS_PRECISION].map(|name| ArgGroup::new(name).multiple(true));
+    let mut command = command.groups(groups);
+    // What is asked for most comes first in the help.
+    for (kind, flag) in BUDGETS.iter().rev().flat_map(|kind| kind.flags.iter().map(move |flag| (*kind, flag))) {
+        let arg = Arg::new(flag.name)
+            .long(flag.name)
+            .value_name(flag.value_name)
+            .help(help(kind, flag))
+            .value_parser(move |text: &str| parse(kind, flag, text))
+            .allow_hyphen_values(true)
+            .group(BUDGET_GROUP);
+        let arg = flag.alias.into_iter().fold(arg, Arg::visible_alias);
+        command = command.arg(match kind.depends_on {
+            DependsOn::Nothing => arg,
+            DependsOn::Precision => arg.group(HAS_PRECISION),
+            DependsOn::Setting => arg.groups([ON_DEVICE, HAS_PRECISION]).action(ArgAction::Append),
+        });
+    }
+    command
+}
+
 impl clap::FromArgMatches for BudgetArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let flags = BUDGETS.iter().flat_map(|kind| kind.flags);
-        let asked = flags.filter_map(|flag| matches.get_many::<Asked>(flag.name)).flatten().cloned().collect();
-        Ok(Self { asked })
+        Ok(Self { asked: asked_of(matches) })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -263,25 +296,10 @@ impl clap::FromArgMatches for BudgetArgs {
 
 impl clap::Args for BudgetArgs {
     fn augment_args(command: Command) -> Command {
-        // Options of a device go with --device and with a budget on one; a precision with a budget on weights, too.
-        let groups = [ON_DEVICE, HAS_PRECISION].map(|name| ArgGroup::new(name).multiple(true));
-        let mut command = command.groups(groups);
-        // What is asked for most comes first in the help.
-        for (kind, flag) in BUDGETS.iter().rev().flat_map(|kind| kind.flags.iter().map(move |flag| (*kind, flag))) {
-            let arg = Arg::new(flag.name)
-                .long(flag.name)
-                .value_name(flag.value_name)
-                .help(flag.help)
-                .value_parser(move |text: &str| parse(kind, flag, text))
-                .allow_hyphen_values(true)
-                .conflicts_with("resume");
-            command = command.arg(match kind.depends_on {
-                DependsOn::Nothing => arg,
-                DependsOn::Precision => arg.group(HAS_PRECISION),
-                DependsOn::Setting => arg.groups([ON_DEVICE, HAS_PRECISION]).action(ArgAction::Append),
-            });
-        }
-        command
+        with_flags(command, |kind, flag| match kind.has_default {
+            true => format!("{}; `none` for no limit [default: the search's own]", flag.help),
+            false => flag.help.to_owned(),
+        })
     }
 
     fn augment_args_for_update(command: Command) -> Command {

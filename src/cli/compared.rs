@@ -1,10 +1,7 @@
-//! One network on several devices, for people and as JSON.
-
-use serde_json::{Value, json};
+//! One network on several devices, for people.
 
 use super::board::describe_scored;
 use super::foreign::describe_foreign;
-use super::options::OpenTable;
 use super::print::{aligned, human};
 use super::scores::with_error;
 use crate::latency::Prediction;
@@ -66,19 +63,4 @@ fn devices(latencies: &[Prediction]) -> String {
         lines.push(cells);
     }
     aligned(&lines, &numbers)
-}
-
-/// A network's predictions with the table that each was made from, what it does not know, and why its setting was
-/// chosen.
-pub fn compared_json(latencies: &[Prediction], opened: &[&OpenTable]) -> serde_json::Result<Value> {
-    let mut all = Vec::with_capacity(latencies.len());
-    for (prediction, opened) in latencies.iter().zip(opened) {
-        let mut value = serde_json::to_value(prediction)?;
-        value["device"] = prediction.setting.device.clone().into();
-        value["table"] = serde_json::to_value(&opened.quality.table)?;
-        value["gaps"] = serde_json::to_value(prediction.gaps())?;
-        value["setting_choice"] = serde_json::to_value(&opened.choice)?;
-        all.push(value);
-    }
-    Ok(json!(all))
 }

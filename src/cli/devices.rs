@@ -16,7 +16,7 @@ pub use markdown::devices_markdown;
 pub use text::describe_devices;
 
 /// One device.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct DeviceSummary {
     pub name: String,
     pub about: String,
@@ -41,7 +41,7 @@ pub struct DeviceSummary {
 }
 
 /// A setting of a device, with what the table that predictions are made from states about itself.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct DeviceSetting {
     pub setting: Setting,
     /// Whether it is used where the device alone is named.
@@ -58,7 +58,7 @@ pub struct DeviceSetting {
 }
 
 /// A table of a device.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct DeviceTable {
     pub setting: Setting,
     pub source: TableSource,

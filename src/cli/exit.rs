@@ -3,9 +3,8 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
-
 use super::InputError;
+use super::json::{FailureJson, NearestJson};
 use crate::latency::LatencyError;
 use crate::litert::LitertError;
 use crate::names::UnknownName;
@@ -35,13 +34,15 @@ pub enum Exit {
     Partial = 5,
     /// No network within the budgets was found.
     BudgetsUnmet = 6,
+    /// A network is over a budget or its baseline.
+    LimitBroken = 7,
     /// Stopped by Ctrl-C or a signal; can be continued.
     Interrupted = 130,
 }
 
 impl Exit {
     /// Every code with its meaning, for `--help` and the reference page.
-    pub const ALL: [(Exit, &'static str); 8] = [
+    pub const ALL: [(Exit, &'static str); 9] = [
         (Exit::Done, "done"),
         (Exit::Unexpected, "an unexpected failure"),
         (Exit::Usage, "wrong command line"),
@@ -49,6 +50,7 @@ impl Exit {
         (Exit::DeviceUnreachable, "device not reachable or lost; what was measured is kept"),
         (Exit::Partial, "partly done: some operators or inputs failed"),
         (Exit::BudgetsUnmet, "no network within the budgets"),
+        (Exit::LimitBroken, "a network given is over a budget, or above the baseline"),
         (Exit::Interrupted, "interrupted; can be continued"),
     ];
 
@@ -67,6 +69,7 @@ impl Exit {
             Exit::DeviceUnreachable => "device-unreachable",
             Exit::Partial => "partial",
             Exit::BudgetsUnmet => "budgets-unmet",
+            Exit::LimitBroken => "limit-broken",
             Exit::Interrupted => "interrupted",
         }
     }
@@ -119,17 +122,19 @@ pub fn finish(result: anyhow::Result<Exit>) -> ExitCode {
 
 /// The same, with what a program may read of the failure: `reason`, `message`, and where no network was within the
 /// budgets the nearest one.
-pub fn finish_telling(result: anyhow::Result<Exit>, tell: impl FnOnce(Value)) -> ExitCode {
+pub fn finish_telling(result: anyhow::Result<Exit>, tell: impl FnOnce(&FailureJson<'_>)) -> ExitCode {
     let exit = result.unwrap_or_else(|error| {
         let message = with_causes(&error);
         eprintln!("error: {message}");
         let known = error.chain().map(exit_of).find(|exit| *exit != Exit::Unexpected);
         let exit = known.unwrap_or(Exit::Unexpected);
-        let mut failure = json!({ "reason": exit.reason(), "message": message });
-        if let Some(SearchError::BudgetsUnmet { cheapest, uses, off_rails, .. }) = error.downcast_ref() {
-            failure["nearest"] = json!({ "structure": cheapest, "budgets": uses, "off_rails": off_rails });
-        }
-        tell(failure);
+        let nearest = match error.downcast_ref() {
+            Some(SearchError::BudgetsUnmet { cheapest, uses, off_rails, .. }) => {
+                Some(NearestJson { structure: cheapest, budgets: uses, off_rails })
+            }
+            _ => None,
+        };
+        tell(&FailureJson { reason: exit.reason(), message: &message, nearest });
         exit
     });
     exit.into()
@@ -161,7 +166,7 @@ mod tests {
 
     #[test]
     fn codes_are_stable() {
-        assert_eq!(Exit::ALL.map(|(exit, _)| exit.code()), [0, 1, 2, 3, 4, 5, 6, 130]);
+        assert_eq!(Exit::ALL.map(|(exit, _)| exit.code()), [0, 1, 2, 3, 4, 5, 6, 7, 130]);
         let words = Exit::ALL.map(|(exit, _)| exit.reason());
         assert!(words.iter().all(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));
         assert_eq!(words[6], "budgets-unmet");
@@ -172,8 +177,8 @@ mod tests {
         let uses = Vec::new();
         let cheapest = "SuperConvK3BNRELU(3,8,1,1)".to_owned();
         let error = SearchError::BudgetsUnmet { cheapest, uses, off_rails: Vec::new(), without_rails: None };
-        let mut told = Value::Null;
-        finish_telling(Err(error.into()), |failure| told = failure);
+        let mut told = serde_json::Value::Null;
+        finish_telling(Err(error.into()), |failure| told = serde_json::to_value(failure).unwrap());
         assert_eq!(told["reason"], "budgets-unmet");
         assert!(told["message"].as_str().unwrap().starts_with("no network within the budgets"));
         assert_eq!(told["nearest"]["structure"], "SuperConvK3BNRELU(3,8,1,1)");

@@ -9,7 +9,9 @@ mod compared;
 mod devices;
 mod exit;
 mod foreign;
+mod gates;
 mod interrupt;
+pub mod json;
 mod lowering;
 mod networks;
 mod number;
@@ -31,17 +33,18 @@ mod verification;
 pub use crate::units::{large_number, positive};
 pub use axes::AxesArg;
 pub use board::{describe_comparison, describe_scored, score_table};
-pub use budgets::{BudgetArgs, ResolvedBudgets};
-pub use compared::{compared_json, describe_on_devices};
+pub use budgets::{BUDGET_GROUP, BudgetArgs, ResolvedBudgets};
+pub use compared::describe_on_devices;
 pub use devices::{
     DeviceSetting, DeviceSummary, DeviceTable, all_devices, describe_devices, devices_markdown, devices_with,
 };
 pub use exit::{Exit, exit_help, exit_of, finish, finish_telling};
 pub use foreign::{ImportArgs, describe_foreign, foreign_table, gap_lines, is_onnx};
+pub use gates::{GateArgs, Judge, Key, LimitArgs, Tables, Verdict, to_junit, to_markdown};
 pub use interrupt::{interrupt_flag, interrupted};
 pub use lowering::LoweringArgs;
 pub use networks::{InputError, Networks, read_networks};
-pub use number::{count, count_or_none, threads};
+pub use number::{Confidence, confidence, count, count_or_none, threads};
 pub use options::{
     CompletionArgs, ComputeArgs, DatabaseArgs, OpenTable, OutputArgs, TableArgs, open_store, open_table, open_table_of,
     read_store, resolve_telling,

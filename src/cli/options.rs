@@ -1,6 +1,7 @@
 //! Options that several binaries have, with one spelling and one meaning.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -169,7 +170,7 @@ pub fn read_store(args: &DatabaseArgs) -> Result<Store, LatencyError> {
 /// A table as it is used, with how good it is.
 #[derive(Debug)]
 pub struct OpenTable {
-    pub predictor: Predictor,
+    pub predictor: Arc<Predictor>,
     pub quality: Quality,
     /// Why this setting, where the device has others that fit.
     pub choice: Option<SettingChoice>,
@@ -181,7 +182,11 @@ impl OpenTable {
     /// # Errors
     /// When nothing can be predicted from it.
     pub fn of(chosen: &ChosenTable) -> Result<Self, LatencyError> {
-        Ok(Self { predictor: Predictor::from_table(&chosen.table)?, quality: Quality::of(chosen), choice: None })
+        Ok(Self {
+            predictor: Arc::new(Predictor::from_table(&chosen.table)?),
+            quality: Quality::of(chosen),
+            choice: None,
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use super::print::table;
 use crate::space::{Channels, RAILS, Rails, Space};
 
 /// What a space holds.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 pub struct SpaceSummary<'s> {
     pub name: &'s str,
     pub about: &'s str,
@@ -26,7 +26,7 @@ pub struct SpaceSummary<'s> {
 }
 
 /// What the blocks of a stage may be; one for all stages where the space does not tell them apart.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 pub struct StageSummary {
     /// None where the initial structure says.
     pub stride: Option<u32>,
@@ -37,7 +37,7 @@ pub struct StageSummary {
 }
 
 /// Where a search starts.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 pub struct InitialSummary {
     pub from_resolution: u32,
     pub structure: String,

@@ -10,7 +10,7 @@ use crate::latency::{
 use crate::report::Quality;
 
 /// The table of one setting.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct TableSummary {
     pub setting: Setting,
     /// Of every time in the table.
@@ -31,7 +31,7 @@ pub struct TableSummary {
 }
 
 /// Where numbers come from.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct RunSummary {
     pub date: String,
     /// The table that the run belongs to.

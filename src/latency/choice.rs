@@ -35,7 +35,7 @@ pub enum SpotChecks<'c> {
 }
 
 /// Whose machine a table is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TableMachine {
     /// The device is not this machine.
@@ -47,7 +47,7 @@ pub enum TableMachine {
 }
 
 /// Why a table is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// There is no other.
@@ -76,7 +76,7 @@ impl Reason {
 }
 
 /// A table that could be used.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Candidate {
     pub source: TableSource,
     /// As it states it on this machine; none where it was never checked on whole networks.
@@ -96,7 +96,7 @@ pub struct Candidate {
 }
 
 /// The table that is used, why, and those that are not.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Decision {
     #[serde(flatten)]
     pub used: Candidate,

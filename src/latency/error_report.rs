@@ -46,7 +46,7 @@ pub fn error_of_pairs(pairs: &[(f64, f64)], method: &str) -> Option<TableError> 
 }
 
 /// How far times are from the times they should be; shares, not percent.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ErrorFigures {
     pub networks: u32,
     /// Mean absolute relative error.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{KeyKind, OperatorKey, Prediction};
 
 /// What an operator's time was made from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
     /// A row of the table for this very operator.
@@ -43,7 +43,7 @@ impl Basis {
 }
 
 /// Operators of one kind with what is not known of them.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Gap {
     /// The operation in the file, or the kind with its window.
     pub what: String,
@@ -56,7 +56,7 @@ pub struct Gap {
 }
 
 /// Everything that a prediction does not know. An operator may be in several lists.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Gaps {
     /// Operators of which the table has no row, and whose formula was fitted to none of their kind.
     pub without_evidence: Vec<Gap>,

@@ -9,7 +9,7 @@ use super::{Evidence, Fuser, OperatorKey, Setting};
 use crate::net::{ForeignKind, Graph, OperatorKind};
 
 /// The latency of a network with where it comes from.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Prediction {
     /// Milliseconds of one inference call with the setting's batch.
     pub ms: f64,
@@ -32,7 +32,7 @@ pub struct Prediction {
 }
 
 /// A range that holds the measured latency of a share of networks.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Interval {
     /// Milliseconds of one inference call with the setting's batch.
     pub low_ms: f64,
@@ -42,7 +42,7 @@ pub struct Interval {
 }
 
 /// Shares that add up to 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct EvidenceShares {
     pub measured_time: f64,
     pub fitted_time: f64,
@@ -77,9 +77,10 @@ impl EvidenceShares {
 }
 
 /// The time of one fused operator.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct OperatorPrediction {
     #[serde(serialize_with = "as_text")]
+    #[schemars(with = "String")]
     pub key: OperatorKey,
     /// Name of the node that it begins with, where the network came from a file.
     #[serde(skip_serializing_if = "Option::is_none")]

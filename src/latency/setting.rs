@@ -3,9 +3,11 @@
 //! A setting has a stable text id, `v100/tensorrt/fp16/b64` or `cpu/tract/fp32/b1/t1`, used in the
 //! database, in table files and in output. Not here: how a device is reached (`device`).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
 use super::LatencyError;
@@ -193,17 +195,34 @@ impl FromStr for Setting {
     }
 }
 
+/// A setting in JSON: its id and the parts of it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Setting")]
+struct Written<'s> {
+    id: String,
+    device: &'s str,
+    runtime: &'s str,
+    precision: Precision,
+    batch_size: u32,
+    /// 0 where the runtime has no such thing.
+    threads: u32,
+}
+
 impl Serialize for Setting {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeStruct;
-        let mut fields = serializer.serialize_struct("Setting", 6)?;
-        fields.serialize_field("id", &self.id())?;
-        fields.serialize_field("device", &self.device)?;
-        fields.serialize_field("runtime", &self.runtime)?;
-        fields.serialize_field("precision", &self.precision)?;
-        fields.serialize_field("batch_size", &self.batch_size)?;
-        fields.serialize_field("threads", &self.threads)?;
-        fields.end()
+        let Self { device, runtime, precision, batch_size, threads } = self;
+        let (precision, batch_size, threads) = (*precision, *batch_size, *threads);
+        Written { id: self.id(), device, runtime, precision, batch_size, threads }.serialize(serializer)
+    }
+}
+
+impl JsonSchema for Setting {
+    fn schema_name() -> Cow<'static, str> {
+        Written::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Written::json_schema(generator)
     }
 }
 

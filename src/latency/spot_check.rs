@@ -56,7 +56,7 @@ impl<'de> Deserialize<'de> for Verdict {
 }
 
 /// The result of trying a table on this machine.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema, Deserialize)]
 pub struct SpotCheck {
     /// Id of the setting.
     pub setting: String,

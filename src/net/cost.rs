@@ -7,7 +7,7 @@ use super::activation::Activation;
 use super::graph::{Branch, Graph, Operator, OperatorKind, Shape, TrunkConv};
 
 /// What a network costs on any device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Cost {
     /// Trainable parameters: convolution weights, projection biases, batch-norm scales and shifts,
     /// classifier weights and bias.

@@ -34,7 +34,7 @@ pub struct ExportOptions {
 }
 
 /// What was written.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct ExportSummary {
     pub path: PathBuf,
     /// Size of the file.

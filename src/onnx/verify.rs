@@ -21,7 +21,7 @@ const LARGEST_HALF: f32 = 65504.0;
 const SUM_OF_MEAN: &str = ".sum";
 
 /// What was checked.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Verification {
     /// Runtime that ran the model.
     pub runtime: String,

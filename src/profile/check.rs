@@ -28,7 +28,7 @@ const CALIBRATION_STREAM: u64 = 0xca11_b4a7_e5ee_d001;
 const CALIBRATION_SHARE: usize = 3;
 
 /// How good a table turned out to be.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct CheckReport {
     /// On the networks held out.
     #[serde(flatten)]

@@ -48,7 +48,7 @@ impl Default for DriftOptions {
 }
 
 /// How much the machine moved during a session.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct DriftReport {
     /// Readings of the reference network.
     pub readings: usize,

@@ -15,7 +15,7 @@ use super::{OperatorForm, Parts, ProfileError, Runner, RunnerAbout, RunnerError,
 use crate::stats::median;
 
 /// How a member of a farm did.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct MemberReport {
     pub address: String,
     /// Operators and networks that it measured.

@@ -42,7 +42,7 @@ pub struct Recent {
 }
 
 /// What as much time again would buy.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct MoreTime {
     /// Mean absolute relative error of fresh networks by now, as a share: by the trend of this session.
     pub mape_now: f64,

@@ -22,7 +22,7 @@ const TIME_LIMIT: Duration = Duration::from_millis(5000);
 const NETWORK_LIMIT: Duration = Duration::from_millis(700);
 
 /// A network of the table, measured here.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct TriedNetwork {
     pub structure: String,
     pub resolution: u32,
@@ -35,7 +35,7 @@ pub struct TriedNetwork {
 }
 
 /// What was found.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct TriedTable {
     #[serde(flatten)]
     pub check: SpotCheck,

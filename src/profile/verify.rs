@@ -14,7 +14,7 @@ use crate::latency::{
 use crate::net::LowerOptions;
 
 /// One network, predicted and measured.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Verified {
     /// None of a file.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,7 +39,7 @@ pub struct Verified {
 }
 
 /// What was measured of a structure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Lowered {
     pub resolution: u32,
     pub classes: u32,
@@ -47,7 +47,7 @@ pub struct Lowered {
 }
 
 /// What a verification found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Verification {
     pub setting: Setting,
     pub runtime_version: String,

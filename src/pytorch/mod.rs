@@ -17,7 +17,7 @@ use crate::net::block::{FAMILIES, Family};
 use crate::net::{BATCH_NORM_EPSILON, Cost, LowerOptions, Network, SuperBlock};
 
 /// What was written.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct ModuleSummary {
     pub path: PathBuf,
     /// Size of the file.

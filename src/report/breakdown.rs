@@ -12,7 +12,7 @@ use crate::net::{LowerOptions, Network};
 const OPERATORS: usize = 5;
 
 /// The parts of a predicted time.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Breakdown {
     /// The dearest operators, dearest first.
     pub operators: Vec<OperatorTime>,
@@ -25,7 +25,7 @@ pub struct Breakdown {
 }
 
 /// Operators of one shape in a network.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct OperatorTime {
     /// E.g. `conv 3x3 s1 64->64 @28x28 +relu`.
     pub operator: String,
@@ -40,7 +40,7 @@ pub struct OperatorTime {
 }
 
 /// Operators of one kind in a network.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct KindTime {
     pub kind: &'static str,
     pub ms: f64,

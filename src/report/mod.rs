@@ -29,6 +29,7 @@ use crate::space::Space;
 pub use breakdown::{Breakdown, KindTime, OperatorTime};
 pub use error::ReportError;
 pub use quality::{Quality, decision_lines, stated_error};
+pub(crate) use svg::draw::escaped;
 pub use svg::to_svg;
 
 /// What is wanted.
@@ -51,7 +52,7 @@ impl Default for ReportOptions {
 }
 
 /// What predictions are compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Comparison {
     /// Networks measured on the setting, in no fit.
@@ -65,7 +66,7 @@ pub enum Comparison {
 }
 
 /// How good a table is.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Report {
     pub setting: Setting,
     /// Of every time in the report.
@@ -100,7 +101,7 @@ pub struct Report {
 }
 
 /// A network, predicted and measured.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ComparedNetwork {
     /// Published name; none for others.
     pub name: Option<String>,
@@ -123,7 +124,7 @@ pub struct ComparedNetwork {
 }
 
 /// How often the measured time lies in the predicted interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Coverage {
     /// Share that the intervals are meant to hold.
     pub stated: f64,
@@ -136,7 +137,7 @@ pub struct Coverage {
 }
 
 /// Networks of one kind.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Group {
     pub space: &'static str,
     pub resolution: u32,
@@ -145,7 +146,7 @@ pub struct Group {
 }
 
 /// One of the networks that are predicted worst.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct WorstCase {
     #[serde(flatten)]
     pub network: ComparedNetwork,
@@ -154,7 +155,7 @@ pub struct WorstCase {
 }
 
 /// A network outside the figures.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct LeftOut {
     pub name: String,
     pub reason: String,

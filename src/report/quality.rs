@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::latency::{Candidate, ChosenTable, Decision, ErrorFigures, Reason, TableError, TableMachine, TableSource};
 
 /// How good a table is, as it states it, and why it is the one.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Quality {
     /// None where the table was never checked.
     pub error: Option<TableError>,

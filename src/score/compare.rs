@@ -23,7 +23,7 @@ pub fn default_proxies() -> Vec<&'static dyn Proxy> {
 }
 
 /// Networks that may be compared with each other.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 pub struct Group {
     /// Where several data sets have images of one size and equally many classes.
     pub dataset: Option<String>,
@@ -40,7 +40,7 @@ pub struct Compared {
 }
 
 /// How far two figures order the networks of a group alike.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Agreement {
     pub a: String,
     pub b: String,
@@ -59,7 +59,7 @@ pub struct Agreement {
 }
 
 /// All pairs of figures within a group.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct GroupComparison {
     #[serde(flatten)]
     pub group: Group,

@@ -36,7 +36,7 @@ impl Sampling {
 }
 
 /// A score with its evidence.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct Evaluation {
     /// Mean over the trials.
     pub score: f64,
@@ -48,7 +48,7 @@ pub struct Evaluation {
 }
 
 /// An evaluation with what repeats it.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct Scored {
     pub proxy: &'static str,
     #[serde(flatten)]

@@ -41,9 +41,10 @@ pub struct FinalRound {
 }
 
 /// A network of the final round.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Finalist {
     #[serde(serialize_with = "as_text")]
+    #[schemars(with = "String")]
     pub structure: Network,
     /// By the proxy of the search.
     pub score: f64,
@@ -54,7 +55,7 @@ pub struct Finalist {
 }
 
 /// How far the winner is ahead of the network that comes closest to it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Lead {
     /// Of the winner's mean over the other; below zero where the winner keeps its place because the other one is not
     /// told apart ahead of it.

@@ -92,7 +92,7 @@ impl SearchConfig {
 }
 
 /// What became of the candidates of a search.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema, serde::Deserialize)]
 pub struct Counts {
     /// Entered the population.
     pub accepted: u64,
@@ -119,7 +119,7 @@ impl Counts {
 }
 
 /// Why a search ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
     /// All iterations are done.

@@ -15,7 +15,7 @@ use crate::score::Scored;
 use crate::space::OffRails;
 
 /// The best network of a search with everything known about it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Winner {
     pub format: u32,
     pub version: &'static str,
@@ -51,7 +51,7 @@ pub struct Winner {
 }
 
 /// What is proven about every network within the budgets.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Optimum {
     #[serde(flatten)]
     pub certificate: Certificate,
@@ -60,7 +60,7 @@ pub struct Optimum {
 }
 
 /// A network that somebody may train beside the winner.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Alternative {
     pub structure: String,
     /// By the proxy of the search.
@@ -75,7 +75,7 @@ pub struct Alternative {
 }
 
 /// What rails did to the result.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct RailsRecord {
     /// Whether they held.
     pub on: bool,
@@ -86,7 +86,7 @@ pub struct RailsRecord {
 }
 
 /// By how much the bound would rise without a rail.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct RailPrice {
     /// Key of the rail; `all` for all of them together.
     pub rail: String,
@@ -95,7 +95,7 @@ pub struct RailPrice {
 }
 
 /// How the search went, without times.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct SearchSummary {
     pub stop_reason: StopReason,
     pub space: String,

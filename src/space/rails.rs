@@ -40,7 +40,7 @@ pub struct Rails {
 }
 
 /// A place where a network leaves the rails.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct OffRails {
     /// Key of the rail, e.g. `width_fall`.
     pub rail: &'static str,

@@ -105,6 +105,10 @@ fn what_is_not_known_stands_out_with_its_share() {
     let text = place
         .done("zen-score", "odd.onnx --device v100 --runtime tensorrt --precision fp32 --batch-size 32 --explain")
         .stdout;
+    // A limit that holds says so, too.
+    let setting = "--device v100 --runtime tensorrt --precision fp32 --batch-size 32";
+    let held = place.done("zen-score", &format!("odd.onnx {setting} --max-latency-ms 1s --markdown")).stdout;
+    assert!(held.contains("; NOT MEASURED: "), "{held}");
     for part in
         ["NOT MEASURED", "MaxPool", "APPROXIMATED", "Wobble", "timed by the size of its maps", "% of the predicted"]
     {

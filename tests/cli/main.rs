@@ -6,7 +6,10 @@ mod devices;
 mod export;
 mod foreign;
 mod front;
+mod gates;
 mod handing;
+#[path = "../support/json_schema.rs"]
+mod json_schema;
 #[cfg(unix)]
 mod kills;
 mod litert;
@@ -17,6 +20,7 @@ mod profile;
 mod program;
 mod reference;
 mod report;
+mod schemas;
 mod score;
 mod search;
 mod spaces;

@@ -5,6 +5,7 @@ use std::time::Instant;
 use zen_nas::latency::{Device, Evidence, NewRun, OperatorKey, Precision, Row, Setting, Store, TableChoice};
 
 use crate::program::Place;
+use crate::schemas::is_described;
 
 const HEADER: &str = "# setting: my-gpu/tensorrt/fp16/b1\n# evidence: measured\n\
                       kind,kernel,stride,in_channels,out_channels,in_height,in_width,ms\n";
@@ -192,6 +193,7 @@ fn a_table_of_this_processors_name_is_tried_before_its_first_use_and_not_again()
     assert!(place.text("run/config.toml").contains("[[spot_check]]"));
 
     let checked = place.done("zen-profile", "check --json").json();
+    is_described("zen-profile-check", &checked, "zen-profile check");
     assert!(checked["tried"].as_array().unwrap().len() >= 3 && checked["stored"] == true);
     place.fails(
         "zen-profile",

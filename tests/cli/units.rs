@@ -212,6 +212,7 @@ fn searches_scores_and_exports() {
         ),
         ("zen-search", "--ms-per-image 0.3 --device v100 --iterations 300 --finalists 0 --no-onnx --out OUT-64"),
         ("zen-score", &format!("{SMALL} --device t4 --explain")),
+        ("zen-score", &format!("{SMALL} --device t4 --latency-ms 50 --max-params 1M")),
         ("zen-score", "two.txt --device v100 --batch-size 64"),
         ("zen-score", "two.txt --device v100 --proxy zen,params --draws 2 --resolution 32 --compare"),
         ("zen-export", &format!("{SMALL} --device pixel2 -o OUT.onnx")),

@@ -13,8 +13,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
-use serde_json::json;
-use zen_nas::cli::{self, Exit, OpenTable, Trial};
+use zen_nas::cli::{self, Exit, OpenTable, Trial, json::ExportJson};
 use zen_nas::latency::Precision;
 use zen_nas::net::{Graph, Header, Network};
 use zen_nas::onnx::{Batch, ExportOptions, Weights, export_with_progress};
@@ -138,7 +137,8 @@ fn write(args: &Args, format: Option<Format>, only_for_int8: Option<&str>) -> an
     };
     let initial = training::initial_weights(args, &network, &options, &graph)?;
     if args.output.json {
-        let value = json!({ "structure": network.to_string(), "export": summary, "initial_weights": initial, "latency": prediction });
+        let (initial_weights, latency) = (initial.as_ref(), prediction.as_ref());
+        let value = ExportJson { structure: network.to_string(), export: &summary, initial_weights, latency };
         cli::print(&serde_json::to_string_pretty(&value)?);
     } else {
         lines.insert(1, ("weights", weights.description().to_owned()));

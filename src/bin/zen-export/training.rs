@@ -1,7 +1,6 @@
 //! The files to train with: a PyTorch module, initial weights.
 
-use serde_json::json;
-use zen_nas::cli::{self, Exit, OpenTable};
+use zen_nas::cli::{self, Exit, OpenTable, json::ModuleJson};
 use zen_nas::net::{Graph, HEADER_KEY, Header, LowerOptions, Network};
 use zen_nas::onnx::Weights;
 use zen_nas::onnx::weights::SavedWeights;
@@ -21,12 +20,12 @@ pub fn write(
     let module = args.path.as_ref().map(|path| write_module(network, options, path)).transpose()?;
     let initial = initial_weights(args, network, options, graph)?;
     if args.output.json {
-        let value = json!({
-            "structure": network.to_string(),
-            "module": module,
-            "initial_weights": initial,
-            "latency": prediction,
-        });
+        let value = ModuleJson {
+            structure: network.to_string(),
+            module: module.as_ref(),
+            initial_weights: initial.as_ref(),
+            latency: prediction.as_ref(),
+        };
         cli::print(&serde_json::to_string_pretty(&value)?);
     } else {
         let module = module.map(|module| ("written to", format!("{}, a PyTorch module", module.path.display())));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use serde_json::json;
+use zen_nas::cli::json::GivenJson;
 use zen_nas::cli::{
     self, Exit, ImportArgs, InputError, LoweringArgs, NamedStructure, OutputArgs, Progress, SessionProgress,
 };
@@ -162,7 +162,7 @@ pub fn measure_for(device: &str, args: &MeasureArgs) -> anyhow::Result<Exit> {
         false => Some(measure_whole(&mut store, runner.as_mut(), &networks, *batch_size, output)?),
     };
     if output.json {
-        cli::print(&serde_json::to_string_pretty(&json!({ "operators": outcome, "whole": found }))?);
+        cli::print(&serde_json::to_string_pretty(&GivenJson { operators: &outcome, whole: found.as_ref() })?);
     } else {
         cli::print(&cli::describe_given(&outcome, &store));
         if let Some(found) = &found {

@@ -1,9 +1,10 @@
 //! The sub-commands about tables that exist: list, show, report, export, import, remove, check.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use zen_nas::cli::{self, DatabaseArgs, Exit, OutputArgs, TableArgs, TableSummary};
+use zen_nas::cli::{self, DatabaseArgs, Exit, OutputArgs, TableArgs, TableSummary, json::CheckJson};
 use zen_nas::files;
 use zen_nas::latency::{
     Device, ImportedTable, LatencyError, Setting, Store, Table, TableChoice, import_table_file, user_directory,
@@ -152,8 +153,7 @@ pub fn check(
     drop(store);
     let kept = cli::keep(database, &found.check, output);
     if output.json {
-        let mut value = serde_json::to_value(&found)?;
-        value["stored"] = kept.into();
+        let value = CheckJson { found: Cow::Borrowed(&found), stored: kept };
         cli::print(&serde_json::to_string_pretty(&value)?);
     } else {
         cli::print(&cli::describe_trial(&table, &found));

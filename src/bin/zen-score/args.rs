@@ -2,8 +2,8 @@
 
 use clap::Parser;
 use zen_nas::cli::{
-    self, CheckArgs, CompletionArgs, ComputeArgs, DatabaseArgs, ImportArgs, LoweringArgs, OutputArgs, SettingArgs,
-    count, positive, proxies_help,
+    self, CheckArgs, CompletionArgs, ComputeArgs, DatabaseArgs, GateArgs, ImportArgs, LoweringArgs, OutputArgs,
+    SettingArgs, count, positive, proxies_help,
 };
 use zen_nas::score::{ComputeError, Sampling, Until};
 
@@ -24,6 +24,9 @@ use zen_nas::score::{ComputeError, Sampling, Until};
 /// An ONNX file is read as it was written by whatever program: its parameters, its multiply-adds and its
 /// predicted latency are printed, and which share of that nothing is known about. Scores are defined for
 /// structures alone. Files come behind the structures in what is printed.
+///
+/// With budgets (--max-latency-ms 20 --device pixel2) or an earlier result (--baseline) every network is held to them, and
+/// the program ends with 7 if one is over.
 ///
 /// Proxies that draw weights are repeated until the standard error of their mean is small; scores are
 /// printed as mean +- standard error. The same seed gives the same numbers on any number of threads.
@@ -81,8 +84,14 @@ pub struct Args {
     /// Print the result as CSV on stdout; with --compare, one line for each pair of figures
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
+    /// Print the result as Markdown tables on stdout, for a comment on a pull request
+    #[arg(long, conflicts_with_all = ["json", "csv", "compare", "explain"])]
+    pub markdown: bool,
     #[command(flatten)]
     pub completions: CompletionArgs,
+    // Last: what follows would stand under its heading in the help.
+    #[command(flatten)]
+    pub gates: GateArgs,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -90,6 +99,8 @@ const EXAMPLES: &str = "Examples:
   zen-score zen-runs/t4-5ms-1795519895/population.txt --csv
   zen-score mobilenet.onnx --device pixel2 --explain
   zen-score mobilenet.onnx --device t4,v100,pixel2,galaxy-s24
+  zen-score model.onnx --device pixel2 --max-latency-ms 20 --max-size 20MB --junit checks.xml
+  zen-score model.onnx --device pixel2 --baseline main.json --tolerance 5% --markdown
   zen-score networks.txt --proxy zen,params,flops --resolution 32 --classes 10 --csv
   zen-score networks.csv --compare --accuracy-column top1
   zen-search --max-flops 400M --json | jq -r .structure | zen-score - --device pixel2";

@@ -2,6 +2,7 @@
 
 use zen_nas::cli::{self, OpenTable, Trial};
 use zen_nas::latency::{Precision, Predictor, SettingQuery};
+use zen_nas::net::Graph;
 use zen_nas::onnx::import::{Imported, import_with};
 use zen_nas::report::scores::{ForeignNetwork, Work};
 
@@ -12,13 +13,14 @@ use super::args::Args;
 pub struct Files {
     /// Those that could be read, in the order given.
     pub networks: Vec<File>,
-    /// Files, or scores asked for by name, that are missing.
-    pub missing: usize,
+    /// Messages on files, or scores asked for by name, that are missing.
+    pub missing: Vec<String>,
 }
 
 /// A file's network.
 pub struct File {
     pub network: ForeignNetwork,
+    pub graph: Graph,
     /// For each device the table it was predicted from, where that is its own and not the one for all.
     tables: Vec<Option<OpenTable>>,
 }
@@ -49,8 +51,8 @@ pub fn look_at(
         let imported = match import_with(path.as_ref(), &args.import.options(&args.lowering)) {
             Ok(imported) => imported,
             Err(error) => {
+                files.missing.push(error.to_string());
                 eprintln!("error: {error}");
-                files.missing += 1;
                 continue;
             }
         };
@@ -61,19 +63,18 @@ pub fn look_at(
             let own = cli::open_table_of(query, &imported.graph, trial)?;
             tables.push(Some(own).filter(|own| own.quality.decision != for_all.quality.decision));
         }
-        let own = for_all.iter().zip(&tables).map(|(for_all, own)| &own.as_ref().unwrap_or(for_all).predictor);
+        let own = for_all.iter().zip(&tables).map(|(for_all, own)| &*own.as_ref().unwrap_or(for_all).predictor);
         let predictors: Vec<&Predictor> = own.collect();
         let work = work.with(&predictors, !work.compared.is_empty());
-        let mut missing = 0;
+        let missing = &mut files.missing;
         let network = work.foreign(path, &imported, &mut |error| {
             // Nobody asked for the score that is printed without being named.
             if !args.proxy.is_empty() {
+                missing.push(format!("{path}: no score by {error}"));
                 eprintln!("error: {path}: no score by {error}");
-                missing += 1;
             }
         });
-        files.missing += missing;
-        files.networks.push(File { network, tables });
+        files.networks.push(File { network, graph: imported.graph, tables });
     }
     if args.compare && !files.networks.is_empty() {
         args.output.note("note: ONNX files are not compared: scores are defined for structures");

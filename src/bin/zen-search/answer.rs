@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
-use zen_nas::cli;
+use zen_nas::cli::{self, json::SearchJson};
 use zen_nas::latency::{Device, Setting, SettingChoice};
 use zen_nas::search::{Evolution, Finalist, Lead, RailPrice, RunSpec, Winner};
 
@@ -30,14 +30,15 @@ pub fn print_json(args: &Args, value: Value) {
 /// What `--json` prints: `best.json`, with the tables and why they and their settings were chosen.
 pub fn result(winner: &Winner, tables: &Tables, choices: &[SettingChoice], directory: &Path) -> anyhow::Result<Value> {
     let tables = tables.json(choices);
-    let mut value = serde_json::to_value(winner)?;
-    // The first by itself, too, for readers of earlier versions.
-    for name in ["table", "table_choice", "setting_choice"] {
-        value[name] = tables.first().map_or(Value::Null, |table| table[name].clone());
-    }
-    value["tables"] = tables.into();
-    value["directory"] = directory.display().to_string().into();
-    Ok(value)
+    let first = tables.first();
+    Ok(serde_json::to_value(SearchJson {
+        winner,
+        table: first.map(|first| first.table),
+        table_choice: first.map(|first| first.table_choice),
+        setting_choice: first.and_then(|first| first.setting_choice),
+        tables: &tables,
+        directory: directory.display().to_string(),
+    })?)
 }
 
 pub fn report(winner: &Winner, tables: &Tables, directory: &Path, writes_onnx: bool) -> String {

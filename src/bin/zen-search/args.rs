@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use zen_nas::cli::{
-    self, AxesArg, BudgetArgs, CheckArgs, CompletionArgs, ComputeArgs, DatabaseArgs, LoweringArgs, OutputArgs,
-    RailArgs, SettingArgs, count, count_or_none, large_number, positive,
+    self, AxesArg, BudgetArgs, CheckArgs, CompletionArgs, ComputeArgs, Confidence, DatabaseArgs, LoweringArgs,
+    OutputArgs, RailArgs, SettingArgs, count, count_or_none, large_number, positive,
 };
 use zen_nas::score::{Compute, ComputeError};
 use zen_nas::search::front::FrontSpec;
@@ -31,7 +31,7 @@ pub struct Args {
     pub budgets: BudgetArgs,
     /// Probability, by the calibrated interval of its table, with which a network meets a latency budget, from 0.5 to
     /// 0.99; `none` compares the prediction itself, which the latency exceeds half of the time
-    #[arg(long, value_name = "P|none", default_value = "0.9", value_parser = confidence, allow_negative_numbers = true)]
+    #[arg(long, value_name = "P|none", default_value = "0.9", value_parser = cli::confidence, allow_negative_numbers = true)]
     pub confidence: Confidence,
     /// Search for a trade-off instead of one network: two or three axes, one of them `score`, the others budgets, as in
     /// latency:t4,score or params,flops,score. The budget of an axis may be a range, as in --latency-ms 0.5..10 [default
@@ -107,7 +107,7 @@ pub struct Args {
     pub out: Option<PathBuf>,
     /// Continue an interrupted run in its directory; everything else is read from there (--minutes, --no-onnx, --db and
     /// --device-compute may be given anew)
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "confidence", "initial", "device", cli::RAIL_GROUP, "finalists", "final_seconds", "se", "draws", "score_batch_size"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "confidence", "initial", "device", cli::BUDGET_GROUP, cli::RAIL_GROUP, "finalists", "final_seconds", "se", "draws", "score_batch_size"])]
     pub resume: Option<PathBuf>,
     /// Run the search of this directory again in a new one, and say what changed since
     #[arg(long, value_name = "DIR", conflicts_with_all = ["resume", "confidence", "initial", "device", cli::RAIL_GROUP, "finalists", "final_seconds", "se", "draws", "score_batch_size"])]
@@ -183,22 +183,6 @@ fn examples() -> &'static str {
 fn names() -> String {
     let spaces = SPACES.iter().map(|space| format!("  {:<24} {}", space.name, space.about));
     format!("Search spaces:\n{}\n\n{}", spaces.collect::<Vec<_>>().join("\n"), cli::proxies_help())
-}
-
-/// None to compare predictions themselves.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Confidence(pub Option<f64>);
-
-fn confidence(text: &str) -> Result<Confidence, String> {
-    let share = match text.strip_suffix('%') {
-        Some(percent) => percent.parse::<f64>().map(|percent| percent / 100.0),
-        None => text.parse(),
-    };
-    match share {
-        _ if text == "none" => Ok(Confidence(None)),
-        Ok(share) if (0.5..=RunSpec::MOST_CONFIDENCE).contains(&share) => Ok(Confidence(Some(share))),
-        _ => Err(format!("must be from 0.5 to {}, such as 0.9 or 90%, or `none`", RunSpec::MOST_CONFIDENCE)),
-    }
 }
 
 impl Args {

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use anyhow::Context;
-use serde_json::{Value, json};
-use zen_nas::cli::{self, Exit, Progress};
+use serde_json::json;
+use zen_nas::cli::{self, Exit, Progress, json::FrontJson};
 use zen_nas::latency::SettingChoice;
 use zen_nas::search::front::{self, AxisSpec, Front, FrontSpec};
 use zen_nas::search::run::{seconds, unix_s, write_onnx};
@@ -80,11 +80,9 @@ pub fn search(
     }
     page::write_into(&directory, tables)?;
     if args.output.json || args.events {
-        let mut value = serde_json::to_value(&found)?;
-        value["winner"] = serde_json::to_value(&winner)?;
-        value["tables"] = Value::from(tables.json(choices));
-        value["directory"] = path.display().to_string().into();
-        answer::print_json(args, value);
+        let (tables, directory) = (&tables.json(choices)[..], path.display().to_string());
+        let value = FrontJson { front: &found, winner: &winner, tables, directory };
+        answer::print_json(args, serde_json::to_value(value)?);
     } else {
         cli::print(&table(&found, picked.rank));
     }

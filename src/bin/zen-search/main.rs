@@ -43,8 +43,8 @@ fn main() -> ExitCode {
     }
     let (events, json) = (args.events, args.output.json);
     cli::finish_telling(search(&mut args), |failure| match (events, json) {
-        (true, _) => cli::print(&answer::event("failure", failure).to_string()),
-        (false, true) => cli::print(&format!("{failure:#}")),
+        (true, _) => cli::print(&answer::event("failure", json!(failure)).to_string()),
+        (false, true) => cli::print(&format!("{:#}", json!(failure))),
         (false, false) => {}
     })
 }

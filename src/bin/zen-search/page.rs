@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use zen_nas::cli::{self, DatabaseArgs, Exit, OutputArgs, Progress};
+use zen_nas::cli::{self, DatabaseArgs, Exit, OutputArgs, Progress, json::PageJson};
 use zen_nas::report::run::{RunReport, html};
 use zen_nas::report::scores::Step;
 use zen_nas::search::RunDirectory;
@@ -51,7 +51,7 @@ pub fn write(
     let path = directory.join(FILE);
     zen_nas::files::write(&path, html(&page).as_bytes()).with_context(|| path.display().to_string())?;
     match output.json {
-        true => cli::print(&serde_json::json!({ "written": path.display().to_string() }).to_string()),
+        true => cli::print(&serde_json::to_string(&PageJson { written: path.display().to_string() })?),
         false => cli::print(&format!("written to {}", path.display())),
     }
     Ok(Exit::Done)

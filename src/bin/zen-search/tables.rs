@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-use zen_nas::cli::Trial;
+use zen_nas::cli::{Trial, json::TableJson};
 use zen_nas::latency::{ChosenTable, Predictor, SettingChoice, SpotChecks, Store, require_choice};
 use zen_nas::report::Quality;
 use zen_nas::search::RunSpec;
@@ -64,15 +63,15 @@ impl Tables {
     }
 
     /// Which table each setting has and why, and why the setting was chosen where it was.
-    pub fn json(&self, choices: &[SettingChoice]) -> Vec<Value> {
-        let of_setting = |(predictor, quality): (&Arc<Predictor>, &Quality)| {
+    pub fn json<'t>(&'t self, choices: &'t [SettingChoice]) -> Vec<TableJson<'t>> {
+        let of_setting = |(predictor, quality): (&'t Arc<Predictor>, &'t Quality)| {
             let setting = predictor.setting();
-            json!({
-                "setting": setting,
-                "table": quality.table,
-                "table_choice": quality.decision,
-                "setting_choice": choices.iter().find(|choice| choice.setting == *setting),
-            })
+            TableJson {
+                setting,
+                table: &quality.table,
+                table_choice: &quality.decision,
+                setting_choice: choices.iter().find(|choice| choice.setting == *setting),
+            }
         };
         self.predictors.iter().zip(&self.qualities).map(of_setting).collect()
     }

@@ -22,7 +22,7 @@ pub(super) enum Reason {
 }
 
 /// The choice of one among the settings that fit what was asked for.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct SettingChoice {
     /// As users name it.
     pub device: String,

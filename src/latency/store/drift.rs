@@ -7,7 +7,7 @@ use super::super::LatencyError;
 use super::{RunId, Store};
 
 /// The reference network, measured once.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct DriftReading {
     /// UTC, ISO 8601.
     pub at: String,

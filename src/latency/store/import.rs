@@ -8,7 +8,7 @@ use super::{ImportedFrom, Purpose, RunId, Store, write};
 use crate::hash::fnv1a;
 
 /// An imported table, as a user names it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ImportedTable {
     pub setting: Setting,
     #[serde(flatten)]

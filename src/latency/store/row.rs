@@ -33,7 +33,7 @@ impl Row {
 pub struct CheckId(pub(super) i64);
 
 /// A whole network, predicted and measured on the run's setting.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct NetworkCheck {
     pub structure: String,
     pub resolution: u32,
@@ -51,7 +51,7 @@ pub struct NetworkCheck {
 }
 
 /// A whole network whose latency others published, beside what a fit to the other networks predicts for it.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct PublishedNetwork {
     /// Its name in the publication.
     pub network: String,
@@ -66,7 +66,7 @@ pub struct PublishedNetwork {
 }
 
 /// How far predictions from a table were from whole networks.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct TableError {
     /// Mean absolute relative error, as a share (0.05 is 5%).
     pub mape: f64,

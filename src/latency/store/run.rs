@@ -143,7 +143,7 @@ pub struct Run {
 }
 
 /// Where an imported table came from.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct ImportedFrom {
     /// Name of the file, without folders.
     pub file: String,

@@ -54,7 +54,7 @@ impl std::str::FromStr for TableChoice {
 }
 
 /// Where a table comes from.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum TableSource {
     /// Measured by the user, on this machine.
@@ -94,7 +94,7 @@ pub struct SettingTable {
 }
 
 /// What a table states about itself, for lists and comparisons.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Stated {
     pub source: TableSource,
     /// Of its operators, or of its formula when it has none.

@@ -12,7 +12,7 @@ use super::plausible::{doubts, repeated};
 use super::{MAX_BYTES, Table};
 
 /// What an import did.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Imported {
     pub setting: Setting,
     pub evidence: Evidence,

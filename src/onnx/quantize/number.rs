@@ -13,14 +13,14 @@ const LARGEST_BIAS: f32 = (1u32 << 30) as f32;
 const SMALLEST_SCALE: f32 = 1e-18;
 
 /// Smallest and largest value of a tensor.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct Range {
     pub low: f32,
     pub high: f32,
 }
 
 /// How a tensor of activations becomes integers.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct ActivationScale {
     pub scale: f32,
     pub zero_point: i32,

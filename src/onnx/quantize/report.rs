@@ -8,7 +8,7 @@ use super::plan::Plan;
 use super::{CalibrationMethod, Quantization, QuantizedFor};
 
 /// An integer model against its float one.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct QuantizationReport {
     pub quantized_for: QuantizedFor,
     pub method: CalibrationMethod,
@@ -31,7 +31,7 @@ pub struct QuantizationReport {
 }
 
 /// A tensor that became integers.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct LayerReport {
     /// Name of the tensor and of the node that computes it.
     pub tensor: String,

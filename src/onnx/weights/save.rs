@@ -11,7 +11,7 @@ use crate::net::Graph;
 use crate::onnx::OnnxError;
 
 /// A file of weights that was written.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct SavedWeights {
     pub path: PathBuf,
     /// Size of the file.

@@ -9,7 +9,7 @@ use super::super::learning::MoreTime;
 use crate::latency::{Evidence, RunId, Setting, TableError};
 
 /// Why a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// The plan is done.
@@ -23,7 +23,7 @@ pub enum Ending {
 }
 
 /// Something that could not be timed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Failure {
     /// An operator or a structure.
     pub subject: String,
@@ -31,7 +31,7 @@ pub struct Failure {
 }
 
 /// What a session did.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Outcome {
     pub setting: Setting,
     /// Of the table that predicts: whether its operators were timed on the device or fitted to another's.

@@ -13,14 +13,16 @@ use crate::net::{Cost, Graph, OperatorKind, Shape};
 use crate::onnx::import::Imported;
 use crate::score::{Evaluator, ScoreError, Scored};
 
-/// Everything that is known of one file's network.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// Everything that is known of one file's network. Its JSON is without latencies, which go with the tables that they are
+/// predicted from.
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ForeignNetwork {
     pub file: String,
     /// The file's name without its folder and ending.
     pub name: String,
     /// Channels x height x width of the image.
     #[serde(serialize_with = "as_text")]
+    #[schemars(with = "String")]
     pub input: Shape,
     /// Images in one run, where the file fixes them.
     pub batch_size: Option<u64>,
@@ -38,12 +40,15 @@ pub struct ForeignNetwork {
     pub cost: Cost,
     /// By proxy, in the order they were asked for; none where the score is not defined for it.
     #[serde(serialize_with = "as_map")]
+    #[schemars(with = "std::collections::BTreeMap<String, Option<Scored>>")]
     pub scores: Vec<(&'static str, Option<Scored>)>,
+    #[serde(skip)]
     pub latency: Option<Prediction>,
     /// What the prediction does not know.
+    #[serde(skip)]
     pub gaps: Option<Gaps>,
     /// On several devices, in the order they were asked for, where that was asked for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip)]
     pub latencies: Vec<Prediction>,
 }
 

@@ -50,8 +50,9 @@ impl Subject {
     }
 }
 
-/// Everything that is known of one network.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// Everything that is known of one network. Its JSON is without latencies, which go with the tables that they are
+/// predicted from.
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ScoredNetwork {
     pub name: Option<String>,
     pub structure: String,
@@ -65,10 +66,12 @@ pub struct ScoredNetwork {
     pub cost: Cost,
     /// By proxy, in the order they were asked for; none where the score does not exist.
     #[serde(serialize_with = "as_map")]
+    #[schemars(with = "std::collections::BTreeMap<String, Option<Scored>>")]
     pub scores: Vec<(&'static str, Option<Scored>)>,
+    #[serde(skip)]
     pub latency: Option<Prediction>,
     /// On several devices, in the order they were asked for, where that was asked for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip)]
     pub latencies: Vec<Prediction>,
 }
 

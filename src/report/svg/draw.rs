@@ -160,7 +160,7 @@ impl Drawing {
 }
 
 /// Text as XML holds it; characters that no XML may hold are left out.
-pub(in crate::report) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -12,13 +12,16 @@ pub(super) static KIND: BudgetKind = BudgetKind {
     unit: UNIT,
     stage: Stage::Table,
     flags: &[
-        BudgetFlag::new(
-            "latency-ms",
-            "MS[@SETTING]",
-            "Budget of latency: time of one inference call with the whole batch, in milliseconds or as 0.5s, on the \
-             device of --device or as in 5@t4 or 5@t4/tensorrt/fp16/b1; may be given for several devices",
-            units::milliseconds,
-        ),
+        BudgetFlag {
+            alias: Some("max-latency-ms"),
+            ..BudgetFlag::new(
+                "latency-ms",
+                "MS[@SETTING]",
+                "Budget of latency: time of one inference call with the whole batch, in milliseconds or as 0.5s, on \
+                 the device of --device or as in 5@t4 or 5@t4/tensorrt/fp16/b1; may be given for several devices",
+                units::milliseconds,
+            )
+        },
         BudgetFlag {
             images: Some(64),
             ..BudgetFlag::new(

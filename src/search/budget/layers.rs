@@ -9,12 +9,9 @@ pub(super) static KIND: BudgetKind = BudgetKind {
     name: "layers",
     unit: "layers",
     stage: Stage::Network,
-    flags: &[BudgetFlag::new(
-        "max-layers",
-        "N",
-        "Budget of layers, counted as the sum of sub-layers; `none` for no limit [default: the space's]",
-        |text| units::count(text).map(f64::from),
-    )],
+    flags: &[BudgetFlag::new("max-layers", "N", "Budget of layers, counted as the sum of sub-layers", |text| {
+        units::count(text).map(f64::from)
+    })],
     depends_on: DependsOn::Nothing,
     has_default: true,
     quantity: |_, _| Ok(Box::new(Layers)),

@@ -44,7 +44,7 @@ pub struct BudgetKind {
     /// Flags that set a limit, the usual one first.
     pub flags: &'static [BudgetFlag],
     pub depends_on: DependsOn,
-    /// Whether there may be a limit that nobody asked for, which `none` lifts.
+    /// Whether a search has a limit that nobody asked for, which `none` lifts.
     pub has_default: bool,
     /// What is measured for a limit as it stands in `config.toml`.
     pub quantity: fn(&BudgetSpec, &Circumstances<'_>) -> QuantityResult,
@@ -69,6 +69,8 @@ impl BudgetKind {
 pub struct BudgetFlag {
     /// Without its dashes, e.g. `max-params`.
     pub name: &'static str,
+    /// Another spelling of the name.
+    pub alias: Option<&'static str>,
     /// What stands for the value in the help.
     pub value_name: &'static str,
     pub help: &'static str,
@@ -86,7 +88,7 @@ impl BudgetFlag {
         help: &'static str,
         parse: fn(&str) -> Result<f64, String>,
     ) -> Self {
-        Self { name, value_name, help, parse, images: None }
+        Self { name, alias: None, value_name, help, parse, images: None }
     }
 }
 
@@ -172,7 +174,7 @@ impl Budget {
 }
 
 /// One budget on one network.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, schemars::JsonSchema, serde::Deserialize)]
 pub struct BudgetUse {
     pub name: String,
     /// What is compared with the limit.

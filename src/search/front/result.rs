@@ -18,7 +18,7 @@ use crate::latency::Predictor;
 use crate::net::{Graph, Network};
 
 /// The networks of which none is beaten by another in all axes.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Front {
     pub axes: Vec<FrontAxis>,
     /// Best score first.
@@ -35,7 +35,7 @@ pub struct Front {
 }
 
 /// What one of a point's values is.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct FrontAxis {
     pub name: String,
     pub unit: String,
@@ -49,11 +49,12 @@ pub struct FrontAxis {
 }
 
 /// A network of a front.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct FrontPoint {
     /// From 1, best score first.
     pub rank: u32,
     #[serde(serialize_with = "as_text")]
+    #[schemars(with = "String")]
     pub structure: Network,
     pub score: f64,
     /// In the order of the axes.

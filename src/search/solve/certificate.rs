@@ -5,7 +5,7 @@ use super::{Problem, SolveError};
 use crate::space::{Channels, Rails};
 
 /// An upper bound on the score of every network within the budgets.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct Certificate {
     /// No network of the superset has a higher score.
     pub bound: f64,
@@ -16,7 +16,7 @@ pub struct Certificate {
 }
 
 /// What the whole of a budget is worth.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct BudgetPrice {
     /// Name of the budget, or `tail_share` for that rail.
     pub budget: String,
