@@ -38,12 +38,18 @@ const NAMED: usize = 6;
 /// First byte of an ONNX file as exporters write it: its field `ir_version`. No text begins with it.
 const ONNX_FIRST_BYTE: u8 = 0x08;
 
-/// Whether an argument names an ONNX file: by its ending, else by its first byte.
-pub fn is_onnx(argument: &str) -> bool {
+/// Endings of model files.
+const MODEL_ENDINGS: [&str; 2] = ["onnx", "tflite"];
+
+/// Whether an argument names a model file, ONNX or LiteRT: by its ending, else as ONNX by its first byte.
+pub fn is_model(argument: &str) -> bool {
     if argument.contains('(') || argument == "-" {
         return false;
     }
-    if Path::new(argument).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx")) {
+    if Path::new(argument)
+        .extension()
+        .is_some_and(|ending| MODEL_ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+    {
         return true;
     }
     let mut first = [0];
@@ -55,8 +61,9 @@ pub fn is_onnx(argument: &str) -> bool {
 pub fn describe_foreign(network: &ForeignNetwork, opened: Option<&OpenTable>, explain: bool) -> String {
     let ForeignNetwork { name, file, producer, opset, operators, cost, .. } = network;
     let writer = if producer.is_empty() { "an unnamed program".to_owned() } else { producer.clone() };
+    let form = opset.map_or_else(|| "LiteRT".to_owned(), |opset| format!("opset {opset}"));
     let mut lines = vec![
-        ("network", format!("{name}, from {file}, written by {writer}, opset {opset}")),
+        ("network", format!("{name}, from {file}, written by {writer}, {form}")),
         ("image", format!("{} (channels x height x width)", network.input)),
     ];
     let mut label = "score";

@@ -39,7 +39,7 @@ pub use devices::{
     DeviceSetting, DeviceSummary, DeviceTable, all_devices, describe_devices, devices_markdown, devices_with,
 };
 pub use exit::{Exit, exit_help, exit_of, finish, finish_telling};
-pub use foreign::{ImportArgs, describe_foreign, foreign_table, gap_lines, is_onnx};
+pub use foreign::{ImportArgs, describe_foreign, foreign_table, gap_lines, is_model};
 pub use gates::{GateArgs, Judge, Key, LimitArgs, Tables, Verdict, to_junit, to_markdown};
 pub use interrupt::{interrupt_flag, interrupted};
 pub use lowering::LoweringArgs;

@@ -18,7 +18,7 @@ use crate::onnx::import::Source;
 use crate::onnx::normal;
 
 /// How a file was checked.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub struct Checked {
     /// Runtime that ran the network; without one the file was read back only.
     pub runtime: Option<&'static str>,

@@ -34,7 +34,7 @@ pub struct LitertOptions {
 }
 
 /// What was written.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct LitertSummary {
     pub path: PathBuf,
     /// Size of the file.

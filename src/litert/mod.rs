@@ -3,7 +3,7 @@
 //! A network goes through its ONNX form, so that structures and ONNX files of other programs take one way: `convert`
 //! reads that form ([`crate::onnx::import`]) and makes a [`model`], `write` its bytes, `check` reads them back,
 //! `export` gives them their name. `schema` is the one place that names the bindings of the file format; a reader of
-//! such files stands beside `write`. `quantize` hands a float file to the quantizer of the user's Python.
+//! such files is [`crate::onnx::import`]. `quantize` hands a float file to the quantizer of the user's Python.
 
 mod check;
 mod convert;
@@ -11,7 +11,7 @@ mod error;
 mod export;
 mod model;
 mod quantize;
-mod schema;
+pub(crate) mod schema;
 mod write;
 
 pub use check::Checked;

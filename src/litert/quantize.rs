@@ -21,7 +21,7 @@ const NOT_INSTALLED: i32 = 3;
 const LONGEST_MESSAGE: usize = 600;
 
 /// What int8 cost, by LiteRT's own runtime.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct LitertQuantization {
     /// The quantizer and its version.
     pub quantizer: String,

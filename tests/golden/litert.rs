@@ -3,8 +3,10 @@
 
 use tract_tflite::prelude::*;
 use tract_tflite::tflite::{self, BuiltinOperator, TensorType};
-use zen_nas::latency::Precision;
+use zen_nas::latency::{Fuser, Precision};
 use zen_nas::litert::{self, DEFAULT_PYTHON, LitertOptions, LitertSummary};
+use zen_nas::net::Graph;
+use zen_nas::onnx::import::{ImportOptions, import_bytes};
 use zen_nas::onnx::{Batch, ExportOptions, InputForm, Interface};
 
 use crate::onnx_cases::{Golden, NETWORKS};
@@ -165,4 +167,36 @@ fn half_weights_take_half_the_bytes() {
 fn equal_exports_are_equal_bytes() {
     let golden = Golden::load("k1k5k1");
     assert_eq!(exported(&golden, ExportOptions::default()).1, exported(&golden, ExportOptions::default()).1);
+}
+
+#[test]
+fn the_golden_networks_are_read_back_as_they_were() {
+    let half = ExportOptions { precision: Precision::Fp16, ..ExportOptions::default() };
+    let fixed = ExportOptions { batch: Batch::Fixed(2), ..ExportOptions::default() };
+    for name in NETWORKS {
+        let golden = Golden::load(name);
+        let keys = |graph: &Graph| Fuser::default().fuse(graph).iter().map(ToString::to_string).collect::<Vec<_>>();
+        for (export, batch_size) in [(ExportOptions::default(), None), (half.clone(), None), (fixed.clone(), Some(2))] {
+            let (_, bytes) = exported(&golden, export);
+            let imported = import_bytes(name, &bytes, &ImportOptions::default()).unwrap();
+            assert_eq!(keys(&imported.graph), keys(&golden.graph), "{name}");
+            assert_eq!(imported.graph.cost().flops, golden.graph.cost().flops, "{name}");
+            assert_eq!(imported.input, golden.graph.operators()[0].shape, "{name}");
+            assert_eq!((imported.batch_size, imported.opset, imported.is_quantised), (batch_size, None, false));
+        }
+    }
+}
+
+#[test]
+fn files_cut_or_changed_anywhere_are_refused_or_read() {
+    let (_, bytes) = exported(&Golden::load(NETWORKS[0]), ExportOptions::default());
+    for length in (0..bytes.len()).step_by(997) {
+        import_bytes("cut", &bytes[..length], &ImportOptions::default()).unwrap_err();
+    }
+    // The tables stand in front of the weights' values or behind them.
+    for place in (0..4096).chain(bytes.len() - 16_384..bytes.len()).step_by(7) {
+        let mut changed = bytes.clone();
+        changed[place] = changed[place].wrapping_add(0x55);
+        let _ = import_bytes("changed", &changed, &ImportOptions::default());
+    }
 }

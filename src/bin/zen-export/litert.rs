@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
-use serde_json::json;
+use zen_nas::cli::json::LitertJson;
 use zen_nas::cli::{self, Exit};
 use zen_nas::latency::Precision;
 use zen_nas::litert::{LitertOptions, LitertSummary, export_onnx};
@@ -59,7 +59,9 @@ pub fn of_onnx(args: &Args, from: &str, path: &Path) -> anyhow::Result<Exit> {
     let summary = export_onnx(Path::new(from), &import, args.batch, &options, path)?;
     quantized::write_report(args, summary.quantization.as_ref())?;
     if args.output.json {
-        cli::print(&serde_json::to_string_pretty(&json!({ "source": from, "export": summary }))?);
+        let (source, export) = (Some(from), &summary);
+        let value = LitertJson { structure: None, source, export, initial_weights: None, latency: None };
+        cli::print(&serde_json::to_string_pretty(&value)?);
     } else {
         cli::print(&cli::table(&lines(&summary)));
     }

@@ -13,10 +13,11 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
-use zen_nas::cli::{self, Exit, OpenTable, Trial, json::ExportJson};
+use zen_nas::cli::{self, Exit, OpenTable, Trial, json::ExportJson, json::LitertJson};
 use zen_nas::latency::Precision;
+use zen_nas::litert::LitertSummary;
 use zen_nas::net::{Graph, Header, Network};
-use zen_nas::onnx::{Batch, ExportOptions, Weights, export_with_progress};
+use zen_nas::onnx::{Batch, ExportOptions, ExportSummary, Weights, export_with_progress};
 use zen_nas::search::run::{header_metadata, latency_metadata};
 
 use args::Args;
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
         command.error(ErrorKind::ArgumentConflict, reason).exit();
     }
     let only_for_int8 = args::only_for_int8(&command, &given);
-    if let Some(file) = args.structure.as_deref().filter(|structure| cli::is_onnx(structure)) {
+    if let Some(file) = args.structure.as_deref().filter(|structure| cli::is_model(structure)) {
         return onnx_file(&args, file, format, &mut command, &given);
     }
     if given.contains_id("channels") {
@@ -131,15 +132,25 @@ fn write(args: &Args, format: Option<Format>, only_for_int8: Option<&str>) -> an
             let options = litert::options(args, export_options);
             let summary = zen_nas::litert::export(&graph, &weights, &options, path)?;
             quantized::write_report(args, summary.quantization.as_ref())?;
-            (serde_json::to_value(&summary)?, litert::lines(&summary))
+            let lines = litert::lines(&summary);
+            (Written::Litert(summary), lines)
         }
         _ => onnx(args, &graph, &weights, &export_options, path)?,
     };
     let initial = training::initial_weights(args, &network, &options, &graph)?;
     if args.output.json {
         let (initial_weights, latency) = (initial.as_ref(), prediction.as_ref());
-        let value = ExportJson { structure: network.to_string(), export: &summary, initial_weights, latency };
-        cli::print(&serde_json::to_string_pretty(&value)?);
+        let structure = network.to_string();
+        cli::print(&match &summary {
+            Written::Onnx(export) => {
+                serde_json::to_string_pretty(&ExportJson { structure, export, initial_weights, latency })?
+            }
+            Written::Litert(export) => {
+                let structure = Some(structure);
+                let value = LitertJson { structure, source: None, export, initial_weights, latency };
+                serde_json::to_string_pretty(&value)?
+            }
+        });
     } else {
         lines.insert(1, ("weights", weights.description().to_owned()));
         lines.extend(initial.as_ref().map(training::initial_line));
@@ -153,13 +164,19 @@ fn write(args: &Args, format: Option<Format>, only_for_int8: Option<&str>) -> an
 }
 
 /// Writes an ONNX file: what it is for programs, and lines for people.
+/// A file that was written.
+enum Written {
+    Onnx(ExportSummary),
+    Litert(LitertSummary),
+}
+
 fn onnx(
     args: &Args,
     graph: &Graph,
     weights: &Weights,
     options: &ExportOptions,
     path: &Path,
-) -> anyhow::Result<(serde_json::Value, Vec<(&'static str, String)>)> {
+) -> anyhow::Result<(Written, Vec<(&'static str, String)>)> {
     let mut progress = cli::Progress::shares("calibrating and comparing", args.output.quiet);
     let on_share = &mut |share| progress.set_share(share, String::new);
     let summary = export_with_progress(graph, weights, options, path, on_share)?;
@@ -183,7 +200,7 @@ fn onnx(
             cli::print("");
         }
     }
-    Ok((serde_json::to_value(&summary)?, lines))
+    Ok((Written::Onnx(summary), lines))
 }
 
 /// The precision of the file: what an option says, else that of the setting that the network was searched for. Int8

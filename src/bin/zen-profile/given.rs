@@ -30,7 +30,7 @@ struct ReadOptions<'a> {
 type Structures = Vec<Option<Vec<NamedStructure>>>;
 
 fn read_structures(arguments: &[String]) -> Result<Structures, InputError> {
-    let read = |argument: &String| (!cli::is_onnx(argument)).then(|| cli::read_structures(argument)).transpose();
+    let read = |argument: &String| (!cli::is_model(argument)).then(|| cli::read_structures(argument)).transpose();
     arguments.iter().map(read).collect()
 }
 

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 fn score(args: &Args) -> anyhow::Result<Exit> {
     cli::interrupted();
     let proxies = proxies(args)?;
-    let (files, structures): (Vec<_>, Vec<_>) = args.structures.iter().partition(|argument| cli::is_onnx(argument));
+    let (files, structures): (Vec<_>, Vec<_>) = args.structures.iter().partition(|argument| cli::is_model(argument));
     let limits = &args.gates.limits;
     or_usage(limits.check(files.first().map(|file| file.as_str())), ErrorKind::ArgumentConflict);
     let judge = args.gates.are_given().then(|| cli::Judge::new(&args.gates, &args.setting)).transpose()?;

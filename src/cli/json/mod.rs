@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::latency::Prediction;
+use crate::litert::LitertSummary;
 use crate::onnx::ExportSummary;
 use crate::onnx::weights::SavedWeights;
 use crate::profile::{Outcome, TriedTable, Verification};
@@ -26,6 +27,20 @@ pub use search::{FailureJson, FrontJson, NearestJson, PageJson, SearchJson, Tabl
 pub struct ExportJson<'e> {
     pub structure: String,
     pub export: &'e ExportSummary,
+    /// The weights of a seed, where they were asked for.
+    pub initial_weights: Option<&'e SavedWeights>,
+    /// None without --device.
+    pub latency: Option<&'e Prediction>,
+}
+
+/// `zen-export`, a LiteRT file.
+#[derive(Serialize, JsonSchema)]
+pub struct LitertJson<'e> {
+    /// None where it was made of an ONNX file.
+    pub structure: Option<String>,
+    /// The ONNX file that it was made of.
+    pub source: Option<&'e str>,
+    pub export: &'e LitertSummary,
     /// The weights of a seed, where they were asked for.
     pub initial_weights: Option<&'e SavedWeights>,
     /// None without --device.

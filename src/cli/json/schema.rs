@@ -5,7 +5,9 @@ use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
-use super::{CheckJson, ExportJson, FailureJson, FrontJson, GivenJson, ModuleJson, PageJson, ScoreJson, SearchJson};
+use super::{
+    CheckJson, ExportJson, FailureJson, FrontJson, GivenJson, LitertJson, ModuleJson, PageJson, ScoreJson, SearchJson,
+};
 use crate::cli::{DeviceSummary, SpaceSummary, TableSummary};
 use crate::latency::{Imported, ImportedTable};
 use crate::profile::{Outcome, Verification};
@@ -30,6 +32,7 @@ pub fn described() -> Vec<Described> {
         of::<Vec<SpaceSummary<'static>>>("zen-search-spaces", "zen-search spaces"),
         of::<PageJson>("zen-search-report", "zen-search report"),
         of::<ExportJson<'static>>("zen-export", "zen-export, an ONNX file"),
+        of::<LitertJson<'static>>("zen-export-litert", "zen-export, a LiteRT file"),
         of::<ModuleJson<'static>>("zen-export-training", "zen-export, a PyTorch file or initial weights"),
         of::<Outcome>("zen-profile", "zen-profile --device"),
         of::<GivenJson<'static>>("zen-profile-for", "zen-profile --device --for"),

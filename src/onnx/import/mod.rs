@@ -14,6 +14,7 @@ mod constant;
 mod decode;
 mod error;
 mod image;
+mod litert;
 mod messages;
 mod network;
 mod operators;
@@ -73,8 +74,8 @@ pub struct Imported {
     /// Whether the file describes int8 arithmetic (quantise and dequantise nodes or integer
     /// operators); the graph has none of these nodes.
     pub is_quantised: bool,
-    /// Version of ONNX's operators.
-    pub opset: i64,
+    /// Version of ONNX's operators; none for a `.tflite` file.
+    pub opset: Option<i64>,
     /// What wrote the file, with its version if stated; may be empty.
     pub producer: String,
     /// What was read as something else than it is, for people.
@@ -125,7 +126,10 @@ fn from_bytes(name: &str, bytes: Bytes, options: &ImportOptions) -> Result<(Impo
     if size > MAX_MODEL_BYTES {
         return Err(ImportError::TooLarge { file: name.to_owned(), bytes: size, limit: MAX_MODEL_BYTES });
     }
-    decode::decode(bytes).and_then(|model| read(model, options)).map_err(|problem| problem.in_file(name))
+    let is_litert = litert::is_litert(&bytes);
+    let model = if is_litert { litert::decode(&bytes) } else { decode::decode(bytes) };
+    let read = model.and_then(|model| read(model, options)).map_err(|problem| problem.in_file(name));
+    read.map(|(imported, image)| (Imported { opset: imported.opset.filter(|_| !is_litert), ..imported }, image))
 }
 
 fn read(model: Model, options: &ImportOptions) -> Result<(Imported, Image), Problem> {
@@ -138,7 +142,7 @@ fn read(model: Model, options: &ImportOptions) -> Result<(Imported, Image), Prob
         return Err(Problem::Model("no output depends on its image; is it a network?".to_owned()));
     }
     let input = graph.operators()[0].shape;
-    let imported = Imported { graph, input, batch_size: file_batch, is_quantised, opset, producer, notes };
+    let imported = Imported { graph, input, batch_size: file_batch, is_quantised, opset: Some(opset), producer, notes };
     Ok((imported, image))
 }
 

@@ -42,6 +42,7 @@ mod field {
 /// other files, which a single file sent to a device lacks.
 pub fn runnable(path: &Path, options: &ImportOptions, batch_size: u32) -> Result<Runnable, ImportError> {
     let (name, bytes) = super::read_file(path)?;
+    super::litert::refuse(&bytes, "time the ONNX file that it came from").map_err(|problem| problem.in_file(&name))?;
     let (imported, image) = super::from_bytes(&name, bytes.clone(), options)?;
     let model = for_batch(&bytes, &imported, &image, batch_size).map_err(|problem| problem.in_file(&name))?;
     let described = decode(bytes).map_err(|problem| problem.in_file(&name))?;

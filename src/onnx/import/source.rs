@@ -12,7 +12,7 @@ use super::error::Problem;
 use super::messages::data_type;
 use super::network::{Network, Node, ValueId};
 use super::tensor::Tensor;
-use super::{Described, ImportError, ImportOptions, decode, describe, draw, order, rewrite};
+use super::{Described, ImportError, ImportOptions, decode, describe, draw, litert, order, rewrite};
 
 /// A network with its weights.
 #[derive(Debug)]
@@ -42,6 +42,7 @@ impl Source {
     }
 
     fn of_bytes(bytes: Bytes, options: &ImportOptions) -> Result<Self, Problem> {
+        litert::refuse(&bytes, "convert the ONNX file that it came from")?;
         let Described { mut network, opset, producer, notes } = describe(decode::decode(bytes)?)?;
         rewrite::rewrite_exactly(&mut network);
         order::drop_unused(&mut network);

@@ -27,7 +27,8 @@ pub struct ForeignNetwork {
     /// Images in one run, where the file fixes them.
     pub batch_size: Option<u64>,
     /// Version of ONNX's operators.
-    pub opset: i64,
+    /// None for a LiteRT file.
+    pub opset: Option<i64>,
     /// What wrote the file.
     pub producer: String,
     /// Whether the file describes int8 arithmetic.
