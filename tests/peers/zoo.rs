@@ -51,6 +51,8 @@ fn networks_of_other_people_cost_what_their_counters_say() {
         close(record, "multiply_adds_thop", found);
     }
 
+    crate::litert::judge_zoo(directory.path(), &NETWORKS);
+
     let Some(python) = std::env::var_os(ONNX_PYTHON) else {
         return skipped(&format!("SKIPPED zoo of converters: set {ONNX_PYTHON}\n"));
     };
