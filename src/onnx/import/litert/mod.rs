@@ -40,6 +40,8 @@ pub(super) fn refuse(bytes: &[u8], way_out: &str) -> Result<(), Problem> {
 /// Decodes a file's first graph.
 pub(super) fn decode(bytes: &[u8]) -> Result<Model, Problem> {
     let root = schema::root(bytes).map_err(|reason| {
+        // What follows are the places of tables around it.
+        let reason = shown(reason.lines().next().unwrap_or_default());
         Problem::Model(format!("it is not a whole .tflite file ({reason}); copy or convert it again"))
     })?;
     let graph = root.subgraphs().filter(|graphs| !graphs.is_empty()).map(|graphs| graphs.get(0));
