@@ -79,7 +79,7 @@ fn latency_is_held_on_every_device_that_is_named() {
     assert_eq!(limits("--latency-ms 5@t4 --latency-ms 90@pixel2"), two);
     assert_eq!(limits("--device pixel2 --latency-ms 90 --latency-ms 5@t4").len(), 2);
     // Per image: at the batch of the setting.
-    assert_eq!(limits("--device t4 --precision fp16 --ms-per-image 0.5"), [("t4/tensorrt/fp16/b64".to_owned(), 32.0)]);
+    assert_eq!(limits("--device t4 --ms-per-image 0.5"), [("t4/tensorrt/int8/b64".to_owned(), 32.0)]);
     // With confidence, as in the search: the bound is above the prediction.
     let check = |more: &str| {
         let result =
