@@ -8,7 +8,7 @@ use std::process::Command;
 use zen_nas::latency::Precision;
 use zen_nas::litert::{self, LitertOptions};
 use zen_nas::net::{LowerOptions, Network};
-use zen_nas::onnx::import::ImportOptions;
+use zen_nas::onnx::import::{ImportOptions, import};
 use zen_nas::onnx::{self, Batch, Calibration, ExportOptions, InputForm, Interface, Quantization, Weights};
 
 use crate::npz::float_npz;
@@ -134,6 +134,9 @@ fn int8_by_the_quantizer() {
         let export = ExportOptions { precision: Precision::Int8, quantization, ..float };
         let path = directory.path().join(&tflite);
         let summary = litert::export(&golden.graph, &golden.weights(), &with(export), &path).unwrap();
+        let read = import(&path).unwrap();
+        assert!(read.is_quantised, "{name}");
+        assert_eq!(read.graph.cost().flops, golden.graph.cost().flops, "{name}");
         let report = summary.quantization.unwrap();
         assert_eq!(report.images, golden.input.shape[0]);
         assert!(report.cosine.unwrap() >= INT8_COSINE, "{name}: {report:?}");
@@ -152,6 +155,8 @@ pub fn judge_zoo(directory: &Path, names: &[&str]) {
         let summary = litert::export_onnx(&from, &ImportOptions::default(), None, &with(ExportOptions::default()), &to);
         let summary = summary.unwrap_or_else(|error| panic!("{name}: {error}"));
         eprintln!("{name}: {} operators, {:?}", summary.operators, summary.verified);
+        let [read, expected] = [&to, &from].map(|file| import(file).unwrap_or_else(|error| panic!("{name}: {error}")));
+        assert_eq!(read.graph.cost().flops, expected.graph.cost().flops, "{name}");
         pairs.add(&tflite, &onnx, TOLERANCE, "difference");
     }
     pairs.judge(&python, directory);
