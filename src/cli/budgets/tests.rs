@@ -10,7 +10,7 @@ struct Program {
     budgets: BudgetArgs,
     #[command(flatten)]
     setting: SettingArgs,
-    #[arg(long)]
+    #[arg(long, conflicts_with = BUDGET_GROUP)]
     resume: bool,
 }
 
@@ -40,7 +40,7 @@ fn every_flag_is_an_option() {
     let command = <Program as clap::CommandFactory>::command();
     for flag in BUDGETS.iter().flat_map(|kind| kind.flags) {
         let arg = command.get_arguments().find(|arg| arg.get_long() == Some(flag.name)).unwrap();
-        assert_eq!(arg.get_help().unwrap().to_string(), flag.help);
+        assert!(arg.get_help().unwrap().to_string().starts_with(flag.help));
     }
 }
 
