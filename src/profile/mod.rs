@@ -39,10 +39,10 @@ pub use farm::MemberReport;
 pub use given::{GivenNetwork, GivenOptions, profile_given};
 pub use learning::{Learning, MoreTime, Recent};
 pub use plan::{MAX_OPERATORS, Plan, PlanOptions, plan};
-pub use reach::{ReachOptions, Reached, open_runner};
+pub use reach::{HERE, ReachOptions, Reached, open_here, open_runner};
 pub use runner::{
-    Difference, OpenRemote, OperatorForm, Parts, REMOTE_RUNNERS, RUNNERS, RemoteEntry, RemoteOptions, Runner,
-    RunnerAbout, RunnerEntry, RunnerError, RunnerOptions, Subject, Without,
+    Difference, OpenRunner, OperatorForm, Parts, RUNNERS, Runner, RunnerAbout, RunnerEntry, RunnerError, RunnerOptions,
+    Subject, Without,
 };
 pub use session::{Ending, Event, Failure, Outcome, SessionOptions, profile, setting_of};
 pub use spot_check::{SPOT_NETWORKS, TriedNetwork, TriedTable, spot_check};

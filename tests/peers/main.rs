@@ -15,6 +15,7 @@ mod forms;
 mod int8;
 #[cfg(all(unix, feature = "ssh"))]
 mod interruptions;
+mod litert;
 mod local;
 #[path = "../support/npz.rs"]
 mod npz;
@@ -22,7 +23,6 @@ mod onnx;
 #[path = "../support/onnx_cases.rs"]
 mod onnx_cases;
 mod onnx_forms;
-#[cfg(feature = "onnxruntime")]
 mod onnxruntime;
 mod onnxruntime_remote;
 #[cfg(unix)]
