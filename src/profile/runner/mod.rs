@@ -1,7 +1,7 @@
 //! Runners: how a model is timed.
 //!
 //! A runner owns the [`Transport`] to its machine, which may be this one. Adding one: write `x.rs`, list it in
-//! [`RUNNERS`]. Not here: how often something is timed and what the samples mean (`bench`).
+//! [`RUNNERS`]. Not here: how often something is timed and what the samples mean (`estimate`).
 
 mod agent;
 mod difference;
