@@ -1,6 +1,6 @@
 """Ten networks of other people on this processor: predicted beside measured, as rows of a Markdown table.
 
-    python benches/foreign.py FOLDER [--runtime NAME] [--runtime-library FILE] [--minutes M] [--programs target/release]
+    python benches/foreign.py FOLDER [--runtime NAME] [--python PROGRAM] [--minutes M] [--programs target/release]
 
 FOLDER holds the files that `tests/peers/zoo.py FOLDER` (PyTorch, torchvision, timm) wrote; a database of its own goes there, so the
 user's tables stay as they are. Twice `zen-profile verify` measures every network as a whole and predicts it: from a table of the
@@ -62,15 +62,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--runtime", default="onnxruntime")
-    parser.add_argument("--runtime-library")
+    parser.add_argument("--python")
     parser.add_argument("--minutes", default="10")
     parser.add_argument("--programs", type=pathlib.Path, default=pathlib.Path("target/release"))
     options = parser.parse_args()
     files = [str(options.folder / f"{name}.onnx") for name in NETWORKS]
     os.environ["ZEN_NAS_DB"] = str(options.folder / f"{options.runtime}.sqlite")
     runtime = ["--device", "cpu", "--runtime", options.runtime]
-    if options.runtime_library:
-        runtime += ["--runtime-library", options.runtime_library]
+    if options.python:
+        runtime += ["--python", options.python]
 
     def profile(*arguments, codes=(0,)):
         command = [str(options.programs / "zen-profile"), *arguments, *runtime]

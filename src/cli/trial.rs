@@ -1,7 +1,6 @@
 //! Trying a table of another machine on this one before it is used, the first time.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
 
 use clap::Args;
 
@@ -13,7 +12,7 @@ use crate::latency::{
     require_choice,
 };
 use crate::net::Graph;
-use crate::profile::{ProfileError, RunnerEntry, RunnerOptions, SPOT_NETWORKS, TriedTable, spot_check};
+use crate::profile::{ProfileError, SPOT_NETWORKS, TriedTable, open_here, spot_check};
 
 /// Whether tables are tried.
 #[derive(Args, Clone, Copy, Debug, Default)]
@@ -105,14 +104,14 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// Measures a few networks of a table on this machine; `library` is the shared library of the runtime, if it is named.
+/// Measures a few networks of a table on this machine; `python` is the interpreter that has the runtime, if it is named.
 ///
 /// # Errors
 /// When the table's runtime cannot be used here in its precision, or too few networks could be measured.
 pub fn try_table(
     store: &Store,
     table: &Table,
-    library: Option<PathBuf>,
+    python: Option<String>,
     output: &OutputArgs,
 ) -> Result<TriedTable, ProfileError> {
     let Setting { runtime, precision, threads, .. } = &table.setting;
@@ -120,10 +119,7 @@ pub fn try_table(
         let reason = format!("only fp32 on one thread is measured here, not {precision} on {threads}");
         return Err(ProfileError::NotTried { setting: table.setting.id(), reason });
     }
-    let entry = RunnerEntry::find(runtime)?;
-    let options = RunnerOptions { library, stop: Some(interrupt_flag()) };
-    let mut runner =
-        (entry.open)(&options).map_err(|reason| ProfileError::NoRuntime { runtime: entry.name.to_owned(), reason })?;
+    let mut runner = open_here(runtime, python, Some(interrupt_flag()))?;
     let mut progress = Progress::new("trying the table on this machine", SPOT_NETWORKS as u64, output.quiet);
     spot_check(runner.as_mut(), table, store.now()?, &interrupted, &mut |done, network| {
         progress.set(done as u64, || format!("{:.3} ms", network.measured_ms));

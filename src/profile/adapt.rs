@@ -5,8 +5,10 @@
 //! and its error is that of networks left out. Not here: fitting (`latency`), the check on further
 //! networks (`check`).
 
+use super::bench::Bench;
+use super::check::whole;
 use super::draw::Drawer;
-use super::session::{Event, Session};
+use super::session::{Event, SessionOptions};
 use super::{Ending, ProfileError};
 use crate::latency::{
     Evidence, NetworkCheck, NetworkTimes, Predictor, Setting, TableChoice, TableError, fit_composition, fit_spread_of,
@@ -20,40 +22,42 @@ const LEAST_NETWORKS: usize = 3;
 /// Tells these networks from all others.
 const ADAPT_STREAM: u64 = 0x0ada_97ed_5eed_0001;
 
-impl Session<'_> {
-    /// Measures [`ADAPT_NETWORKS`] networks and makes a table of `from`'s that fits them; returns the number
-    /// of networks and the error of each predicted by the others.
-    pub(super) fn adapt(&mut self, from: &Setting) -> Result<(usize, Option<TableError>), ProfileError> {
-        let source = self.store.require_table(from, &TableChoice::Best)?;
-        let predictor = Predictor::from_table(&source)?;
-        (self.on_event)(Event::Check { measurements: ADAPT_NETWORKS });
-        let plan = &self.options.plan;
-        let mut drawer = Drawer::new(&plan.sources, plan.seed ^ ADAPT_STREAM)?;
-        let mut networks: Vec<NetworkTimes> = Vec::with_capacity(ADAPT_NETWORKS);
-        for drawn in (0..ADAPT_NETWORKS).map_while(|_| drawer.draw()) {
-            let Some((measured_ms, stderr_ms)) = self.whole(&drawn)? else { continue };
-            let predicted_ms = predictor.predict(&drawn.graph).ms;
-            let check = drawn.check(predicted_ms, measured_ms, Some(stderr_ms));
-            self.store.insert_check(self.run, &NetworkCheck { calibration: true, ..check })?;
-            let (cold_weight_giga, cold_map_giga) = (0.0, 0.0);
-            let times = predictor.class_times(&drawn.graph);
-            networks.push(NetworkTimes { measured_ms, cold_weight_giga, cold_map_giga, ..times });
-        }
-        if self.outcome.ending == Ending::Interrupted {
-            return Ok((0, None));
-        }
-        if networks.len() < LEAST_NETWORKS {
-            return Err(ProfileError::AdaptNetworks { measured: networks.len(), needed: LEAST_NETWORKS });
-        }
-        let (rows, model) = scaled_table(&source.rows, predictor.model(), &fit_spread_of(&networks));
-        self.store.insert_rows(self.run, &rows)?;
-        self.store.set_model(self.run, &model)?;
-        self.outcome.stored = rows.len();
-        self.outcome.evidence = Evidence::Fitted;
-        let method = format!(
-            "each of {} networks predicted by a fit to the others; operators from {from}, none measured here",
-            networks.len()
-        );
-        Ok((networks.len(), leave_out_error(&networks, fit_composition, &method)))
+/// Measures [`ADAPT_NETWORKS`] networks and makes a table of `from`'s that fits them; returns the number
+/// of networks and the error of each predicted by the others.
+pub(super) fn adapt(
+    bench: &mut Bench<'_>,
+    options: &SessionOptions,
+    from: &Setting,
+) -> Result<(usize, Option<TableError>), ProfileError> {
+    let source = bench.table.store.require_table(from, &TableChoice::Best)?;
+    let predictor = Predictor::from_table(&source)?;
+    (bench.run.on_event)(Event::Check { measurements: ADAPT_NETWORKS });
+    let plan = &options.plan;
+    let mut drawer = Drawer::new(&plan.sources, plan.seed ^ ADAPT_STREAM)?;
+    let mut networks: Vec<NetworkTimes> = Vec::with_capacity(ADAPT_NETWORKS);
+    for drawn in (0..ADAPT_NETWORKS).map_while(|_| drawer.draw()) {
+        let Some((measured_ms, stderr_ms)) = whole(bench, &drawn, options.plan.seed)? else { continue };
+        let predicted_ms = predictor.predict(&drawn.graph).ms;
+        let check = drawn.check(predicted_ms, measured_ms, Some(stderr_ms));
+        bench.table.store.insert_check(bench.run.id, &NetworkCheck { calibration: true, ..check })?;
+        let (cold_weight_giga, cold_map_giga) = (0.0, 0.0);
+        let times = predictor.class_times(&drawn.graph);
+        networks.push(NetworkTimes { measured_ms, cold_weight_giga, cold_map_giga, ..times });
     }
+    if bench.run.outcome.ending == Ending::Interrupted {
+        return Ok((0, None));
+    }
+    if networks.len() < LEAST_NETWORKS {
+        return Err(ProfileError::AdaptNetworks { measured: networks.len(), needed: LEAST_NETWORKS });
+    }
+    let (rows, model) = scaled_table(&source.rows, predictor.model(), &fit_spread_of(&networks));
+    bench.table.store.insert_rows(bench.run.id, &rows)?;
+    bench.table.store.set_model(bench.run.id, &model)?;
+    bench.run.outcome.stored = rows.len();
+    bench.run.outcome.evidence = Evidence::Fitted;
+    let method = format!(
+        "each of {} networks predicted by a fit to the others; operators from {from}, none measured here",
+        networks.len()
+    );
+    Ok((networks.len(), leave_out_error(&networks, fit_composition, &method)))
 }

@@ -9,10 +9,12 @@ use std::time::Duration;
 use serde::Serialize;
 use zen_agent::Scope;
 
+use super::bench::Bench;
 use super::draw::{Drawer, Drawn, draw_networks};
+use super::fitted::fit;
 use super::learning::Learning;
-use super::session::{Event, Session};
-use super::{Ending, ProfileError, RunnerError, Subject, measure};
+use super::session::{Event, SessionOptions};
+use super::{Ending, ProfileError, RunnerError, Subject};
 use crate::latency::{CheckId, NetworkCheck, NetworkTimes, TableError, error_of};
 use crate::net::{Graph, Network};
 use crate::onnx::{Batch, ExportOptions, OnnxError, Weights, model_bytes};
@@ -58,125 +60,136 @@ pub(super) fn network_subject(
     Ok(Subject { name: network.to_string(), model, scope: Scope::Whole, without: Vec::new() })
 }
 
-impl Session<'_> {
-    /// The networks held out for the check; the same for the same options.
-    pub(super) fn held_out(&self) -> Result<Vec<Drawn>, ProfileError> {
-        let plan = &self.options.plan;
-        Ok(draw_networks(&plan.sources, self.options.networks, plan.seed ^ CHECK_STREAM)?)
-    }
+/// The networks held out for the check; the same for the same options.
+pub(super) fn held_out(options: &SessionOptions) -> Result<Vec<Drawn>, ProfileError> {
+    let plan = &options.plan;
+    Ok(draw_networks(&plan.sources, options.networks, plan.seed ^ CHECK_STREAM)?)
+}
 
-    /// Fits the model for good, then checks it.
-    pub(super) fn fit_and_check(&mut self, mut learning: Learning) -> Result<(), ProfileError> {
-        self.fit(&learning)?;
-        if !self.runner.times_parts() {
-            // No network was measured yet.
-            self.calibrate(self.options.networks / CALIBRATION_SHARE, &mut learning)?;
-            self.fit(&learning)?;
-        }
-        self.check_held_out(learning.calibration().len())
+/// Fits the model for good, then checks it.
+pub(super) fn fit_and_check(
+    bench: &mut Bench<'_>,
+    options: &SessionOptions,
+    mut learning: Learning,
+) -> Result<(), ProfileError> {
+    fit(bench, &learning)?;
+    if !bench.runner.times_parts() {
+        // No network was measured yet.
+        calibrate(bench, options, options.networks / CALIBRATION_SHARE, &mut learning)?;
+        fit(bench, &learning)?;
     }
+    check_held_out(bench, options, learning.calibration().len())
+}
 
-    /// Predicts and measures the networks held out. Without at least two of them nothing is checked.
-    pub(super) fn check_held_out(&mut self, calibration_networks: usize) -> Result<(), ProfileError> {
-        let drawn = self.held_out()?;
-        let stored = self.store.checks_with_ids(self.run)?;
-        let known = |drawn: &Drawn| {
-            let is_same = |check: &NetworkCheck| {
-                // The same structure may have been drawn with gates and without.
-                let same = drawn.check(check.predicted_ms, check.measured_ms, check.stderr_ms);
-                NetworkCheck { repeat_ms: check.repeat_ms, ..same } == *check
-            };
-            stored.iter().find(|(_, check)| is_same(check)).cloned()
+/// Predicts and measures the networks held out. Without at least two of them nothing is checked.
+pub(super) fn check_held_out(
+    bench: &mut Bench<'_>,
+    options: &SessionOptions,
+    calibration_networks: usize,
+) -> Result<(), ProfileError> {
+    let drawn = held_out(options)?;
+    let stored = bench.table.store.checks_with_ids(bench.run.id)?;
+    let known = |drawn: &Drawn| {
+        let is_same = |check: &NetworkCheck| {
+            // The same structure may have been drawn with gates and without.
+            let same = drawn.check(check.predicted_ms, check.measured_ms, check.stderr_ms);
+            NetworkCheck { repeat_ms: check.repeat_ms, ..same } == *check
         };
-        (self.on_event)(Event::Check { measurements: 2 * drawn.len() });
-        let predictor = self.predictor()?;
-        let mut checked: Vec<(CheckId, NetworkCheck, &Drawn)> = Vec::with_capacity(drawn.len());
-        for drawn in &drawn {
-            if let Some((id, check)) = known(drawn) {
-                checked.push((id, check, drawn));
-                continue;
-            }
-            let Some((measured_ms, stderr_ms)) = self.whole(drawn)? else { continue };
-            if self.outcome.ending == Ending::Interrupted {
-                return Ok(());
-            }
-            let check = drawn.check(predictor.predict(&drawn.graph).ms, measured_ms, Some(stderr_ms));
-            checked.push((self.store.insert_check(self.run, &check)?, check, drawn));
+        stored.iter().find(|(_, check)| is_same(check)).cloned()
+    };
+    (bench.run.on_event)(Event::Check { measurements: 2 * drawn.len() });
+    let predictor = bench.table.predictor()?;
+    let mut checked: Vec<(CheckId, NetworkCheck, &Drawn)> = Vec::with_capacity(drawn.len());
+    for drawn in &drawn {
+        if let Some((id, check)) = known(drawn) {
+            checked.push((id, check, drawn));
+            continue;
         }
-        for (id, check, drawn) in &mut checked {
-            if check.repeat_ms.is_none() {
-                check.repeat_ms = self.whole(drawn)?.map(|(ms, _)| ms);
-            }
-            if self.outcome.ending == Ending::Interrupted {
-                return Ok(());
-            }
-            check.predicted_ms = predictor.predict(&drawn.graph).ms;
-            self.store.update_check(*id, check.predicted_ms, check.repeat_ms)?;
+        let Some((measured_ms, stderr_ms)) = whole(bench, drawn, options.plan.seed)? else { continue };
+        if bench.run.outcome.ending == Ending::Interrupted {
+            return Ok(());
         }
-        let checks: Vec<NetworkCheck> = checked.into_iter().map(|(_, check, _)| check).collect();
-        self.outcome.check = (checks.len() >= 2).then(|| self.report(&checks, calibration_networks)).flatten();
-        Ok(())
+        let check = drawn.check(predictor.predict(&drawn.graph).ms, measured_ms, Some(stderr_ms));
+        checked.push((bench.table.store.insert_check(bench.run.id, &check)?, check, drawn));
     }
+    for (id, check, drawn) in &mut checked {
+        if check.repeat_ms.is_none() {
+            check.repeat_ms = whole(bench, drawn, options.plan.seed)?.map(|(ms, _)| ms);
+        }
+        if bench.run.outcome.ending == Ending::Interrupted {
+            return Ok(());
+        }
+        check.predicted_ms = predictor.predict(&drawn.graph).ms;
+        bench.table.store.update_check(*id, check.predicted_ms, check.repeat_ms)?;
+    }
+    let checks: Vec<NetworkCheck> = checked.into_iter().map(|(_, check, _)| check).collect();
+    bench.run.outcome.check = (checks.len() >= 2).then(|| report(options, &checks, calibration_networks)).flatten();
+    Ok(())
+}
 
-    /// Measures networks that the composition is fitted on.
-    fn calibrate(&mut self, count: usize, learning: &mut Learning) -> Result<(), ProfileError> {
-        let predictor = self.predictor()?;
-        (self.on_event)(Event::Check { measurements: count });
-        let plan = &self.options.plan;
-        let mut drawer = Drawer::new(&plan.sources, plan.seed ^ CALIBRATION_STREAM)?;
-        for drawn in (0..count).map_while(|_| drawer.draw()) {
-            let Some((measured_ms, stderr_ms)) = self.whole(&drawn)? else { continue };
-            let predicted_ms = predictor.predict(&drawn.graph).ms;
-            let check = NetworkCheck { calibration: true, ..drawn.check(predicted_ms, measured_ms, Some(stderr_ms)) };
-            self.store.insert_check(self.run, &check)?;
-            let times = NetworkTimes { measured_ms, ..predictor.class_times(&drawn.graph) };
-            learning.push(count, predicted_ms, times);
-        }
-        Ok(())
+/// Measures networks that the composition is fitted on.
+fn calibrate(
+    bench: &mut Bench<'_>,
+    options: &SessionOptions,
+    count: usize,
+    learning: &mut Learning,
+) -> Result<(), ProfileError> {
+    let predictor = bench.table.predictor()?;
+    (bench.run.on_event)(Event::Check { measurements: count });
+    let plan = &options.plan;
+    let mut drawer = Drawer::new(&plan.sources, plan.seed ^ CALIBRATION_STREAM)?;
+    for drawn in (0..count).map_while(|_| drawer.draw()) {
+        let Some((measured_ms, stderr_ms)) = whole(bench, &drawn, options.plan.seed)? else { continue };
+        let predicted_ms = predictor.predict(&drawn.graph).ms;
+        let check = NetworkCheck { calibration: true, ..drawn.check(predicted_ms, measured_ms, Some(stderr_ms)) };
+        bench.table.store.insert_check(bench.run.id, &check)?;
+        let times = NetworkTimes { measured_ms, ..predictor.class_times(&drawn.graph) };
+        learning.push(count, predicted_ms, times);
     }
+    Ok(())
+}
 
-    /// A network's time and its standard error; none when it failed or the session has to stop.
-    pub(super) fn whole(&mut self, drawn: &Drawn) -> Result<Option<(f64, f64)>, ProfileError> {
-        if let Some(ending) = self.stop(Duration::ZERO) {
-            self.outcome.ending = ending;
-            return Ok(None);
-        }
-        self.look(false, false)?;
-        let subject = network_subject(&drawn.network, &drawn.graph, self.setting.batch_size, self.options.plan.seed)?;
-        match measure(self.runner, &subject, &self.options.network_target) {
-            Ok(estimate) => {
-                self.count(&estimate);
-                (self.on_event)(Event::Network { structure: &subject.name, estimate: &estimate });
-                Ok(Some((estimate.median_ms, estimate.stderr_ms)))
-            }
-            Err(RunnerError::Model(reason)) => {
-                self.fail(subject.name, reason);
-                Ok(None)
-            }
-            Err(error) => Err(ProfileError::of_runner(error)),
-        }
+/// A network's time and its standard error; none when it failed or the session has to stop.
+pub(super) fn whole(bench: &mut Bench<'_>, drawn: &Drawn, seed: u64) -> Result<Option<(f64, f64)>, ProfileError> {
+    if let Some(ending) = bench.limits.stop(Duration::ZERO) {
+        bench.run.outcome.ending = ending;
+        return Ok(None);
     }
+    bench.look(false, false)?;
+    let subject = network_subject(&drawn.network, &drawn.graph, bench.table.setting.batch_size, seed)?;
+    match bench.measure(&subject, &bench.limits.network.clone()) {
+        Ok(estimate) => {
+            bench.run.count(&estimate);
+            (bench.run.on_event)(Event::Network { structure: &subject.name, estimate: &estimate });
+            Ok(Some((estimate.median_ms, estimate.stderr_ms)))
+        }
+        Err(RunnerError::Model(reason)) => {
+            bench.run.fail(subject.name, reason);
+            Ok(None)
+        }
+        Err(error) => Err(ProfileError::of_runner(error)),
+    }
+}
 
-    fn report(&self, checks: &[NetworkCheck], calibration_networks: usize) -> Option<CheckReport> {
-        let sources: Vec<String> = self.options.plan.sources.iter().map(|source| source.describe()).collect();
-        let fitted = match calibration_networks {
-            0 => "; nothing was fitted in this session".to_owned(),
-            count => format!("; composition fitted on {count} others"),
-        };
-        let method = format!("{} random networks held out ({}){fitted}", checks.len(), sources.join(", "));
-        let signed = checks.iter().map(|check| check.predicted_ms / check.measured_ms - 1.0);
-        let stderrs: Vec<f64> = checks.iter().filter_map(|check| Some(check.stderr_ms? / check.measured_ms)).collect();
-        let repeated: Vec<NetworkCheck> = checks
-            .iter()
-            .filter_map(|check| Some(NetworkCheck { predicted_ms: check.repeat_ms?, ..check.clone() }))
-            .collect();
-        Some(CheckReport {
-            error: error_of(checks, &method)?,
-            bias: signed.sum::<f64>() / checks.len() as f64,
-            calibration_networks,
-            measurement_stderr: median(&stderrs).unwrap_or(0.0),
-            noise: error_of(&repeated, "the same networks measured once more"),
-            networks: checks.to_vec(),
-        })
-    }
+fn report(options: &SessionOptions, checks: &[NetworkCheck], calibration_networks: usize) -> Option<CheckReport> {
+    let sources: Vec<String> = options.plan.sources.iter().map(|source| source.describe()).collect();
+    let fitted = match calibration_networks {
+        0 => "; nothing was fitted in this session".to_owned(),
+        count => format!("; composition fitted on {count} others"),
+    };
+    let method = format!("{} random networks held out ({}){fitted}", checks.len(), sources.join(", "));
+    let signed = checks.iter().map(|check| check.predicted_ms / check.measured_ms - 1.0);
+    let stderrs: Vec<f64> = checks.iter().filter_map(|check| Some(check.stderr_ms? / check.measured_ms)).collect();
+    let repeated: Vec<NetworkCheck> = checks
+        .iter()
+        .filter_map(|check| Some(NetworkCheck { predicted_ms: check.repeat_ms?, ..check.clone() }))
+        .collect();
+    Some(CheckReport {
+        error: error_of(checks, &method)?,
+        bias: signed.sum::<f64>() / checks.len() as f64,
+        calibration_networks,
+        measurement_stderr: median(&stderrs).unwrap_or(0.0),
+        noise: error_of(&repeated, "the same networks measured once more"),
+        networks: checks.to_vec(),
+    })
 }

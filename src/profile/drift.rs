@@ -2,15 +2,15 @@
 //!
 //! One small network, the reference, is measured at the start, every minute or so, and at the end.
 //! What was stored since the last good reading is taken back and measured again when the reference
-//! jumps, or when the machine is found unfit (too hot); the readings stay with the run. Not here: the statistics of one time (`bench`).
+//! jumps, or when the machine is found unfit (too hot); the readings stay with the run. Not here: the statistics of one time (`estimate`).
 
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::bench::Bench;
 use super::check::network_subject;
-use super::session::Session;
-use super::{ProfileError, RunnerError, Subject, measure};
+use super::{ProfileError, RunnerError, Subject};
 use crate::latency::Mark;
 use crate::net::{LowerOptions, Network};
 use crate::stats::median;
@@ -90,6 +90,8 @@ impl Look {
 /// The readings of a session.
 #[derive(Default)]
 pub(super) struct Watch {
+    /// None for not at all.
+    options: Option<DriftOptions>,
     subject: Option<Subject>,
     /// All readings, in milliseconds, and those that a new one is compared with.
     readings_ms: Vec<f64>,
@@ -108,6 +110,10 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    pub fn new(options: Option<DriftOptions>) -> Self {
+        Self { options, ..Self::default() }
+    }
+
     /// None without a reading.
     pub fn report(&self) -> Option<DriftReport> {
         let reference_ms = median(&self.readings_ms)?;
@@ -137,11 +143,11 @@ impl Watch {
     }
 }
 
-impl Session<'_> {
+impl Bench<'_> {
     /// Looks at the reference if it is time, or `now`. With `take_back`, what was stored since the
     /// last good reading is removed if the machine has moved.
     pub(super) fn look(&mut self, now: bool, take_back: bool) -> Result<Look, ProfileError> {
-        let Some(options) = self.options.drift.clone().filter(|_| !self.watch.off) else { return Ok(Look::NotDue) };
+        let Some(options) = self.watch.options.clone().filter(|_| !self.watch.off) else { return Ok(Look::NotDue) };
         if !now && self.watch.last.is_some_and(|(at, _)| at.elapsed() < options.every) {
             return Ok(Look::NotDue);
         }
@@ -179,7 +185,7 @@ impl Session<'_> {
             }
         }
         self.watch.accept(ms);
-        let mark = if take_back { Some(self.store.mark(self.run)?) } else { None };
+        let mark = if take_back { Some(self.table.store.mark(self.run.id)?) } else { None };
         self.watch.last = Some((Instant::now(), mark));
         Ok(look)
     }
@@ -199,15 +205,15 @@ impl Session<'_> {
             let (resolution, classes) = REFERENCE_SIZE;
             let lowered = network.and_then(|network| {
                 let graph = network.lower(&LowerOptions::new(resolution, classes)).ok()?;
-                network_subject(&network, &graph, self.setting.batch_size, 0).ok()
+                network_subject(&network, &graph, self.table.setting.batch_size, 0).ok()
             });
             self.watch.subject = lowered;
         }
-        let Some(subject) = &self.watch.subject else {
+        let Some(subject) = self.watch.subject.clone() else {
             self.watch.off = true;
             return Ok(None);
         };
-        let ms = match measure(self.runner, subject, &self.options.network_target) {
+        let ms = match self.measure(&subject, &self.limits.network.clone()) {
             Ok(estimate) => estimate.median_ms,
             Err(RunnerError::Model(_)) => {
                 self.watch.off = true;
@@ -216,7 +222,7 @@ impl Session<'_> {
             Err(error) => return Err(ProfileError::of_runner(error)),
         };
         let jump = suspect && self.watch.is_far(ms);
-        self.store.insert_drift(self.run, ms, jump, &self.runner.about().conditions)?;
+        self.table.store.insert_drift(self.run.id, ms, jump, &self.runner.about().conditions)?;
         self.watch.readings_ms.push(ms);
         Ok(Some(ms))
     }
@@ -225,7 +231,7 @@ impl Session<'_> {
     fn take_back(&mut self) -> Result<bool, ProfileError> {
         let Some((at, Some(mark))) = self.watch.last else { return Ok(false) };
         let lost = self.watch.lost + at.elapsed();
-        let allowed = match self.options.time_limit {
+        let allowed = match self.limits.time {
             Some(limit) => lost <= limit.mul_f64(MAX_REPEATED_SHARE),
             None => self.watch.taken_back < MAX_REPEATS,
         };
@@ -235,14 +241,14 @@ impl Session<'_> {
         }
         self.watch.lost = lost;
         self.watch.taken_back += 1;
-        self.watch.repeated += self.store.take_back(self.run, mark)?;
+        self.watch.repeated += self.table.store.take_back(self.run.id, mark)?;
         Ok(true)
     }
 
     /// Reads until two readings in a row agree, a few times at most; returns the last.
     fn settle(&mut self, mut ms: f64, pause: Duration) -> Result<f64, ProfileError> {
         for _ in 0..SETTLING_READINGS {
-            if (self.interrupted)() {
+            if (self.limits.interrupted)() {
                 break;
             }
             std::thread::sleep(pause);

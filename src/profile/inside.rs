@@ -11,14 +11,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::check::network_subject;
+use super::bench::Bench;
+use super::check::{held_out, network_subject};
 use super::chosen::choose;
 use super::draw::{Drawer, Drawn};
 use super::drift::Look;
-use super::fitted::{FIRST_NETWORKS, Table};
+use super::fitted::{FIRST_NETWORKS, Table, refit, refresh};
 use super::learning::Learning;
-use super::session::{Event, Session};
-use super::{Ending, Parts, ProfileError, RunnerError, measure};
+use super::session::{Event, SessionOptions};
+use super::{Ending, Parts, ProfileError, RunnerError};
 use crate::latency::{NetworkCheck, NetworkTimes, OperatorKey, Predictor};
 use crate::onnx::NetworkParts;
 use crate::stats::median;
@@ -48,192 +49,191 @@ enum Turn {
 /// The order of turns, again and again.
 const TURNS: [Turn; 4] = [Turn::Fresh, Turn::Uncertain, Turn::Fresh, Turn::Chosen];
 
-impl Session<'_> {
-    /// Measures the operators of networks until there are enough, fresh ones are predicted well
-    /// enough, or the time is up.
-    pub(super) fn inside(&mut self) -> Result<Learning, ProfileError> {
-        let stored = self.table()?.map(|table| table.rows).unwrap_or_default();
-        let mut operators: BTreeSet<OperatorKey> = stored.iter().map(|row| row.key).collect();
-        self.outcome.stored = operators.len();
-        let sources = &self.options.plan.sources;
-        let names: Vec<String> = sources.iter().map(|source| source.describe()).collect();
-        (self.on_event)(Event::Inside {
-            setting: &self.setting,
-            stored: operators.len(),
-            sources: names.join(", "),
-            time_limit: self.options.time_limit,
-        });
-        let mut networks = self.known_networks()?;
-        // A session that goes on draws other networks than the one before.
-        let seed = self.options.plan.seed.wrapping_add(networks as u64);
-        let mut fresh = Drawer::new(sources, seed)?;
-        let mut others = Drawer::new(sources, seed ^ UNCERTAIN_STREAM)?;
-        let held_out: BTreeSet<String> = self.held_out()?.iter().map(|drawn| drawn.network.to_string()).collect();
-        let mut learning = Learning::default();
-        let mut table = Table::default();
-        if networks >= FIRST_NETWORKS || !stored.is_empty() {
-            self.refit(&mut table, &learning, networks)?;
+/// Measures the operators of networks until there are enough, fresh ones are predicted well
+/// enough, or the time is up.
+pub(super) fn inside(bench: &mut Bench<'_>, options: &SessionOptions) -> Result<Learning, ProfileError> {
+    let stored = bench.table.read()?.map(|table| table.rows).unwrap_or_default();
+    let mut operators: BTreeSet<OperatorKey> = stored.iter().map(|row| row.key).collect();
+    bench.run.outcome.stored = operators.len();
+    let sources = &options.plan.sources;
+    let names: Vec<String> = sources.iter().map(|source| source.describe()).collect();
+    (bench.run.on_event)(Event::Inside {
+        setting: &bench.table.setting,
+        stored: operators.len(),
+        sources: names.join(", "),
+        time_limit: bench.limits.time,
+    });
+    let mut networks = known_networks(bench)?;
+    // A session that goes on draws other networks than the one before.
+    let seed = options.plan.seed.wrapping_add(networks as u64);
+    let mut fresh = Drawer::new(sources, seed)?;
+    let mut others = Drawer::new(sources, seed ^ UNCERTAIN_STREAM)?;
+    let held_out: BTreeSet<String> = held_out(options)?.iter().map(|drawn| drawn.network.to_string()).collect();
+    let mut learning = Learning::default();
+    let mut table = Table::default();
+    if networks >= FIRST_NETWORKS || !stored.is_empty() {
+        refit(bench, &mut table, &learning, networks)?;
+    }
+    let (mut turns, mut failures) = (0, 0);
+    let mut network_time = Duration::ZERO;
+    // As it was when the machine was last known to be steady.
+    let mut steady = (learning.clone(), operators.clone(), networks);
+    while operators.len() < options.plan.operators {
+        let reserve = reserve(bench, options, network_time);
+        if let Some(ending) = bench.limits.stop(reserve) {
+            bench.run.outcome.ending = ending;
+            break;
         }
-        let (mut turns, mut failures) = (0, 0);
-        let mut network_time = Duration::ZERO;
-        // As it was when the machine was last known to be steady.
-        let mut steady = (learning.clone(), operators.clone(), networks);
-        while operators.len() < self.options.plan.operators {
-            let reserve = self.reserve(network_time);
-            if let Some(ending) = self.stop(reserve) {
-                self.outcome.ending = ending;
-                break;
+        if options.target_within10.is_some_and(|target| learning.meets(target)) {
+            bench.run.outcome.ending = Ending::TargetMet;
+            break;
+        }
+        let mut turn = TURNS[turns % TURNS.len()];
+        turns += 1;
+        let drawn = match (&table.predictor, turn) {
+            (Some(predictor), Turn::Uncertain) => most_uncertain(&mut others, predictor),
+            (Some(predictor), Turn::Chosen) => {
+                let source = &sources[turns / TURNS.len() % sources.len()];
+                choose(source, predictor, seed.wrapping_add(turns as u64))
             }
-            if self.options.target_within10.is_some_and(|target| learning.meets(target)) {
-                self.outcome.ending = Ending::TargetMet;
-                break;
-            }
-            let mut turn = TURNS[turns % TURNS.len()];
-            turns += 1;
-            let drawn = match (&table.predictor, turn) {
-                (Some(predictor), Turn::Uncertain) => most_uncertain(&mut others, predictor),
-                (Some(predictor), Turn::Chosen) => {
-                    let source = &sources[turns / TURNS.len() % sources.len()];
-                    choose(source, predictor, seed.wrapping_add(turns as u64))
+            _ => None,
+        };
+        let drawn = drawn.or_else(|| {
+            turn = Turn::Fresh;
+            fresh.draw()
+        });
+        let Some(drawn) = drawn else { break };
+        if held_out.contains(&drawn.network.to_string()) {
+            continue;
+        }
+        let started = Instant::now();
+        match network_inside(bench, options.plan.seed, &drawn, &table, turn, networks, &mut learning) {
+            Ok(keys) => operators.extend(keys),
+            Err(ProfileError::Network { structure, reason }) => {
+                failures += 1;
+                bench.run.fail(structure, reason);
+                if failures >= MAX_FAILURES {
+                    break;
                 }
-                _ => None,
-            };
-            let drawn = drawn.or_else(|| {
-                turn = Turn::Fresh;
-                fresh.draw()
-            });
-            let Some(drawn) = drawn else { break };
-            if held_out.contains(&drawn.network.to_string()) {
                 continue;
             }
-            let started = Instant::now();
-            match self.network_inside(&drawn, &table, turn, networks, &mut learning) {
-                Ok(keys) => operators.extend(keys),
-                Err(ProfileError::Network { structure, reason }) => {
-                    failures += 1;
-                    self.fail(structure, reason);
-                    if failures >= MAX_FAILURES {
-                        break;
-                    }
-                    continue;
-                }
-                Err(error) => {
-                    // Its operators may be finished where the whole network is not.
-                    self.outcome.measured = self.operators_stored()? - self.outcome.stored;
-                    return Err(error);
-                }
-            }
-            if turn == Turn::Fresh {
-                network_time = network_time.max(started.elapsed());
-            }
-            failures = 0;
-            networks += 1;
-            self.outcome.inside_networks += 1;
-            match self.look(false, true)? {
-                Look::NotDue => {}
-                Look::Steady => steady = (learning.clone(), operators.clone(), networks),
-                Look::TakenBack => {
-                    self.outcome.inside_networks -= networks - steady.2;
-                    (learning, operators, networks) = steady.clone();
-                    // Made from what is no more.
-                    table = Table::default();
-                }
-            }
-            self.outcome.measured = operators.len() - self.outcome.stored;
-            let elapsed = self.start.elapsed();
-            (self.on_event)(Event::Learned { learning: &learning, operators: operators.len(), elapsed });
-            if networks >= FIRST_NETWORKS {
-                self.refresh(&mut table, &learning, networks)?;
+            Err(error) => {
+                // Its operators may be finished where the whole network is not.
+                bench.run.outcome.measured = bench.table.operators()? - bench.run.outcome.stored;
+                return Err(error);
             }
         }
-        self.outcome.more_time = learning.more_time();
-        self.outcome.chosen_bias = learning.chosen_bias();
-        Ok(learning)
+        if turn == Turn::Fresh {
+            network_time = network_time.max(started.elapsed());
+        }
+        failures = 0;
+        networks += 1;
+        bench.run.outcome.inside_networks += 1;
+        match bench.look(false, true)? {
+            Look::NotDue => {}
+            Look::Steady => steady = (learning.clone(), operators.clone(), networks),
+            Look::TakenBack => {
+                bench.run.outcome.inside_networks -= networks - steady.2;
+                (learning, operators, networks) = steady.clone();
+                // Made from what is no more.
+                table = Table::default();
+            }
+        }
+        bench.run.outcome.measured = operators.len() - bench.run.outcome.stored;
+        let elapsed = bench.limits.start.elapsed();
+        (bench.run.on_event)(Event::Learned { learning: &learning, operators: operators.len(), elapsed });
+        if networks >= FIRST_NETWORKS {
+            refresh(bench, &mut table, &learning, networks)?;
+        }
     }
+    bench.run.outcome.more_time = learning.more_time();
+    bench.run.outcome.chosen_bias = learning.chosen_bias();
+    Ok(learning)
+}
 
-    /// Time to leave for the check.
-    fn reserve(&self, network_time: Duration) -> Duration {
-        let limit = self.options.time_limit.unwrap_or_default();
-        // Each network is measured twice, about as long as a fresh one with its operators.
-        network_time.mul_f64(2.0 * self.options.networks as f64).min(limit.mul_f64(MAX_CHECK_SHARE))
+/// Time to leave for the check.
+fn reserve(bench: &Bench<'_>, options: &SessionOptions, network_time: Duration) -> Duration {
+    let limit = bench.limits.time.unwrap_or_default();
+    // Each network is measured twice, about as long as a fresh one with its operators.
+    network_time.mul_f64(2.0 * options.networks as f64).min(limit.mul_f64(MAX_CHECK_SHARE))
+}
+
+/// Networks that this run measured before it was interrupted.
+fn known_networks(bench: &Bench<'_>) -> Result<usize, ProfileError> {
+    Ok(bench.table.store.checks(bench.run.id)?.iter().filter(|check| check.calibration).count())
+}
+
+/// Measures one network's operators, and a fresh one as a whole, and stores them.
+fn network_inside(
+    bench: &mut Bench<'_>,
+    seed: u64,
+    drawn: &Drawn,
+    table: &Table,
+    turn: Turn,
+    networks: usize,
+    learning: &mut Learning,
+) -> Result<Vec<OperatorKey>, ProfileError> {
+    let subject = network_subject(&drawn.network, &drawn.graph, bench.table.setting.batch_size, seed)?;
+    let failed = |error: RunnerError| match error {
+        RunnerError::Model(reason) => ProfileError::Network { structure: drawn.network.to_string(), reason },
+        error => ProfileError::of_runner(error),
+    };
+    let parts = NetworkParts::new(&drawn.graph);
+    let limits = &bench.limits.operator.limits.clone();
+    let mut instances = Vec::with_capacity(INSTANCES);
+    for _ in 0..INSTANCES {
+        let owner = |node: &str| parts.owner(node);
+        let mut once = || bench.runner.parts(&subject, &owner, parts.keys().len(), limits);
+        // A busy machine may have spoiled every sample: once more.
+        let instance = once().or_else(|error| match error {
+            RunnerError::Model(_) => once(),
+            error => Err(error),
+        });
+        instances.push(instance.map_err(failed)?);
     }
-
-    /// Networks that this run measured before it was interrupted.
-    fn known_networks(&self) -> Result<usize, ProfileError> {
-        Ok(self.store.checks(self.run)?.iter().filter(|check| check.calibration).count())
-    }
-
-    /// Measures one network's operators, and a fresh one as a whole, and stores them.
-    fn network_inside(
-        &mut self,
-        drawn: &Drawn,
-        table: &Table,
-        turn: Turn,
-        networks: usize,
-        learning: &mut Learning,
-    ) -> Result<Vec<OperatorKey>, ProfileError> {
-        let subject = network_subject(&drawn.network, &drawn.graph, self.setting.batch_size, self.options.plan.seed)?;
-        let failed = |error: RunnerError| match error {
-            RunnerError::Model(reason) => ProfileError::Network { structure: drawn.network.to_string(), reason },
-            error => ProfileError::of_runner(error),
+    let observed = observations(&parts, &instances);
+    let keys = observed.iter().map(|(key, ..)| *key).collect();
+    let mut check = None;
+    if let Some(predictor) = &table.predictor {
+        let predicted_ms = predictor.predict(&drawn.graph).ms;
+        let (measured_ms, stderr_ms) = match turn {
+            Turn::Fresh => {
+                let target = bench.limits.network.quick();
+                let estimate = match bench.measure(&subject, &target) {
+                    Ok(estimate) => estimate,
+                    Err(error) => {
+                        // The operators are finished, whatever became of the whole.
+                        bench.table.store.insert_observations(bench.run.id, &observed, None)?;
+                        return Err(failed(error));
+                    }
+                };
+                bench.run.count(&estimate);
+                let times = NetworkTimes {
+                    measured_ms: estimate.median_ms,
+                    // What is cold in a network is in the times of operators inside networks already, as
+                    // far as it is in networks of all sizes: small ones stay in the caches.
+                    cold_weight_giga: 0.0,
+                    cold_map_giga: 0.0,
+                    warm: 1.0,
+                    ..predictor.class_times(&drawn.graph)
+                };
+                learning.push(networks, predicted_ms, times);
+                (estimate.median_ms, Some(estimate.stderr_ms))
+            }
+            Turn::Uncertain | Turn::Chosen => {
+                // Good enough to see what searches choose.
+                let measured_ms = whole_ms(&instances).map_err(failed)?;
+                if turn == Turn::Chosen {
+                    learning.push_chosen(predicted_ms, measured_ms);
+                }
+                (measured_ms, None)
+            }
         };
-        let parts = NetworkParts::new(&drawn.graph);
-        let limits = &self.options.operator_target.limits;
-        let mut instances = Vec::with_capacity(INSTANCES);
-        for _ in 0..INSTANCES {
-            let owner = |node: &str| parts.owner(node);
-            let mut once = || self.runner.parts(&subject, &owner, parts.keys().len(), limits);
-            // A busy machine may have spoiled every sample: once more.
-            let instance = once().or_else(|error| match error {
-                RunnerError::Model(_) => once(),
-                error => Err(error),
-            });
-            instances.push(instance.map_err(failed)?);
-        }
-        let observed = observations(&parts, &instances);
-        let keys = observed.iter().map(|(key, ..)| *key).collect();
-        let mut check = None;
-        if let Some(predictor) = &table.predictor {
-            let predicted_ms = predictor.predict(&drawn.graph).ms;
-            let (measured_ms, stderr_ms) = match turn {
-                Turn::Fresh => {
-                    let target = self.options.network_target.quick();
-                    let estimate = match measure(self.runner, &subject, &target) {
-                        Ok(estimate) => estimate,
-                        Err(error) => {
-                            // The operators are finished, whatever became of the whole.
-                            self.store.insert_observations(self.run, &observed, None)?;
-                            return Err(failed(error));
-                        }
-                    };
-                    self.count(&estimate);
-                    let times = NetworkTimes {
-                        measured_ms: estimate.median_ms,
-                        // What is cold in a network is in the times of operators inside networks already, as
-                        // far as it is in networks of all sizes: small ones stay in the caches.
-                        cold_weight_giga: 0.0,
-                        cold_map_giga: 0.0,
-                        warm: 1.0,
-                        ..predictor.class_times(&drawn.graph)
-                    };
-                    learning.push(networks, predicted_ms, times);
-                    (estimate.median_ms, Some(estimate.stderr_ms))
-                }
-                Turn::Uncertain | Turn::Chosen => {
-                    // Good enough to see what searches choose.
-                    let measured_ms = whole_ms(&instances).map_err(failed)?;
-                    if turn == Turn::Chosen {
-                        learning.push_chosen(predicted_ms, measured_ms);
-                    }
-                    (measured_ms, None)
-                }
-            };
-            // The table is made of it, so it is never to be held out.
-            check = Some(NetworkCheck { calibration: true, ..drawn.check(predicted_ms, measured_ms, stderr_ms) });
-        }
-        self.store.insert_observations(self.run, &observed, check.as_ref())?;
-        Ok(keys)
+        // The table is made of it, so it is never to be held out.
+        check = Some(NetworkCheck { calibration: true, ..drawn.check(predicted_ms, measured_ms, stderr_ms) });
     }
+    bench.table.store.insert_observations(bench.run.id, &observed, check.as_ref())?;
+    Ok(keys)
 }
 
 /// A network's time by the calls in which its operators were timed.

@@ -6,107 +6,111 @@ use std::time::Duration;
 
 use zen_agent::Scope;
 
+use super::bench::Bench;
 use super::drift::Look;
 use super::learning::Learning;
-use super::session::{Event, Session};
-use super::{Estimate, OperatorForm, ProfileError, RunnerError, Subject, Without, measure, plan};
-use crate::latency::{Evidence, KeyKind, NewRun, OperatorKey};
+use super::session::{Event, SessionOptions};
+use super::{OperatorForm, ProfileError, RunnerError, Subject, Without, plan};
+use crate::latency::{KeyKind, NewRun, OperatorKey};
 use crate::onnx::{BreadModel, OPERATOR_NODE_PREFIX, OnnxError, bread_models, operator_model, sandwich_model};
 
 /// Share of a time limit that is left for whole networks.
 const NETWORK_TIME_SHARE: f64 = 0.3;
 
-impl Session<'_> {
-    /// Measures the operators of the plan that are not stored yet.
-    pub(super) fn operators(&mut self, new_run: &NewRun) -> Result<Learning, ProfileError> {
-        let plan = plan(&self.options.plan)?;
-        let known = self.known_keys(new_run)?;
-        let missing: Vec<_> = plan.keys.iter().filter(|key| !known.contains(*key)).copied().collect();
-        self.outcome.stored = plan.keys.len() - missing.len();
-        (self.on_event)(Event::Planned {
-            setting: &self.setting,
-            operators: plan.keys.len(),
-            stored: self.outcome.stored,
-            distinct: plan.distinct,
-            networks: self.options.networks,
-        });
-        let reserve = self.options.time_limit.unwrap_or_default().mul_f64(NETWORK_TIME_SHARE);
-        self.one_by_one(missing, reserve)?;
-        Ok(Learning::default())
-    }
+/// Measures the operators of the plan that are not stored yet.
+pub(super) fn operators(
+    bench: &mut Bench<'_>,
+    options: &SessionOptions,
+    new_run: &NewRun,
+) -> Result<Learning, ProfileError> {
+    let plan = plan(&options.plan)?;
+    let known = known_keys(bench, new_run)?;
+    let missing: Vec<_> = plan.keys.iter().filter(|key| !known.contains(*key)).copied().collect();
+    bench.run.outcome.stored = plan.keys.len() - missing.len();
+    (bench.run.on_event)(Event::Planned {
+        setting: &bench.table.setting,
+        operators: plan.keys.len(),
+        stored: bench.run.outcome.stored,
+        distinct: plan.distinct,
+        networks: options.networks,
+    });
+    let reserve = bench.limits.time.unwrap_or_default().mul_f64(NETWORK_TIME_SHARE);
+    one_by_one(bench, missing, reserve, options.plan.seed)?;
+    Ok(Learning::default())
+}
 
-    /// Measures operators in this order, as far as the time limit but for `reserve` goes.
-    pub(super) fn one_by_one(&mut self, missing: Vec<OperatorKey>, reserve: Duration) -> Result<(), ProfileError> {
-        self.outcome.remaining = missing.len();
-        let mut queue: VecDeque<OperatorKey> = missing.into();
-        // Measured since the machine was last known to be steady, and failures until then.
-        let (mut recent, mut failures) = (Vec::new(), 0);
-        loop {
-            // The last ones are looked at, too, before the queue is done.
-            match self.look(queue.is_empty() && !recent.is_empty(), true)? {
-                Look::NotDue => {}
-                Look::Steady => {
-                    recent.clear();
-                    failures = self.outcome.failed.len();
-                }
-                Look::TakenBack => {
-                    self.outcome.measured -= recent.len() - (self.outcome.failed.len() - failures);
-                    self.outcome.remaining += recent.len();
-                    self.outcome.failed.truncate(failures);
-                    queue.extend(recent.drain(..));
-                }
+/// Measures operators in this order, as far as the time limit but for `reserve` goes.
+pub(super) fn one_by_one(
+    bench: &mut Bench<'_>,
+    missing: Vec<OperatorKey>,
+    reserve: Duration,
+    seed: u64,
+) -> Result<(), ProfileError> {
+    bench.run.outcome.remaining = missing.len();
+    let mut queue: VecDeque<OperatorKey> = missing.into();
+    // Measured since the machine was last known to be steady, and failures until then.
+    let (mut recent, mut failures) = (Vec::new(), 0);
+    loop {
+        // The last ones are looked at, too, before the queue is done.
+        match bench.look(queue.is_empty() && !recent.is_empty(), true)? {
+            Look::NotDue => {}
+            Look::Steady => {
+                recent.clear();
+                failures = bench.run.outcome.failed.len();
             }
-            if let Some(ending) = self.stop(reserve).filter(|_| !queue.is_empty()) {
-                self.outcome.ending = ending;
-                break;
-            }
-            let Some(key) = queue.pop_front() else { break };
-            self.operator(&key)?;
-            recent.push(key);
-        }
-        Ok(())
-    }
-
-    fn operator(&mut self, key: &OperatorKey) -> Result<(), ProfileError> {
-        let subject =
-            operator_subject(key, self.runner.operator_form(), self.setting.batch_size, self.options.plan.seed);
-        let result = match subject {
-            Ok(subject) => measure(self.runner, &subject, &self.options.operator_target),
-            Err(error) => Err(RunnerError::Model(error.to_string())),
-        };
-        self.outcome.remaining -= 1;
-        match result {
-            Ok(estimate) => {
-                let Estimate { median_ms, stderr_ms, samples_ms, .. } = &estimate;
-                let evidence = Evidence::Measured;
-                self.store.insert_measurement(self.run, key, *median_ms, Some(*stderr_ms), evidence, samples_ms)?;
-                self.count(&estimate);
-                self.outcome.measured += 1;
-                (self.on_event)(Event::Operator { key, result: Ok(&estimate) });
-            }
-            Err(RunnerError::Model(reason)) => {
-                self.store.insert_failure(self.run, key, &reason)?;
-                (self.on_event)(Event::Operator { key, result: Err(&reason) });
-                self.fail(key.to_string(), reason);
-            }
-            Err(error) => {
-                self.outcome.remaining += 1;
-                return Err(ProfileError::of_runner(error));
+            Look::TakenBack => {
+                bench.run.outcome.measured -= recent.len() - (bench.run.outcome.failed.len() - failures);
+                bench.run.outcome.remaining += recent.len();
+                bench.run.outcome.failed.truncate(failures);
+                queue.extend(recent.drain(..));
             }
         }
-        Ok(())
-    }
-
-    /// Operators that the user's earlier runs measured on this machine by the same runtime and method.
-    fn known_keys(&self, new_run: &NewRun) -> Result<BTreeSet<OperatorKey>, ProfileError> {
-        let mut known = BTreeSet::new();
-        for run in self.store.runs(&self.setting)? {
-            if run.imported.is_none() && run.about.same_protocol(new_run) {
-                known.extend(self.store.measured_keys(run.id)?);
-            }
+        if let Some(ending) = bench.limits.stop(reserve).filter(|_| !queue.is_empty()) {
+            bench.run.outcome.ending = ending;
+            break;
         }
-        Ok(known)
+        let Some(key) = queue.pop_front() else { break };
+        operator(bench, &key, seed)?;
+        recent.push(key);
     }
+    Ok(())
+}
+
+fn operator(bench: &mut Bench<'_>, key: &OperatorKey, seed: u64) -> Result<(), ProfileError> {
+    let subject = operator_subject(key, bench.runner.operator_form(), bench.table.setting.batch_size, seed);
+    let result = match subject {
+        Ok(subject) => bench.measure(&subject, &bench.limits.operator.clone()),
+        Err(error) => Err(RunnerError::Model(error.to_string())),
+    };
+    bench.run.outcome.remaining -= 1;
+    match result {
+        Ok(estimate) => {
+            bench.store(key, &estimate)?;
+            bench.run.count(&estimate);
+            bench.run.outcome.measured += 1;
+        }
+        Err(RunnerError::Model(reason)) => {
+            bench.table.store.insert_failure(bench.run.id, key, &reason)?;
+            (bench.run.on_event)(Event::Operator { key, result: Err(&reason) });
+            bench.run.fail(key.to_string(), reason);
+        }
+        Err(error) => {
+            bench.run.outcome.remaining += 1;
+            return Err(ProfileError::of_runner(error));
+        }
+    }
+    Ok(())
+}
+
+/// Operators that the user's earlier runs measured on this machine by the same runtime and method.
+fn known_keys(bench: &Bench<'_>, new_run: &NewRun) -> Result<BTreeSet<OperatorKey>, ProfileError> {
+    let mut known = BTreeSet::new();
+    for run in bench.table.store.runs(&bench.table.setting)? {
+        if run.imported.is_none() && run.about.same_protocol(new_run) {
+            known.extend(bench.table.store.measured_keys(run.id)?);
+        }
+    }
+    Ok(known)
 }
 
 /// The form as an id that stays, in the fingerprint of a run.

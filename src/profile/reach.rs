@@ -1,17 +1,18 @@
-//! From a device's name to a runner that times models on it: here, or over a transport.
+//! From a device's name to a runner that times models on it, over a transport; this machine has one, too.
+
+mod here;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 
+pub use self::here::{HERE, open_here};
+use self::here::{is_here, program_here, python_here};
 use super::farm::Farm;
 use super::station::{Opened, Station, Surroundings, Tell, clear_folder, fit_phone};
 use super::transport::{self, AskPassphrase, OpenOptions, TransportError, TransportKind};
-use super::{
-    ProfileError, REMOTE_RUNNERS, RUNNERS, RemoteEntry, RemoteOptions, Runner, RunnerAbout, RunnerEntry, RunnerError,
-    RunnerOptions,
-};
+use super::{ProfileError, RUNNERS, Runner, RunnerAbout, RunnerEntry, RunnerError, RunnerOptions};
 use crate::latency::{Device, DeviceSource, Precision, ReachKind, Store, Tools, is_address, runtime_name};
 use crate::names::closest;
 
@@ -23,12 +24,10 @@ const FALLBACK: &str = "tract";
 #[derive(Default)]
 pub struct ReachOptions<'a> {
     pub runtime: Option<String>,
-    /// The shared library of a runtime on this machine.
-    pub library: Option<PathBuf>,
     pub precision: Option<Precision>,
-    /// Threads of one inference on another machine.
+    /// Threads of one inference.
     pub threads: Option<u32>,
-    /// `[user@]host[:port]`; several are equal machines that share the work.
+    /// `[user@]host[:port]`, or [`HERE`]; several are equal machines that share the work.
     pub hosts: Vec<String>,
     /// Serial numbers of phones, likewise.
     pub serials: Vec<String>,
@@ -64,14 +63,6 @@ pub fn open_runner(store: &Store, name: &str, options: &mut ReachOptions<'_>) ->
     })?;
     let mut notes: Vec<String> = device.note().into_iter().collect();
     let given = addresses(&device, options)?;
-    if device.reach.kind == ReachKind::Local {
-        let known: Vec<_> = RUNNERS.iter().map(|entry| entry.name).collect();
-        let entry = RunnerEntry::find(&measured_runtime(&device, options, &known, &mut notes))?;
-        let local = RunnerOptions { library: options.library.clone(), stop: options.stop };
-        let runner = (entry.open)(&local)
-            .map_err(|reason| ProfileError::NoRuntime { runtime: entry.name.to_owned(), reason })?;
-        return Ok(Reached { runner, notes });
-    }
     if given.is_empty() {
         let problem = match device.reach.kind {
             ReachKind::Ssh => "no host is named (--host [user@]host[:port], or hosts in a device file of your own)",
@@ -79,14 +70,21 @@ pub fn open_runner(store: &Store, name: &str, options: &mut ReachOptions<'_>) ->
         };
         return Err(not_reachable(store, &device, problem)?);
     }
-    let kind = match transport::find(device.reach.kind.name()) {
+    let kind = if is_here(&given) { ReachKind::Local } else { device.reach.kind };
+    let kind = match transport::find(kind.name()) {
         Ok(kind) => kind,
         Err(error) => return Err(not_reachable(store, &device, &error.to_string())?),
     };
-    let known: Vec<_> = REMOTE_RUNNERS.iter().map(|entry| entry.name).collect();
-    let entry = RemoteEntry::find(&measured_runtime(&device, options, &known, &mut notes))?;
+    let entry = RunnerEntry::find(&measured_runtime(&device, options, &mut notes))?;
     let runner = open_members(store, &device, kind, entry, &given, options, &mut notes)?;
     Ok(Reached { runner, notes })
+}
+
+fn no_runtime(entry: &RunnerEntry, error: &RunnerError) -> ProfileError {
+    match error {
+        RunnerError::Interrupted => ProfileError::Interrupted,
+        error => ProfileError::NoRuntime { runtime: entry.name.to_owned(), reason: error.to_string() },
+    }
 }
 
 /// The addresses that were given, else those of the device's file.
@@ -104,6 +102,9 @@ fn addresses(device: &Device, options: &ReachOptions<'_>) -> Result<Vec<String>,
         }
     }
     let given = if kind == ReachKind::Ssh { &options.hosts } else { &options.serials };
+    if kind == ReachKind::Local {
+        return Ok(vec![HERE.to_owned()]);
+    }
     let mut all = if given.is_empty() { device.addresses().to_vec() } else { given.clone() };
     if all.is_empty() && kind == ReachKind::Adb {
         // The only phone that is connected needs no name.
@@ -114,7 +115,8 @@ fn addresses(device: &Device, options: &ReachOptions<'_>) -> Result<Vec<String>,
 
 /// The runtime that was asked for, else what the device's file says to measure with, else its default one; where
 /// there is no runner for that, another, with a note.
-fn measured_runtime(device: &Device, options: &ReachOptions<'_>, known: &[&str], notes: &mut Vec<String>) -> String {
+fn measured_runtime(device: &Device, options: &ReachOptions<'_>, notes: &mut Vec<String>) -> String {
+    let known: Vec<&str> = RUNNERS.iter().map(|entry| entry.name).collect();
     if let Some(runtime) = &options.runtime {
         return runtime_name(runtime);
     }
@@ -138,23 +140,27 @@ fn measured_runtime(device: &Device, options: &ReachOptions<'_>, known: &[&str],
     runtime.to_owned()
 }
 
-fn remote_options(device: &Device, runtime: &str, options: &ReachOptions<'_>) -> RemoteOptions {
+fn runner_options(device: &Device, runtime: &str, is_here: bool, options: &ReachOptions<'_>) -> RunnerOptions {
     let usual = &device.default_setting;
     // What the file says about precision and threads is said about its own runtimes.
     let usual = (usual.runtime == runtime).then_some((usual.precision, usual.threads));
     let named = device.measure.as_ref().filter(|measure| measure.runtime == runtime);
     let named = named.map(|measure| (measure.precision, measure.threads)).or(usual);
     let precision = options.precision.or(named.map(|(precision, _)| precision)).unwrap_or(Precision::Fp32);
-    let plain = RemoteOptions::new(&device.name, precision);
+    let plain = RunnerOptions::new(&device.table_name(), precision);
     let (asked, file) = (&options.tools, &device.tools);
-    RemoteOptions {
+    let python = asked.python.clone().or_else(|| file.python.clone());
+    let trtexec = asked.trtexec.clone().or_else(|| file.trtexec.clone()).unwrap_or(plain.trtexec.clone());
+    RunnerOptions {
         threads: options.threads.or(named.map(|(_, threads)| threads)).unwrap_or(plain.threads),
         cores: asked.cores.clone().or_else(|| file.cores.clone()),
         gpu: device.reach.gpu.clone(),
         provider: asked.provider.clone().or_else(|| file.provider.clone()),
         agent: asked.agent.clone().or_else(|| file.agent.clone()),
-        python: asked.python.clone().or_else(|| file.python.clone()).unwrap_or(plain.python.clone()),
-        trtexec: asked.trtexec.clone().or_else(|| file.trtexec.clone()).unwrap_or(plain.trtexec.clone()),
+        python: if is_here { python_here(python) } else { python.unwrap_or(plain.python.clone()) },
+        trtexec: if is_here { program_here(trtexec) } else { trtexec },
+        is_processor: device.reach.kind == ReachKind::Local,
+        stop: options.stop,
         ..plain
     }
 }
@@ -164,12 +170,12 @@ fn open_members(
     store: &Store,
     device: &Device,
     kind: &'static TransportKind,
-    entry: &'static RemoteEntry,
+    entry: &'static RunnerEntry,
     addresses: &[String],
     options: &mut ReachOptions<'_>,
     notes: &mut Vec<String>,
 ) -> Result<Box<dyn Runner>, ProfileError> {
-    let remote = remote_options(device, entry.name, options);
+    let remote = runner_options(device, entry.name, is_here(addresses), options);
     let tell = options.tell.clone().unwrap_or_else(|| Rc::new(|_| ()));
     let surroundings = Surroundings::new(tell, options.stop);
     let mut members: Vec<(String, Box<dyn Runner>)> = Vec::with_capacity(addresses.len());
@@ -206,7 +212,7 @@ fn open_members(
 }
 
 /// A warning where another GPU answers than the device's.
-fn another_gpu(about: &RunnerAbout, remote: &RemoteOptions) -> Option<String> {
+fn another_gpu(about: &RunnerAbout, remote: &RunnerOptions) -> Option<String> {
     let device = &remote.device;
     let expected = remote.gpu.as_ref().filter(|_| about.device != *device)?;
     Some(format!(
@@ -219,10 +225,10 @@ fn another_gpu(about: &RunnerAbout, remote: &RemoteOptions) -> Option<String> {
 /// How one machine is opened, again and again.
 struct Way {
     kind: &'static TransportKind,
-    entry: &'static RemoteEntry,
+    entry: &'static RunnerEntry,
     address: String,
     phone: bool,
-    remote: RemoteOptions,
+    remote: RunnerOptions,
     ssh_config: Option<PathBuf>,
     surroundings: Surroundings,
 }
@@ -278,10 +284,7 @@ impl Way {
             remote.cores = remote.cores.or_else(|| fit.core_mask());
             phone = Some(fit);
         }
-        let runner = (entry.open)(transport, &remote).map_err(|error| match error {
-            RunnerError::Interrupted => ProfileError::Interrupted,
-            error => ProfileError::NoRuntime { runtime: entry.name.to_owned(), reason: error.to_string() },
-        })?;
+        let runner = (entry.open)(transport, &remote).map_err(|error| no_runtime(entry, &error))?;
         Ok((runner, phone))
     }
 }

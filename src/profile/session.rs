@@ -9,17 +9,19 @@ mod outcome;
 #[cfg(test)]
 pub(super) mod tests;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::check::MAX_NETWORKS;
+use super::adapt::adapt;
+use super::bench::{Bench, Filled, Run, SessionLimits};
+use super::check::{MAX_NETWORKS, check_held_out, fit_and_check};
 use super::drift::{DriftOptions, Watch};
+use super::inside::inside;
 use super::learning::Learning;
-use super::operators::{form_id, operator_method};
+use super::operators::{form_id, operator_method, operators};
 use super::plan::{MAX_OPERATORS, PlanOptions};
-use super::{Estimate, OperatorForm, ProfileError, Runner, RunnerAbout, Settled, Target};
+use super::{Estimate, OperatorForm, ProfileError, Runner, RunnerAbout, Target};
 use crate::latency::{
-    Evidence, Fingerprint, NewRun, OperatorKey, Predictor, Purpose, RunId, Setting, Store, Table, TableChoice,
-    TableError,
+    Evidence, Fingerprint, NewRun, OperatorKey, Purpose, RunId, Setting, Store, TableChoice, TableError,
 };
 
 pub use outcome::{Ending, Failure, Outcome};
@@ -157,45 +159,43 @@ pub fn profile(
         Some(run) => run,
         None => store.begin_run(&setting, &new_run)?,
     };
-    let mut steps = |session: &mut Session<'_>| session.steps(inside, &new_run);
-    run_steps(store, runner, options, run, setting, interrupted, on_event, &mut steps)
+    let choice = if options.only_check { TableChoice::Best } else { TableChoice::Host(about.host) };
+    let run = Run::begun(run, setting.clone(), on_event);
+    let limits = SessionLimits::new(options.time_limit, &options.operator_target, &options.network_target, interrupted);
+    let bench = Bench::new(runner, Filled { store, setting, choice }, run, Watch::new(options.drift.clone()), limits);
+    bench.carry_out(|bench| steps(bench, options, inside, &new_run))
 }
 
-/// Takes the steps of a session in a run that has begun, and finishes the run unless they were
-/// interrupted. The steps return the error of the table where they found one.
-#[allow(clippy::too_many_arguments)] // the parts of a session
-pub(super) fn run_steps(
-    store: &mut Store,
-    runner: &mut dyn Runner,
+/// All of it, in order; returns the error of an adapted table on the networks left out.
+fn steps(
+    bench: &mut Bench<'_>,
     options: &SessionOptions,
-    run: RunId,
-    setting: Setting,
-    interrupted: &dyn Fn() -> bool,
-    on_event: &mut dyn FnMut(Event<'_>),
-    steps: &mut dyn FnMut(&mut Session<'_>) -> Result<Option<TableError>, ProfileError>,
-) -> Result<Outcome, ProfileError> {
-    let outcome = Outcome::begun(setting.clone(), run);
-    let start = Instant::now();
-    let watch = Watch::default();
-    let choice = if options.only_check { TableChoice::Best } else { TableChoice::Host(runner.about().host) };
-    let mut session =
-        Session { store, runner, options, interrupted, on_event, setting, choice, run, start, outcome, watch };
-    let error = match steps(&mut session) {
-        Err(ProfileError::Interrupted) => {
-            session.outcome.ending = Ending::Interrupted;
-            None
+    is_inside: bool,
+    new_run: &NewRun,
+) -> Result<Option<TableError>, ProfileError> {
+    bench.look(true, true)?;
+    let mut error = None;
+    match &options.adapt_from {
+        _ if options.only_check => check_held_out(bench, options, 0)?,
+        Some(from) => {
+            let (calibration, left_out) = adapt(bench, options, from)?;
+            error = left_out;
+            if !bench.run.is_interrupted() {
+                check_held_out(bench, options, calibration)?;
+            }
         }
-        other => other?,
-    };
-    let Session { store, runner, mut outcome, watch, .. } = session;
-    outcome.drift = watch.report();
-    outcome.members = runner.members();
-    if outcome.ending != Ending::Interrupted {
-        outcome.left_out = error.clone();
-        let checked = outcome.check.as_ref().map(|check| &check.error);
-        store.finish_run(run, checked.or(error.as_ref()))?;
+        None => {
+            let learning = if is_inside { inside(bench, options)? } else { operators(bench, options, new_run)? };
+            // A table without any row cannot be checked.
+            if !bench.run.is_interrupted() && bench.run.outcome.measured + bench.run.outcome.stored > 0 {
+                fit_and_check(bench, options, learning)?;
+            }
+        }
     }
-    Ok(outcome)
+    if !bench.run.is_interrupted() {
+        bench.look(true, false)?;
+    }
+    Ok(error)
 }
 
 /// The newest run that measured the setting in the same way, if it was interrupted.
@@ -236,87 +236,5 @@ fn new_run(about: &RunnerAbout, options: &SessionOptions, inside: bool, form: Op
             None => format!("networks of {}, seed {seed}", sources.join(", ")),
         },
         warning: String::new(),
-    }
-}
-
-/// A session under way.
-pub(super) struct Session<'s> {
-    pub store: &'s mut Store,
-    pub runner: &'s mut dyn Runner,
-    pub options: &'s SessionOptions,
-    pub interrupted: &'s dyn Fn() -> bool,
-    pub on_event: &'s mut dyn FnMut(Event<'_>),
-    pub setting: Setting,
-    /// The table that is filled or checked.
-    pub choice: TableChoice,
-    pub run: RunId,
-    pub start: Instant,
-    pub outcome: Outcome,
-    pub watch: Watch,
-}
-
-impl Session<'_> {
-    /// All of it, in order; returns the error of an adapted table on the networks left out.
-    fn steps(&mut self, inside: bool, new_run: &NewRun) -> Result<Option<TableError>, ProfileError> {
-        self.look(true, true)?;
-        let mut error = None;
-        match &self.options.adapt_from {
-            _ if self.options.only_check => self.check_held_out(0)?,
-            Some(from) => {
-                let (calibration, left_out) = self.adapt(from)?;
-                error = left_out;
-                if self.outcome.ending != Ending::Interrupted {
-                    self.check_held_out(calibration)?;
-                }
-            }
-            None => {
-                let learning = if inside { self.inside()? } else { self.operators(new_run)? };
-                // A table without any row cannot be checked.
-                if self.outcome.ending != Ending::Interrupted && self.outcome.measured + self.outcome.stored > 0 {
-                    self.fit_and_check(learning)?;
-                }
-            }
-        }
-        if self.outcome.ending != Ending::Interrupted {
-            self.look(true, false)?;
-        }
-        Ok(error)
-    }
-
-    /// The table as it is now; none before anything was stored.
-    pub fn table(&self) -> Result<Option<Table>, ProfileError> {
-        Ok(self.store.table(&self.setting, &self.choice)?)
-    }
-
-    /// Operators with a time in the table.
-    pub fn operators_stored(&self) -> Result<usize, ProfileError> {
-        Ok(self.table()?.map_or(0, |table| table.rows.len()))
-    }
-
-    /// Predicts from the table as it is now.
-    pub fn predictor(&self) -> Result<Predictor, ProfileError> {
-        Ok(Predictor::from_table(&self.store.require_table(&self.setting, &self.choice)?)?)
-    }
-
-    /// Why to stop now, if all but `reserve` of the time limit is over or the user interrupted.
-    pub fn stop(&self, reserve: Duration) -> Option<Ending> {
-        if (self.interrupted)() {
-            return Some(Ending::Interrupted);
-        }
-        let limit = self.options.time_limit?.saturating_sub(reserve);
-        (self.start.elapsed() >= limit).then_some(Ending::TimeLimit)
-    }
-
-    /// Counts a time as known well enough or not.
-    pub fn count(&mut self, estimate: &Estimate) {
-        let counter = match estimate.settled {
-            Settled::Stable => &mut self.outcome.settled,
-            Settled::BlockLimit | Settled::TimeLimit => &mut self.outcome.unsettled,
-        };
-        *counter += 1;
-    }
-
-    pub fn fail(&mut self, subject: String, reason: String) {
-        self.outcome.failed.push(Failure { subject, reason });
     }
 }

@@ -5,9 +5,7 @@ use std::process::Stdio;
 
 use zen_nas::latency::{Evidence, Setting, Store, Table, TableChoice};
 
-#[cfg(feature = "onnxruntime")]
-use crate::program::Ended;
-use crate::program::Place;
+use crate::program::{Ended, Place};
 
 #[test]
 fn devices_out_of_reach_have_their_own_code() {
@@ -34,9 +32,10 @@ fn bad_input_is_refused_with_a_hint() {
         ("--device cpu --batch-size 100000", 3, "batch size is 100000"),
         ("--device cpu --operators 0", 2, "--operators"),
         ("--device cpu --operators -3", 2, "--operators"),
-        ("--device cpu --runtime onnxruntim", 3, "known are tract, onnxruntime; did you mean onnxruntime?"),
+        ("--device cpu --runtime onnxruntim", 3, "known are tract, onnxruntime, tensorrt; did you mean onnxruntime?"),
         ("verify SuperConvK3BNRELU(3,8,2,1) --runtime trakt", 3, "did you mean tract?"),
-        ("--device cpu --runtime-library x.so", 2, "--runtime"),
+        ("--device cpu --precision fp16", 4, "fp32 only"),
+        ("--device cpu --runtime onnxruntime --provider cud", 4, "known are cpu, cuda, tensorrt"),
         ("--device ssh-host", 4, "--host"),
         ("--device pixel2 --host me@box", 3, "--host"),
         ("--device t4 --host=-oProxyCommand=x", 3, "no address"),
@@ -56,26 +55,36 @@ fn bad_input_is_refused_with_a_hint() {
     place.fails("zen-profile", "list", 3, &["--db"]);
 }
 
-#[cfg(feature = "onnxruntime")]
+#[cfg(unix)]
 #[test]
-fn without_its_library_onnxruntime_says_what_was_looked_for() {
+fn a_runtime_that_is_not_here_says_how_to_install_it() {
     let place = Place::new();
-    let arguments = "--device cpu --runtime onnxruntime";
-    let run = |variables: &[(&str, &str)]| {
-        let mut command = place.command("zen-profile", arguments);
-        command.env_remove("ORT_DYLIB_PATH").env_remove("VIRTUAL_ENV").env("PATH", place.path());
-        Ended::of(command.envs(variables.iter().copied()).output().unwrap())
+    let run = |arguments: &str, variables: &[(&str, &str)]| {
+        let mut command = place.command("zen-profile", &format!("--device cpu {arguments}"));
+        // Where `sh` is, and nothing else.
+        std::fs::create_dir_all(place.file("bin")).unwrap();
+        let _ = std::os::unix::fs::symlink("/bin/sh", place.file("bin/sh"));
+        command.env_remove("VIRTUAL_ENV").env("PATH", place.file("bin")).envs(variables.iter().copied());
+        let ended = Ended::of(command.output().unwrap());
+        assert_eq!((ended.code, ended.stdout.as_str()), (4, ""), "{}", ended.stderr);
+        ended.stderr
     };
-    let ended = run(&[]);
-    assert_eq!((ended.code, ended.stdout.as_str()), (4, ""));
-    for part in ["--runtime-library", "ORT_DYLIB_PATH", "python3, python", "pip install onnxruntime"] {
-        assert!(ended.stderr.contains(part), "{}", ended.stderr);
+    let onnxruntime = "--runtime onnxruntime";
+    for part in ["no Python called `python3`", "python3 -m pip install onnxruntime numpy", "--python"] {
+        let said = run(onnxruntime, &[]);
+        assert!(said.contains(part), "{said}");
     }
-    let junk = place.write("junk.so", "\x7fELF, but no library");
-    let ended = run(&[("ORT_DYLIB_PATH", &junk)]);
-    assert!(ended.code == 4 && ended.stderr.contains("ORT_DYLIB_PATH is") && !ended.stderr.contains("panicked"));
-    for library in ["junk.so", "absent.so", "."] {
-        place.fails("zen-profile", &format!("{arguments} --runtime-library {library}"), 4, &["--runtime-library"]);
+    let said = run(onnxruntime, &[("VIRTUAL_ENV", "/no/such/environment")]);
+    assert!(said.contains("called `/no/such/environment/bin/python`"), "{said}");
+    // A path of the user's, from where the user is.
+    let refusal = r#"{"type":"refusal","reason":"no onnxruntime; install it with `pip`"}"#;
+    place.write("python", format!("#!/bin/sh\necho '{refusal}'\n"));
+    std::fs::set_permissions(place.file("python"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let said = run(&format!("{onnxruntime} --python ./python"), &[]);
+    assert!(said.contains("this machine: no onnxruntime; install it with `pip`"), "{said}");
+    for arguments in ["--runtime tensorrt", "--runtime tensorrt --trtexec no-such-trtexec"] {
+        let said = run(arguments, &[]);
+        assert!(said.contains("this machine has no program") && said.contains("trtexec"), "{said}");
     }
 }
 

@@ -13,7 +13,7 @@ use zen_nas::latency::{Evidence, OperatorKey, Precision, Predictor, Setting, Sto
 use zen_nas::net::{LowerOptions, Network};
 use zen_nas::profile::transport::{OpenOptions, Transport, find};
 use zen_nas::profile::{
-    Ending, Event, Outcome, PlanOptions, ProfileError, RemoteEntry, RemoteOptions, Runner, SessionOptions, Source,
+    Ending, Event, Outcome, PlanOptions, ProfileError, Runner, RunnerEntry, RunnerOptions, SessionOptions, Source,
     Target, profile, setting_of,
 };
 use zen_nas::space::Space;
@@ -42,8 +42,8 @@ fn build_agent() -> PathBuf {
 }
 
 fn open(transport: Box<dyn Transport>) -> Box<dyn Runner> {
-    let options = RemoteOptions { agent: Some(agent()), ..RemoteOptions::new("peer-box", Precision::Fp32) };
-    (RemoteEntry::find("tract").unwrap().open)(transport, &options).unwrap()
+    let options = RunnerOptions { agent: Some(agent()), ..RunnerOptions::new("peer-box", Precision::Fp32) };
+    (RunnerEntry::find("tract").unwrap().open)(transport, &options).unwrap()
 }
 
 /// A session of seconds: its numbers are worth nothing.
@@ -133,9 +133,9 @@ fn an_emulated_processor_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("agent");
     std::fs::write(&script, format!("#!/bin/sh\nexec {qemu} '{}' \"$@\"\n", agent().display())).unwrap();
-    let options = RemoteOptions { agent: Some(script), ..RemoteOptions::new("peer-box", Precision::Fp32) };
+    let options = RunnerOptions { agent: Some(script), ..RunnerOptions::new("peer-box", Precision::Fp32) };
     let transport = (find("local").unwrap().open)("", OpenOptions::default()).unwrap();
-    let runner = (RemoteEntry::find("tract").unwrap().open)(transport, &options).unwrap();
+    let runner = (RunnerEntry::find("tract").unwrap().open)(transport, &options).unwrap();
     assert!(runner.about().emulated);
     assert_eq!(setting_of(&runner.about(), 1).id(), "peer-box-emulated/tract/fp32/b1/t1");
 }

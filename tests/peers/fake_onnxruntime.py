@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import time
 import types
 
@@ -39,6 +40,11 @@ class Binding:
 class InferenceSession:
     def __init__(self, model, options, providers):
         assert providers[0][0] == CUDA
+        if FAKE == "mortal" and model.startswith(b"dies"):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if FAKE == "mortal" and model.startswith(b"hangs"):
+            # As the program ends when a block hangs, without the wait.
+            os._exit(4)
         self.prefix = getattr(options, "profile_file_prefix", None)
 
     def disable_fallback(self):

@@ -13,7 +13,7 @@ use std::time::Duration;
 use zen_nas::latency::{Precision, Setting, Store};
 use zen_nas::profile::transport::Transport;
 use zen_nas::profile::{
-    Ending, Event, Outcome, ProfileError, RemoteEntry, RemoteOptions, Runner, RunnerError, setting_of,
+    Ending, Event, Outcome, ProfileError, Runner, RunnerEntry, RunnerError, RunnerOptions, setting_of,
 };
 
 use super::agent::{agent, keys, run};
@@ -21,12 +21,12 @@ use super::phone::Phone;
 use super::remote::{local, program};
 use super::sshd::Server;
 
-fn remote_options() -> RemoteOptions {
-    RemoteOptions { agent: Some(agent()), ..RemoteOptions::new("peer-box", Precision::Fp32) }
+fn remote_options() -> RunnerOptions {
+    RunnerOptions { agent: Some(agent()), ..RunnerOptions::new("peer-box", Precision::Fp32) }
 }
 
-fn open_with(transport: Box<dyn Transport>, options: &RemoteOptions) -> Result<Box<dyn Runner>, RunnerError> {
-    (RemoteEntry::find("tract").unwrap().open)(transport, options)
+fn open_with(transport: Box<dyn Transport>, options: &RunnerOptions) -> Result<Box<dyn Runner>, RunnerError> {
+    (RunnerEntry::find("tract").unwrap().open)(transport, options)
 }
 
 fn open(transport: Box<dyn Transport>) -> Box<dyn Runner> {
@@ -165,7 +165,7 @@ fn kill_agent(folder: &Path) -> bool {
 }
 
 /// A script in the agent's place, which breaks some of its runs: `$run` is their number, `agent` the real one.
-fn wrapper(folder: &Path, broken: &str) -> RemoteOptions {
+fn wrapper(folder: &Path, broken: &str) -> RunnerOptions {
     let (agent, count) = (agent(), folder.join("count"));
     let script = format!(
         "run=$(($(cat '{count}' 2>/dev/null || echo 0) + 1))\necho $run >'{count}'\nagent='{agent}'\n{broken}\n\
@@ -174,7 +174,7 @@ fn wrapper(folder: &Path, broken: &str) -> RemoteOptions {
         agent = agent.display()
     );
     let agent = program(folder, "wrapper", &script).into();
-    RemoteOptions { agent: Some(agent), subject_limit: Duration::from_secs(3), ..remote_options() }
+    RunnerOptions { agent: Some(agent), subject_limit: Duration::from_secs(3), ..remote_options() }
 }
 
 #[test]

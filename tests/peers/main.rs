@@ -16,6 +16,7 @@ mod int8;
 #[cfg(all(unix, feature = "ssh"))]
 mod interruptions;
 mod litert;
+mod litert_measure;
 mod local;
 #[path = "../support/npz.rs"]
 mod npz;
@@ -23,7 +24,6 @@ mod onnx;
 #[path = "../support/onnx_cases.rs"]
 mod onnx_cases;
 mod onnx_forms;
-#[cfg(feature = "onnxruntime")]
 mod onnxruntime;
 mod onnxruntime_remote;
 #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! The onnxruntime runner for other machines, over the local transport and a real onnxruntime.
+//! The onnxruntime runner over the local transport and a real onnxruntime, and its program by itself.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use zen_agent::{Limits, Scope};
 use zen_nas::latency::{Evidence, Precision, Store, TableChoice};
 use zen_nas::onnx::activation_chain_model;
 use zen_nas::profile::transport::Transport;
-use zen_nas::profile::{RemoteEntry, RemoteOptions, Runner, RunnerError, Subject};
+use zen_nas::profile::{Runner, RunnerEntry, RunnerError, RunnerOptions, Subject};
 
 use super::remote::{local, program, python, session};
 
@@ -15,12 +15,12 @@ fn open(python: &str, provider: &str) -> Result<Box<dyn Runner>, RunnerError> {
 }
 
 fn open_over(transport: Box<dyn Transport>, python: &str, provider: &str) -> Result<Box<dyn Runner>, RunnerError> {
-    let options = RemoteOptions {
+    let options = RunnerOptions {
         python: python.to_owned(),
         provider: Some(provider.to_owned()),
-        ..RemoteOptions::new("my-box", Precision::Fp32)
+        ..RunnerOptions::new("my-box", Precision::Fp32)
     };
-    (RemoteEntry::find("onnxruntime").unwrap().open)(transport, &options)
+    (RunnerEntry::find("onnxruntime").unwrap().open)(transport, &options)
 }
 
 fn chain() -> Subject {
@@ -48,7 +48,7 @@ fn a_session_fills_a_table_and_checks_it() {
         rows.len() == outcome.measured && rows.iter().all(|row| row.evidence == Evidence::Measured && row.ms > 0.0)
     );
     let about = &store.runs(&outcome.setting).unwrap()[0].about;
-    assert!(about.runtime_version.starts_with("1.") && about.host.contains("this machine"), "{about:?}");
+    assert!(about.runtime_version.starts_with("1.") && about.host == zen_agent::Machine::here().words(), "{about:?}");
     // A model that is none fails, and the next one is timed.
     let junk = Subject { model: vec![1, 2, 3], ..chain() };
     let error = runner.block(&junk, &Limits::default()).unwrap_err();
@@ -95,7 +95,7 @@ fn pythons_that_cannot_be_used_say_what_to_do() {
         (python.clone(), "cuda", "has no CUDAExecutionProvider"),
         (write("chatty", &format!("echo welcome\nexec '{python}' \"$@\"")), "cpu", "line 1 is no record"),
         (write("killed", "kill -9 $$"), "cpu", "killed by the signal KILL"),
-        (write("cut", &format!("'{python}' \"$@\" | head -c 100")), "cpu", "is no record"),
+        (write("cut", &format!("'{python}' \"$@\" </dev/null | head -c 100")), "cpu", "is no record"),
         (write("silent", "exit 0"), "cpu", "it was cut off"),
     ] {
         let error = open(&python, provider).err().unwrap().to_string();
@@ -128,6 +128,51 @@ fn a_provider_that_does_not_run_every_node_is_refused() {
     }
 }
 
+/// The program in a folder of its own, as a transport puts it there.
+fn measuring_program(folder: &Path) -> std::path::PathBuf {
+    std::fs::create_dir(folder).unwrap();
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("profilers/python");
+    for file in std::fs::read_dir(sources).unwrap().map(Result::unwrap) {
+        if file.file_type().unwrap().is_file() {
+            std::fs::copy(file.path(), folder.join(file.file_name())).unwrap();
+        }
+    }
+    folder.join("zen_measure.py")
+}
+
+#[test]
+fn a_runtime_that_dies_or_hangs_costs_one_model() {
+    let Some(python) = python("onnxruntime that dies") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/fake_onnxruntime.py");
+    std::fs::copy(fake, folder.path().join("onnxruntime.py")).unwrap();
+    let starts = folder.path().join("starts");
+    let script = format!(
+        "echo started >>'{}'\nFAKE=mortal PYTHONPATH='{}' exec '{python}' \"$@\"",
+        starts.display(),
+        folder.path().display()
+    );
+    let mut runner = open(&program(folder.path(), "mortal", &script), "cuda").unwrap();
+    let started = || std::fs::read_to_string(&starts).unwrap().lines().count();
+    let mut model = |text: &str| {
+        let subject = Subject { model: text.as_bytes().to_vec(), ..chain() };
+        runner.block(&subject, &Limits { min_samples: 3, max_samples: 3, ..Limits::default() })
+    };
+    assert_eq!(model("good").unwrap().len(), 3);
+    assert_eq!(started(), 1, "the program stays from model to model");
+    // More in a row than a machine may fail by itself.
+    for number in 0..4 {
+        for (what, ending) in [("dies", "killed by the signal SEGV"), ("hangs", "ended with code 4")] {
+            let error = model(&format!("{what} {number}")).unwrap_err();
+            assert!(matches!(&error, RunnerError::Model(reason) if reason.contains(ending)), "{error}");
+            let so_far = started();
+            assert_eq!(model(&format!("{what} {number}")), Err(error), "it is not tried again");
+            assert_eq!(started(), so_far);
+        }
+    }
+    assert_eq!(model("as good as before").unwrap().len(), 3);
+}
+
 #[test]
 fn an_emulated_processor_is_told() {
     let Some(python) = python("onnxruntime's script on an emulated processor") else { return };
@@ -142,15 +187,13 @@ fn an_emulated_processor_is_told() {
     std::fs::write(folder.path().join("numpy.py"), "__version__ = '0.fake'\n").unwrap();
     // The interpreter itself, not a link to it: the emulator wants a file.
     let interpreter = std::fs::canonicalize(&python).unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("profilers/onnxruntime/zen_onnxruntime.py");
     for (emulator, emulated) in [(None, false), (Some(&qemu), true)] {
-        let own = folder.path().join(format!("script-{emulated}.py"));
-        std::fs::copy(&script, &own).unwrap();
+        let own = measuring_program(&folder.path().join(format!("emulated-{emulated}")));
         let mut command = match emulator {
             Some(emulator) => std::process::Command::new(emulator),
             None => std::process::Command::new("env"),
         };
-        command.arg(&interpreter).arg(&own).args(["--provider", "cuda", "--check"]);
+        command.arg(&interpreter).arg(&own).args(["onnxruntime", "--provider", "cuda", "--check"]);
         command.env("FAKE", "faithful").env("PYTHONPATH", folder.path());
         let output = command.output().unwrap();
         let hello: serde_json::Value =
@@ -165,13 +208,17 @@ fn the_script_ends_by_itself() {
     let folder = tempfile::tempdir().unwrap();
     let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
     std::fs::copy(sources.join("tests/peers/fake_onnxruntime.py"), folder.path().join("onnxruntime.py")).unwrap();
-    let script = folder.path().join("script.py");
-    std::fs::copy(sources.join("profilers/onnxruntime/zen_onnxruntime.py"), &script).unwrap();
+    let script = measuring_program(&folder.path().join("program"));
     std::fs::write(folder.path().join("m.onnx"), "x").unwrap();
     let run = |fake: &str, job: &str| {
         std::fs::write(folder.path().join("job.json"), job).unwrap();
         let mut command = std::process::Command::new(&python);
-        command.arg(&script).args(["--provider", "cuda", "job.json"]).current_dir(folder.path()).env("FAKE", fake);
+        command
+            .arg(&script)
+            .args(["onnxruntime", "--provider", "cuda", "job.json"])
+            .current_dir(folder.path())
+            .env("FAKE", fake)
+            .env("PYTHONPATH", folder.path());
         let output = command.output().unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };

@@ -8,7 +8,7 @@ use zen_agent::{Limits, Scope};
 use zen_nas::latency::{Precision, Store, TableChoice};
 use zen_nas::onnx::activation_chain_model;
 use zen_nas::profile::transport::{self, FileMode, Line, Outcome, Transport, TransportError};
-use zen_nas::profile::{ProfileError, RemoteEntry, RemoteOptions, Runner, RunnerError, Subject};
+use zen_nas::profile::{ProfileError, Runner, RunnerEntry, RunnerError, RunnerOptions, Subject};
 
 use super::remote::{local, program, python, session};
 
@@ -74,7 +74,7 @@ fn open_over(
     let rest = std::env::var("PATH").unwrap();
     let path = format!("PATH={}:{rest}", stand_in.path().display());
     let transport = Box::new(WithPath { inner, path });
-    (RemoteEntry::find("tensorrt").unwrap().open)(transport, &RemoteOptions::new("t4", precision))
+    (RunnerEntry::find("tensorrt").unwrap().open)(transport, &RunnerOptions::new("t4", precision))
 }
 
 fn break_by(stand_in: &TempDir, faults: &str) {

@@ -8,7 +8,7 @@ use zen_nas::cli::{
     self, CompletionArgs, DatabaseArgs, ImportArgs, LoweringArgs, OutputArgs, TableArgs, count, positive,
 };
 use zen_nas::latency::table_file_help;
-use zen_nas::profile::{REMOTE_RUNNERS, RUNNERS};
+use zen_nas::profile::RUNNERS;
 use zen_nas::report::ReportOptions;
 use zen_nas::space::SPACES;
 
@@ -45,9 +45,9 @@ pub enum Command {
         /// Runtime of the table: tract or onnxruntime [default: the device's]
         #[arg(long, value_name = "NAME")]
         runtime: Option<String>,
-        /// Shared library of onnxruntime [default: $ORT_DYLIB_PATH, or that of the installed Python package]
-        #[arg(long, value_name = "FILE", requires = "runtime")]
-        runtime_library: Option<PathBuf>,
+        /// Python interpreter that has onnxruntime [default: the active virtual environment's, else python3]
+        #[arg(long, value_name = "PROGRAM")]
+        python: Option<String>,
         #[command(flatten)]
         database: DatabaseArgs,
         #[command(flatten)]
@@ -242,9 +242,6 @@ fn examples() -> &'static str {
 fn names() -> String {
     let spaces = SPACES.iter().map(|space| format!("  {:<24} {}", space.name, space.about));
     let runners = RUNNERS.iter().map(|runner| format!("  {:<24} {}", runner.name, runner.about));
-    let remote =
-        REMOTE_RUNNERS.iter().map(|runner| format!("  {:<24} on another machine: {}", runner.name, runner.about));
-    let runners = runners.chain(remote);
     let (spaces, runners) = (spaces.collect::<Vec<_>>().join("\n"), runners.collect::<Vec<_>>().join("\n"));
     format!("Search spaces:\n{spaces}\n\nRunners:\n{runners}")
 }

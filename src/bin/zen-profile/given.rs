@@ -12,8 +12,8 @@ use zen_nas::net::Network;
 use zen_nas::onnx::NetworkParts;
 use zen_nas::onnx::import::{Runnable, runnable};
 use zen_nas::profile::{
-    DriftOptions, GivenNetwork, GivenOptions, ProfileError, REMOTE_RUNNERS, RUNNERS, Runner, Target, Verification,
-    profile_given, verify,
+    DriftOptions, GivenNetwork, GivenOptions, ProfileError, RUNNERS, Runner, Target, Verification, profile_given,
+    verify,
 };
 
 use crate::args::{MeasureArgs, VerifyArgs};
@@ -94,10 +94,7 @@ pub fn verify_networks(args: &VerifyArgs) -> anyhow::Result<Exit> {
         ));
         device = query.device;
         batch_size = batch_size.or(query.batch_size);
-        let is_measured = |name: &String| {
-            let mut known = RUNNERS.iter().map(|entry| entry.name).chain(REMOTE_RUNNERS.iter().map(|entry| entry.name));
-            known.any(|known| known == name)
-        };
+        let is_measured = |name: &String| RUNNERS.iter().any(|entry| entry.name == name);
         runtime.runtime = runtime.runtime.or(query.runtime.filter(is_measured));
         runtime.remote.precision = runtime.remote.precision.or(query.precision);
         runtime.remote.runtime_threads =

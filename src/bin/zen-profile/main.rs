@@ -59,8 +59,8 @@ fn main() -> ExitCode {
         }
         Some(Command::Import { paths, force, database, output }) => tables::import(paths, *force, database, output),
         Some(Command::Remove { what, all, database, output }) => tables::remove(what, *all, database, output),
-        Some(Command::Check { device, runtime, runtime_library, database, output }) => {
-            tables::check(device, runtime.as_deref(), runtime_library.clone(), database, output)
+        Some(Command::Check { device, runtime, python, database, output }) => {
+            tables::check(device, runtime.as_deref(), python.clone(), database, output)
         }
         None => match &args.measure.device {
             Some(device) if args.measure.files.is_empty() => measure(device, &args.measure),

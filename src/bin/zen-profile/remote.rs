@@ -14,20 +14,16 @@ pub struct RuntimeArgs {
     /// measured]
     #[arg(long, value_name = "NAME")]
     pub runtime: Option<String>,
-    /// Shared library of onnxruntime [default: $ORT_DYLIB_PATH, or that of the installed Python
-    /// package]
-    #[arg(long, value_name = "FILE", requires = "runtime")]
-    pub runtime_library: Option<PathBuf>,
     #[command(flatten)]
     pub remote: RemoteArgs,
 }
 
-/// A device that is another machine.
+/// How the device is reached, and what is there.
 #[derive(Clone, clap::Args)]
-#[command(next_help_heading = "Another machine")]
+#[command(next_help_heading = "The machine that measures")]
 pub struct RemoteArgs {
     /// Machine to reach over SSH, as a host or a name of the ssh configuration; several equal ones share
-    /// the work [default: those of the device's file]
+    /// the work; `local` is this machine [default: those of the device's file]
     #[arg(long, value_name = "[USER@]HOST[:PORT]")]
     pub host: Vec<String>,
     /// Phone to reach with adb; several equal ones share the work [default: those of the device's
@@ -40,22 +36,22 @@ pub struct RemoteArgs {
     /// Precision to run the models in: fp32, fp16 or int8 [default: the device's]
     #[arg(long, value_name = "NAME")]
     pub precision: Option<Precision>,
-    /// Threads of one inference there [default: the device's, else 1]
+    /// Threads of one inference [default: the device's, else 1]
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub runtime_threads: Option<u32>,
     /// zen-agent, built for the device
     #[arg(long, value_name = "FILE")]
     pub agent: Option<PathBuf>,
-    /// Processors to stay on there, as taskset takes them, e.g. f0
+    /// Processors to stay on, as taskset takes them, e.g. f0
     #[arg(long, value_name = "MASK")]
     pub cores: Option<String>,
-    /// Execution provider of onnxruntime there: cpu, cuda or tensorrt
+    /// Execution provider of onnxruntime: cpu, cuda or tensorrt
     #[arg(long, value_name = "NAME")]
     pub provider: Option<String>,
-    /// Python interpreter there [default: python3]
+    /// Python interpreter that has onnxruntime [default: on this machine the active virtual environment's, else python3]
     #[arg(long, value_name = "PROGRAM")]
     pub python: Option<String>,
-    /// TensorRT's program there [default: trtexec]
+    /// TensorRT's program [default: trtexec]
     #[arg(long, value_name = "PROGRAM")]
     pub trtexec: Option<String>,
 }
@@ -69,7 +65,6 @@ impl RuntimeArgs {
         let output = *output;
         let mut options = ReachOptions {
             runtime: self.runtime.clone(),
-            library: self.runtime_library.clone(),
             precision: remote.precision,
             threads: remote.runtime_threads,
             hosts: remote.host.clone(),

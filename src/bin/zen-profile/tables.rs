@@ -138,7 +138,7 @@ pub fn remove(what: &str, all: bool, database: &DatabaseArgs, output: &OutputArg
 pub fn check(
     device: &str,
     runtime: Option<&str>,
-    library: Option<PathBuf>,
+    python: Option<String>,
     database: &DatabaseArgs,
     output: &OutputArgs,
 ) -> anyhow::Result<Exit> {
@@ -149,7 +149,7 @@ pub fn check(
     let runtime = RunnerEntry::find(runtime.unwrap_or(&here.default_setting.runtime))?.name;
     let setting = Setting { device: name, runtime: runtime.to_owned(), ..here.default_setting };
     let table = table_to_try(&store, &setting)?;
-    let found = cli::try_table(&store, &table, library, output)?;
+    let found = cli::try_table(&store, &table, python, output)?;
     drop(store);
     let kept = cli::keep(database, &found.check, output);
     if output.json {

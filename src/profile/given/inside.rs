@@ -5,12 +5,13 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use super::super::bench::Bench;
 use super::super::drift::Look;
 use super::super::inside::observations;
-use super::super::session::{Ending, Event, Session};
+use super::super::session::{Ending, Event};
 use super::super::{Estimate, Parts, ProfileError, RunnerError, Settled, Subject, Target};
 use super::GivenNetwork;
-use crate::latency::{Evidence, OperatorKey};
+use crate::latency::OperatorKey;
 use crate::onnx::NetworkParts;
 use crate::stats::{median, median_and_stderr};
 
@@ -21,82 +22,78 @@ const MOST_UNOWNED: f64 = 0.05;
 /// Times of operators, and the share of the time in nodes that belong to none.
 type Observed = (Vec<(OperatorKey, Estimate)>, f64);
 
-impl Session<'_> {
-    /// Measures those of the operators `left` that the network has and whose nodes the runtime names, and takes
-    /// them off; says whether to go on.
-    pub(super) fn inside_given(
-        &mut self,
-        network: &GivenNetwork,
-        left: &mut BTreeSet<OperatorKey>,
-    ) -> Result<bool, ProfileError> {
-        let parts = network.parts();
-        if !parts.keys().iter().any(|key| left.contains(key)) {
-            return Ok(true);
-        }
-        let subject = network.subject(self.setting.batch_size, self.options.plan.seed)?;
-        loop {
-            let Some((observed, unowned_share)) = self.observe_given(&subject, &parts, left)? else {
-                return Ok(self.outcome.ending == Ending::Complete);
-            };
-            let merged = if unowned_share <= MOST_UNOWNED { merged(&parts, &observed, left) } else { Vec::new() };
-            let mut measured = Vec::new();
-            for (key, estimate) in observed {
-                let Estimate { median_ms, stderr_ms, samples_ms, .. } = &estimate;
-                let evidence = Evidence::Measured;
-                self.store.insert_measurement(self.run, &key, *median_ms, Some(*stderr_ms), evidence, samples_ms)?;
-                (self.on_event)(Event::Operator { key: &key, result: Ok(&estimate) });
-                measured.push((key, estimate));
-            }
-            for (key, estimate) in merged {
-                self.store.insert_merged(self.run, &key)?;
-                (self.on_event)(Event::Operator { key: &key, result: Ok(&estimate) });
-                measured.push((key, estimate));
-            }
-            if self.look(true, true)? == Look::TakenBack {
-                continue;
-            }
-            for (key, estimate) in measured {
-                self.count(&estimate);
-                self.outcome.measured += 1;
-                self.outcome.remaining -= 1;
-                left.remove(&key);
-            }
-            return Ok(true);
-        }
+/// Measures those of the operators `left` that the network has and whose nodes the runtime names, and takes
+/// them off; says whether to go on.
+pub(super) fn inside_given(
+    bench: &mut Bench<'_>,
+    network: &GivenNetwork,
+    left: &mut BTreeSet<OperatorKey>,
+    seed: u64,
+) -> Result<bool, ProfileError> {
+    let parts = network.parts();
+    if !parts.keys().iter().any(|key| left.contains(key)) {
+        return Ok(true);
     }
+    let subject = network.subject(bench.table.setting.batch_size, seed)?;
+    loop {
+        let Some((observed, unowned_share)) = observe_given(bench, &subject, &parts, left)? else {
+            return Ok(bench.run.outcome.ending == Ending::Complete);
+        };
+        let merged = if unowned_share <= MOST_UNOWNED { merged(&parts, &observed, left) } else { Vec::new() };
+        let mut measured = Vec::new();
+        for (key, estimate) in observed {
+            bench.store(&key, &estimate)?;
+            measured.push((key, estimate));
+        }
+        for (key, estimate) in merged {
+            bench.table.store.insert_merged(bench.run.id, &key)?;
+            (bench.run.on_event)(Event::Operator { key: &key, result: Ok(&estimate) });
+            measured.push((key, estimate));
+        }
+        if bench.look(true, true)? == Look::TakenBack {
+            continue;
+        }
+        for (key, estimate) in measured {
+            bench.run.count(&estimate);
+            bench.run.outcome.measured += 1;
+            bench.run.outcome.remaining -= 1;
+            left.remove(&key);
+        }
+        return Ok(true);
+    }
+}
 
-    /// Times the operators `wanted` inside the network, on fresh instances until they are known well enough.
-    /// With them the share of the time in nodes that belong to no operator. None where the runtime cannot, and
-    /// where the session has to stop, which the outcome then says.
-    fn observe_given(
-        &mut self,
-        subject: &Subject,
-        parts: &NetworkParts,
-        wanted: &BTreeSet<OperatorKey>,
-    ) -> Result<Option<Observed>, ProfileError> {
-        let Target { min_blocks, max_blocks, time_limit, limits, .. } = &self.options.network_target;
-        let start = Instant::now();
-        let mut instances = Vec::new();
-        loop {
-            if let Some(ending) = self.stop(Duration::ZERO) {
-                self.outcome.ending = ending;
-                return Ok(None);
-            }
-            // Moving maps between layouts is nobody's operator, and hides none: it has a part of its own.
-            let layout = parts.keys().len();
-            let owner = |node: &str| parts.owner(node).or_else(|| is_layout(node).then_some(layout));
-            match self.runner.parts(subject, &owner, layout + 1, limits) {
-                Ok(instance) => instances.push(instance),
-                // It may run its operators by themselves; if not, that says why.
-                Err(RunnerError::Model(_)) => return Ok(None),
-                Err(error) => return Err(ProfileError::of_runner(error)),
-            }
-            let estimates = estimates(parts, &instances, wanted, &self.options.operator_target);
-            let stable = estimates.iter().all(|(_, estimate)| estimate.settled == Settled::Stable);
-            let enough = instances.len() >= *min_blocks && stable;
-            if enough || instances.len() >= *max_blocks || start.elapsed() >= *time_limit {
-                return Ok(Some((estimates, unowned_share(&instances))));
-            }
+/// Times the operators `wanted` inside the network, on fresh instances until they are known well enough.
+/// With them the share of the time in nodes that belong to no operator. None where the runtime cannot, and
+/// where the session has to stop, which the outcome then says.
+fn observe_given(
+    bench: &mut Bench<'_>,
+    subject: &Subject,
+    parts: &NetworkParts,
+    wanted: &BTreeSet<OperatorKey>,
+) -> Result<Option<Observed>, ProfileError> {
+    let Target { min_blocks, max_blocks, time_limit, limits, .. } = &bench.limits.network.clone();
+    let start = Instant::now();
+    let mut instances = Vec::new();
+    loop {
+        if let Some(ending) = bench.limits.stop(Duration::ZERO) {
+            bench.run.outcome.ending = ending;
+            return Ok(None);
+        }
+        // Moving maps between layouts is nobody's operator, and hides none: it has a part of its own.
+        let layout = parts.keys().len();
+        let owner = |node: &str| parts.owner(node).or_else(|| is_layout(node).then_some(layout));
+        match bench.runner.parts(subject, &owner, layout + 1, limits) {
+            Ok(instance) => instances.push(instance),
+            // It may run its operators by themselves; if not, that says why.
+            Err(RunnerError::Model(_)) => return Ok(None),
+            Err(error) => return Err(ProfileError::of_runner(error)),
+        }
+        let estimates = estimates(parts, &instances, wanted, &bench.limits.operator);
+        let stable = estimates.iter().all(|(_, estimate)| estimate.settled == Settled::Stable);
+        let enough = instances.len() >= *min_blocks && stable;
+        if enough || instances.len() >= *max_blocks || start.elapsed() >= *time_limit {
+            return Ok(Some((estimates, unowned_share(&instances))));
         }
     }
 }

@@ -14,13 +14,14 @@ use std::time::Duration;
 
 use zen_agent::Scope;
 
+use self::inside::inside_given;
+use super::bench::{Bench, Filled, Run, SessionLimits};
 use super::check::network_subject;
-use super::drift::DriftOptions;
-use super::operators::{form_id, operator_method};
-use super::plan::PlanOptions;
-use super::session::{Event, INSIDE, Outcome, Session, SessionOptions, check_batch, run_steps, unfinished};
+use super::drift::{DriftOptions, Watch};
+use super::operators::{form_id, one_by_one, operator_method};
+use super::session::{Event, INSIDE, Outcome, check_batch, unfinished};
 use super::{ProfileError, Runner, RunnerAbout, Subject, Target, setting_of};
-use crate::latency::{Fingerprint, Fuser, NewRun, OperatorKey, Purpose, RunId, Setting, Store};
+use crate::latency::{Fingerprint, Fuser, NewRun, OperatorKey, Purpose, RunId, Setting, Store, TableChoice};
 use crate::net::{Graph, LowerOptions, Network};
 use crate::onnx::{NetworkParts, OnnxError};
 
@@ -115,20 +116,7 @@ pub fn profile_given(
     interrupted: &dyn Fn() -> bool,
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<Outcome, ProfileError> {
-    let GivenOptions { batch_size, time_limit, seed, operator_target, network_target, drift, .. } = options.clone();
-    let session_options = SessionOptions {
-        // Nothing is drawn.
-        plan: PlanOptions { sources: Vec::new(), operators: 0, seed },
-        batch_size,
-        networks: 0,
-        time_limit,
-        target_within10: None,
-        adapt_from: None,
-        only_check: false,
-        operator_target,
-        network_target,
-        drift,
-    };
+    let GivenOptions { batch_size, seed, .. } = *options;
     check_batch(batch_size)?;
     let about = runner.about();
     let setting = setting_of(&about, batch_size);
@@ -154,21 +142,24 @@ pub fn profile_given(
         }
         return Ok(Outcome { stored, ..Outcome::begun(setting, run) });
     }
-    let mut steps = |session: &mut Session<'_>| {
-        session.outcome.stored = stored;
-        session.outcome.remaining = missing.len();
-        session.look(true, true)?;
-        let mut left: BTreeSet<OperatorKey> = missing.iter().copied().collect();
-        for network in networks.iter().filter(|_| inside) {
-            if !session.inside_given(network, &mut left)? {
-                return Ok(None);
+    let setting_of_table = setting.clone();
+    let table = Filled { store, setting, choice: TableChoice::Host(about.host) };
+    let limits = SessionLimits::new(options.time_limit, &options.operator_target, &options.network_target, interrupted);
+    Bench::new(runner, table, Run::begun(run, setting_of_table, on_event), Watch::new(options.drift.clone()), limits)
+        .carry_out(|bench| {
+            bench.run.outcome.stored = stored;
+            bench.run.outcome.remaining = missing.len();
+            bench.look(true, true)?;
+            let mut left: BTreeSet<OperatorKey> = missing.iter().copied().collect();
+            for network in networks.iter().filter(|_| inside) {
+                if !inside_given(bench, network, &mut left, seed)? {
+                    return Ok(None);
+                }
             }
-        }
-        session.one_by_one(missing.iter().filter(|key| left.contains(key)).copied().collect(), Duration::ZERO)?;
-        Ok(None)
-    };
-    let options = &session_options;
-    run_steps(store, runner, options, run, setting, interrupted, on_event, &mut steps)
+            let others = missing.iter().filter(|key| left.contains(key)).copied().collect();
+            one_by_one(bench, others, Duration::ZERO, seed)?;
+            Ok(None)
+        })
 }
 
 /// The operators of networks, each once, in their order.

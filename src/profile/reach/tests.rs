@@ -28,7 +28,7 @@ impl Runner for Scripted {
 
 thread_local! {
     static ASKED: RefCell<Vec<(String, String)>> = const { RefCell::new(Vec::new()) };
-    static OPENED: RefCell<Vec<(String, RemoteOptions)>> = const { RefCell::new(Vec::new()) };
+    static OPENED: RefCell<Vec<(String, RunnerOptions)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Remembers the address and opens a folder on this machine.
@@ -41,12 +41,12 @@ static LOCAL: TransportKind = TransportKind {
             let (target, problem) = (address.to_owned(), "no route".to_owned());
             return Err(TransportError::Connect { target, problem });
         }
-        OPENED.with_borrow_mut(|opened| opened.push((address.to_owned(), RemoteOptions::new("", Precision::Fp32))));
+        OPENED.with_borrow_mut(|opened| opened.push((address.to_owned(), RunnerOptions::new("", Precision::Fp32))));
         Ok(Box::new(local::Local::open()?) as Box<dyn Transport>)
     },
 };
 
-static ENTRY: RemoteEntry = RemoteEntry {
+static ENTRY: RunnerEntry = RunnerEntry {
     name: "tract",
     about: "",
     open: |_, options| {
@@ -103,16 +103,15 @@ fn options_come_from_the_user_then_the_file() {
 
 #[test]
 fn a_runtime_without_a_runner_is_measured_with_another_and_a_note() {
-    let known: Vec<_> = REMOTE_RUNNERS.iter().map(|entry| entry.name).collect();
+    let known: Vec<_> = RUNNERS.iter().map(|entry| entry.name).collect();
     let mut notes = Vec::new();
-    let runtime =
-        |device: &Device, notes: &mut Vec<String>| measured_runtime(device, &ReachOptions::default(), &known, notes);
+    let runtime = |device: &Device, notes: &mut Vec<String>| measured_runtime(device, &ReachOptions::default(), notes);
     let built_in = |name: &str| Device::find_in(None, name).unwrap();
     for name in ["galaxy-s24", "pixel2", "snapdragon-x-elite", "raspberry-pi-5"] {
         assert_eq!(runtime(&built_in(name), &mut notes), "tract", "{name}");
         let note = notes.pop().unwrap();
         assert!(note.contains(&format!("default runtime of {name}")) && note.contains("with tract"), "{note}");
-        let options = remote_options(&built_in(name), "tract", &ReachOptions::default());
+        let options = runner_options(&built_in(name), "tract", false, &ReachOptions::default());
         assert_eq!((options.precision, options.threads), (Precision::Fp32, 1));
     }
     for name in ["t4", "jetson-nano"] {
@@ -121,7 +120,7 @@ fn a_runtime_without_a_runner_is_measured_with_another_and_a_note() {
     let v100 = built_in("v100");
     assert_eq!(runtime(&v100, &mut notes), "tensorrt");
     assert!(notes[0].contains("paddle-tensorrt, the default runtime of v100"), "{notes:?}");
-    assert_eq!(remote_options(&v100, "tensorrt", &ReachOptions::default()).precision, Precision::Fp16);
+    assert_eq!(runner_options(&v100, "tensorrt", false, &ReachOptions::default()).precision, Precision::Fp16);
     // Every built-in device can be measured with what its file says.
     for device in Device::all_in(None).unwrap() {
         assert!(known.contains(&runtime(&device, &mut notes).as_str()), "{}", device.name);
@@ -131,10 +130,10 @@ fn a_runtime_without_a_runner_is_measured_with_another_and_a_note() {
     own.default_setting.runtime = "trakt".to_owned();
     assert_eq!(runtime(&own, &mut notes), "trakt", "a typing error is for the registry to refuse");
     let asked = ReachOptions { runtime: Some("ORT".to_owned()), ..ReachOptions::default() };
-    assert_eq!(measured_runtime(&own, &asked, &known, &mut notes), "onnxruntime");
+    assert_eq!(measured_runtime(&own, &asked, &mut notes), "onnxruntime");
     let t4 = built_in("t4");
-    assert_eq!(remote_options(&t4, "tensorrt", &ReachOptions::default()).precision, Precision::Fp16);
-    let tract = remote_options(&t4, "tract", &ReachOptions::default());
+    assert_eq!(runner_options(&t4, "tensorrt", false, &ReachOptions::default()).precision, Precision::Fp16);
+    let tract = runner_options(&t4, "tract", false, &ReachOptions::default());
     assert_eq!((tract.precision, tract.threads), (Precision::Fp32, 1));
 }
 
@@ -151,6 +150,25 @@ fn what_cannot_be_reached_says_what_to_connect() {
     let mut bad = ReachOptions { hosts: vec!["-oProxyCommand=x".to_owned()], ..ReachOptions::default() };
     let Err(error) = open_runner(&store, "t4", &mut bad) else { panic!("an option was an address") };
     assert!(error.to_string().contains("-oProxyCommand"), "{error}");
+}
+
+#[test]
+fn this_machine_is_reached_without_ssh() {
+    let store = Store::in_memory_empty().unwrap();
+    for (device, hosts, named) in [
+        ("cpu", vec![], Device::find("cpu").unwrap().table_name()),
+        ("ssh-host", vec![HERE.to_owned()], "ssh-host".to_owned()),
+    ] {
+        let mut options = ReachOptions { hosts, runtime: Some("tract".to_owned()), ..ReachOptions::default() };
+        let about = open_runner(&store, device, &mut options).unwrap().runner.about();
+        assert_eq!((about.device, about.host), (named, zen_agent::Machine::here().words()));
+    }
+    let cpu = Device::find_in(None, "cpu").unwrap();
+    let options = runner_options(&cpu, "onnxruntime", true, &ReachOptions::default());
+    assert!(options.is_processor && options.threads == 1);
+    assert_eq!(program_here("trtexec".to_owned()), "trtexec");
+    assert!(Path::new(&program_here("./bin/trtexec".to_owned())).is_absolute());
+    assert!(open_here("onnxruntim", None, None).is_err());
 }
 
 #[test]
@@ -201,7 +219,7 @@ fn every_member_measures_the_reference_and_says_how_fast_it_is() {
 #[test]
 fn another_gpu_than_the_files_is_told_loudly() {
     let t4 = Device::find_in(None, "t4").unwrap();
-    let remote = remote_options(&t4, "tensorrt", &ReachOptions::default());
+    let remote = runner_options(&t4, "tensorrt", false, &ReachOptions::default());
     assert_eq!(remote.gpu.as_deref(), Some("T4"));
     let (runner, _) = open(&["a"]);
     let about = RunnerAbout { device: remote.device_of(Some("NVIDIA A10G")), ..runner.unwrap().about() };

@@ -1,23 +1,21 @@
 //! Runners: how a model is timed.
 //!
-//! Adding one: write `x.rs`, list it in [`RUNNERS`]. Not here: how often something is timed and
-//! what the samples mean (`bench`).
+//! A runner owns the [`Transport`] to its machine, which may be this one. Adding one: write `x.rs`, list it in
+//! [`RUNNERS`]. Not here: how often something is timed and what the samples mean (`estimate`).
 
 mod agent;
 mod difference;
 #[cfg(test)]
 pub(crate) mod mock;
-#[cfg_attr(not(feature = "onnxruntime"), path = "onnxruntime_absent.rs")]
 mod onnxruntime;
-mod onnxruntime_remote;
-mod remote;
+mod options;
+mod python;
 #[cfg(test)]
 mod scripted;
 mod target;
 mod tensorrt;
 mod tract;
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use zen_agent::{Limits, Machine, Processor, Scope};
@@ -28,7 +26,7 @@ use crate::latency::Precision;
 use crate::names::UnknownName;
 
 pub use difference::Difference;
-pub use remote::{OpenRemote, REMOTE_RUNNERS, RemoteEntry, RemoteOptions};
+pub use options::RunnerOptions;
 
 /// Something to time.
 #[derive(Clone, Debug)]
@@ -76,11 +74,11 @@ pub struct RunnerAbout {
 
 impl RunnerAbout {
     /// About a runtime in this process, on one thread of this machine's processor.
-    fn of_thread(machine: &Machine, runtime: &'static str, runtime_version: &str, clock: String) -> Self {
+    fn of_thread(machine: &Machine, device: &str, runtime: &'static str, version: &str, clock: String) -> Self {
         Self {
             runtime,
-            runtime_version: runtime_version.to_owned(),
-            device: machine.device_name(),
+            runtime_version: version.to_owned(),
+            device: device.to_owned(),
             host: machine.words(),
             threads: 1,
             processor: machine.processor.clone(),
@@ -164,7 +162,7 @@ pub trait Runner {
         Ok(Vec::new())
     }
 
-    /// The way to the machine, where it is another one.
+    /// The way to the machine; none for a runtime in this process.
     fn transport(&mut self) -> Option<&mut dyn Transport> {
         None
     }
@@ -223,23 +221,17 @@ impl RunnerError {
     }
 }
 
+/// Starts a runner on a machine, which may be this one.
+pub type OpenRunner = fn(Box<dyn Transport>, &RunnerOptions) -> Result<Box<dyn Runner>, RunnerError>;
+
 /// A runner that can be chosen.
 pub struct RunnerEntry {
     /// Runtime in settings.
     pub name: &'static str,
     /// One line for people.
     pub about: &'static str,
-    /// Opens it, or says why it cannot be used here and what to do about that.
-    pub open: fn(&RunnerOptions) -> Result<Box<dyn Runner>, String>,
-}
-
-/// What a runner may need to be opened.
-#[derive(Clone, Debug, Default)]
-pub struct RunnerOptions {
-    /// The shared library of a runtime that is not built in; looked for where none is named.
-    pub library: Option<PathBuf>,
-    /// Set from elsewhere (Ctrl-C) to end a block under way.
-    pub stop: Option<&'static AtomicBool>,
+    /// Starts it on the machine, or says why it cannot be used there and what to do about that.
+    pub open: OpenRunner,
 }
 
 impl RunnerEntry {
@@ -254,9 +246,4 @@ impl RunnerEntry {
 }
 
 /// Every runner.
-pub static RUNNERS: &[RunnerEntry] = &[tract::ENTRY, onnxruntime::ENTRY];
-
-/// Why onnxruntime gives no time of an operator whose nodes are named `prefix`.
-fn computed_elsewhere(prefix: &str) -> String {
-    format!("onnxruntime computes it within other nodes: no name in the optimised model starts with `{prefix}`")
-}
+pub static RUNNERS: &[RunnerEntry] = &[tract::ENTRY, onnxruntime::ENTRY, tensorrt::ENTRY];

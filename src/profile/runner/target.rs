@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::RunnerError;
-use crate::profile::transport::{Exit, FileMode, Limits, Outcome, Transport, TransportError};
+use crate::profile::transport::{Dialogue, Exit, FileMode, Limits, Line, Outcome, Transport, TransportError};
 
 /// Programs in a row that did not do as they should before the machine counts as lost.
 const MAX_STRIKES: u32 = 3;
@@ -17,9 +17,13 @@ const QUOTED_CHARACTERS: usize = 300;
 
 pub(super) struct Target {
     transport: Box<dyn Transport>,
+    /// A program that stays, where the transport keeps programs.
+    dialogue: Option<Box<dyn Dialogue>>,
     /// Length and hash of the model that lies in each slot.
     slots: Vec<Option<(usize, u64)>>,
     strikes: u32,
+    /// The last program came to its time limit.
+    hung: bool,
 }
 
 /// What a program wrote, and how it ended.
@@ -53,7 +57,7 @@ impl Answer {
 
 impl Target {
     pub fn new(transport: Box<dyn Transport>) -> Self {
-        Self { transport, slots: Vec::new(), strikes: 0 }
+        Self { transport, dialogue: None, slots: Vec::new(), strikes: 0, hung: false }
     }
 
     /// The machine, for messages.
@@ -101,20 +105,55 @@ impl Target {
 
     /// Runs a program to its end and returns what it wrote, at most `max_bytes`.
     pub fn run(&mut self, argv: &[&str], limit: Duration, max_bytes: usize) -> Result<Answer, RunnerError> {
-        let limits = Limits { inactivity: limit, total: limit, line_bytes: max_bytes, ..Limits::default() };
-        let (mut lines, mut bytes, mut whole) = (Vec::new(), 0, true);
-        let result = self.transport.run(argv, &limits, &mut |line| {
-            bytes += line.text.len() + 1;
-            if line.truncated || bytes > max_bytes {
-                whole = false;
-                return ControlFlow::Break(());
-            }
-            lines.push(line.text.to_owned());
-            ControlFlow::Continue(())
-        });
-        let outcome = result.map_err(|error| self.failed(&error))?;
-        if !whole {
-            return Err(self.strike(format!("{} wrote more than {max_bytes} bytes and was stopped", argv[0])));
+        let (limits, mut written) = (limits_of(limit, max_bytes), Written::new(max_bytes));
+        let outcome = self.transport.run(argv, &limits, &mut |line| written.take(line, &|_| false));
+        let outcome = outcome.map_err(|error| self.failed(&error))?;
+        self.answer(argv[0], written, outcome)
+    }
+
+    /// Starts a program that stays; false where the transport keeps none.
+    pub fn keep(&mut self, argv: &[&str]) -> Result<bool, RunnerError> {
+        self.dialogue = self.transport.start(argv).map_err(|error| self.failed(&error))?;
+        Ok(self.dialogue.is_some())
+    }
+
+    /// Whether a program stays that can be asked.
+    pub fn is_kept(&self) -> bool {
+        self.dialogue.is_some()
+    }
+
+    /// Lets the program that stays go: it is killed.
+    pub fn let_go(&mut self) {
+        self.dialogue = None;
+    }
+
+    /// What the program that stays answers to a line, up to the line that `is_last`. It is gone where it did not
+    /// answer to the end.
+    pub fn ask(
+        &mut self,
+        line: Option<&str>,
+        limit: Duration,
+        max_bytes: usize,
+        is_last: &dyn Fn(&str) -> bool,
+    ) -> Result<Answer, RunnerError> {
+        let (limits, mut written) = (limits_of(limit, max_bytes), Written::new(max_bytes));
+        let Some(mut dialogue) = self.dialogue.take() else {
+            return Err(self.strike("no program was started".to_owned()));
+        };
+        let ended = dialogue.ask(line, &limits, &mut |line| written.take(line, is_last));
+        let ended = ended.map_err(|error| self.failed(&error))?;
+        if ended.is_none() && written.is_whole {
+            self.dialogue = Some(dialogue);
+        }
+        let outcome = ended.unwrap_or(Outcome { exit: Exit::Stopped, stderr: String::new() });
+        self.answer("the program", written, outcome)
+    }
+
+    fn answer(&mut self, program: &str, written: Written, outcome: Outcome) -> Result<Answer, RunnerError> {
+        let Written { lines, max_bytes, is_whole, .. } = written;
+        self.hung = false;
+        if !is_whole {
+            return Err(self.strike(format!("{program} wrote more than {max_bytes} bytes and was stopped")));
         }
         Ok(Answer { lines, outcome })
     }
@@ -134,13 +173,47 @@ impl Target {
         self.strikes = 0;
     }
 
+    /// Whether the last program came to its time limit.
+    pub fn hung(&self) -> bool {
+        self.hung
+    }
+
     fn failed(&mut self, error: &TransportError) -> RunnerError {
+        self.hung = matches!(error, TransportError::TimeLimit { .. } | TransportError::Inactive { .. });
         match error {
             TransportError::Put { .. } | TransportError::TimeLimit { .. } | TransportError::Inactive { .. } => {
                 self.strike(error.to_string())
             }
             _ => RunnerError::of(error),
         }
+    }
+}
+
+fn limits_of(limit: Duration, max_bytes: usize) -> Limits<'static> {
+    Limits { inactivity: limit, total: limit, line_bytes: max_bytes, ..Limits::default() }
+}
+
+/// What a program wrote so far.
+struct Written {
+    lines: Vec<String>,
+    bytes: usize,
+    max_bytes: usize,
+    is_whole: bool,
+}
+
+impl Written {
+    fn new(max_bytes: usize) -> Self {
+        Self { lines: Vec::new(), bytes: 0, max_bytes, is_whole: true }
+    }
+
+    fn take(&mut self, line: Line<'_>, is_last: &dyn Fn(&str) -> bool) -> ControlFlow<()> {
+        self.bytes += line.text.len() + 1;
+        if line.truncated || self.bytes > self.max_bytes {
+            self.is_whole = false;
+            return ControlFlow::Break(());
+        }
+        self.lines.push(line.text.to_owned());
+        if is_last(line.text) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 

@@ -1,19 +1,26 @@
-//! tract in this process, through the agent's library, on one thread.
+//! tract on one thread: in this process where the machine is this one, else by the zen-agent there.
 
 use std::sync::atomic::AtomicBool;
 
 use zen_agent::{AgentError, CLOCK_WORDS, Limits, Machine, Model, PartsBlock, RUNTIME, RUNTIME_VERSION};
 
-use super::{Parts, Runner, RunnerAbout, RunnerEntry, RunnerError, Subject};
+use super::{Parts, Runner, RunnerAbout, RunnerEntry, RunnerError, Subject, agent};
 
 pub(super) const ENTRY: RunnerEntry = RunnerEntry {
     name: RUNTIME,
-    about: "tract on this machine's processor, one thread",
-    open: |options| Ok(Box::new(Tract { machine: Machine::here(), stop: options.stop })),
+    about: "tract on the processor, one thread; built in, and on another machine by the zen-agent (--agent)",
+    open: |transport, options| match transport.is_here() && options.agent.is_none() {
+        true => {
+            agent::check(options)?;
+            Ok(Box::new(Tract { machine: Machine::here(), device: options.device.clone(), stop: options.stop }))
+        }
+        false => agent::open(transport, options),
+    },
 };
 
 struct Tract {
     machine: Machine,
+    device: String,
     stop: Option<&'static AtomicBool>,
 }
 
@@ -27,7 +34,7 @@ impl Tract {
 
 impl Runner for Tract {
     fn about(&self) -> RunnerAbout {
-        RunnerAbout::of_thread(&self.machine, RUNTIME, RUNTIME_VERSION, CLOCK_WORDS.to_owned())
+        RunnerAbout::of_thread(&self.machine, &self.device, RUNTIME, RUNTIME_VERSION, CLOCK_WORDS.to_owned())
     }
 
     fn times_parts(&self) -> bool {
@@ -53,11 +60,18 @@ impl Runner for Tract {
 
 #[cfg(test)]
 mod tests {
+    use super::super::RunnerOptions;
     use super::*;
-    use crate::latency::{KeyKind, OperatorKey};
+    use crate::latency::{KeyKind, OperatorKey, Precision};
     use crate::net::Activation;
     use crate::onnx::{OPERATOR_NODE_PREFIX, operator_model, sandwich_model};
+    use crate::profile::transport::local::Local;
     use zen_agent::Scope;
+
+    fn open(stop: Option<&'static AtomicBool>) -> Box<dyn Runner> {
+        let options = RunnerOptions { stop, ..RunnerOptions::new("here", Precision::Fp32) };
+        (ENTRY.open)(Box::new(Local::open().unwrap()), &options).unwrap()
+    }
 
     #[test]
     fn operators_and_their_failures() {
@@ -74,7 +88,7 @@ mod tests {
             residual_add: true,
         };
         let limits = Limits { min_samples: 3, max_samples: 3, ..Limits::default() };
-        let mut runner = (ENTRY.open)(&super::super::RunnerOptions::default()).unwrap();
+        let mut runner = open(None);
         let mut time = |model: Vec<u8>, prefix: &str| {
             let scope = Scope::Nodes(prefix.to_owned());
             runner.block(&Subject { name: key.to_string(), model, scope, without: Vec::new() }, &limits)
@@ -91,8 +105,7 @@ mod tests {
     #[test]
     fn a_block_under_way_is_stopped() {
         let stop: &'static AtomicBool = Box::leak(Box::new(AtomicBool::new(true)));
-        let options = super::super::RunnerOptions { stop: Some(stop), ..super::super::RunnerOptions::default() };
-        let mut runner = (ENTRY.open)(&options).unwrap();
+        let mut runner = open(Some(stop));
         let model = crate::onnx::activation_chain_model(3).unwrap();
         // Without an end of their own.
         let limits = Limits { max_samples: 100_000, block_ms: 3.6e6, ..Limits::default() };

@@ -60,6 +60,12 @@ impl Tail {
         Self { limit, bytes: VecDeque::new() }
     }
 
+    /// Keeps this many bytes from now on.
+    pub fn resize(&mut self, limit: usize) {
+        self.limit = limit;
+        self.push(&[]);
+    }
+
     pub fn push(&mut self, bytes: &[u8]) {
         let bytes = &bytes[bytes.len().saturating_sub(self.limit)..];
         let excess = (self.bytes.len() + bytes.len()).saturating_sub(self.limit);

@@ -8,10 +8,10 @@ use std::sync::atomic::AtomicBool;
 use tempfile::TempDir;
 
 use super::lines::Tail;
-use super::process::{End, Process, signal_name};
+use super::process::{End, Input, Process, signal_name};
 use super::{
-    Exit, FileMode, Limit, Limits, Line, Outcome, Transport, TransportError, check_arguments, check_file_name, is_set,
-    unless_interrupted,
+    Dialogue, Exit, FileMode, Limit, Limits, Line, Outcome, Transport, TransportError, check_arguments,
+    check_file_name, is_set, unless_interrupted,
 };
 
 /// Runs commands on this machine.
@@ -33,7 +33,7 @@ impl Local {
         Self::open_with(None)
     }
 
-    pub(super) fn open_with(stop: Option<&'static AtomicBool>) -> Result<Self, TransportError> {
+    pub(in super::super) fn open_with(stop: Option<&'static AtomicBool>) -> Result<Self, TransportError> {
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
@@ -86,35 +86,82 @@ impl Transport for Local {
         limits: &Limits<'_>,
         on_line: &mut dyn FnMut(Line<'_>) -> ControlFlow<()>,
     ) -> Result<Outcome, TransportError> {
-        let program = check_arguments(TARGET, argv)?;
-        let mut command = Command::new(program);
-        command.args(&argv[1..]).current_dir(self.directory.path());
-        let mut process = match Process::start(&mut command, None) {
-            Ok(process) => process,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(not_started(127, program, &error)),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                return Ok(not_started(126, program, &error));
-            }
-            Err(source) => return Err(TransportError::io(format!("starting {program}"))(source)),
-        };
-        let mut stderr = Tail::new(limits.stderr_bytes);
-        let end = process.drive(&limits.or_stop(self.stop), &mut stderr, on_line);
-        process.kill();
-        let limit = match end.map_err(TransportError::io(format!("waiting for {program}")))? {
-            End::Inactive => Limit::Inactivity,
-            End::TimeLimit => Limit::Total,
-            ended => {
-                let exit = if let End::Exited(status) = ended { exit_of(status) } else { Exit::Stopped };
-                let outcome = Outcome { exit, stderr: stderr.text() };
-                return unless_interrupted(TARGET, outcome, self.stop);
-            }
-        };
-        Err(limits.reached(limit, TARGET, program, &stderr))
+        let mut talk = self.begin(argv, Input::Nothing)?;
+        let answer = talk.ask(None, limits, on_line);
+        let outcome = |stderr: Tail| Outcome { exit: Exit::Stopped, stderr: stderr.text() };
+        answer.map(|ended| ended.unwrap_or_else(|| outcome(talk.stderr)))
+    }
+
+    fn start(&mut self, argv: &[&str]) -> Result<Option<Box<dyn Dialogue>>, TransportError> {
+        Ok(Some(Box::new(self.begin(argv, Input::Lines)?)))
+    }
+
+    fn is_here(&self) -> bool {
+        true
     }
 
     fn close(self: Box<Self>) -> Result<(), TransportError> {
         let doing = format!("removing {}", self.path);
         self.directory.close().map_err(TransportError::io(doing))
+    }
+}
+
+/// A program that runs, or why it was not started.
+struct Talk {
+    program: String,
+    process: Result<Process, Outcome>,
+    stderr: Tail,
+    stop: Option<&'static AtomicBool>,
+}
+
+impl Local {
+    fn begin(&self, argv: &[&str], input: Input) -> Result<Talk, TransportError> {
+        let program = check_arguments(TARGET, argv)?;
+        let mut command = Command::new(program);
+        command.args(&argv[1..]).current_dir(self.directory.path());
+        let process = match Process::start(&mut command, input) {
+            Ok(process) => Ok(process),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(not_started(127, program, &error)),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(not_started(126, program, &error)),
+            Err(source) => return Err(TransportError::io(format!("starting {program}"))(source)),
+        };
+        let stderr = Tail::new(Limits::default().stderr_bytes);
+        Ok(Talk { program: program.to_owned(), process, stderr, stop: self.stop })
+    }
+}
+
+impl Dialogue for Talk {
+    fn ask(
+        &mut self,
+        line: Option<&str>,
+        limits: &Limits<'_>,
+        on_line: &mut dyn FnMut(Line<'_>) -> ControlFlow<()>,
+    ) -> Result<Option<Outcome>, TransportError> {
+        let process = match &mut self.process {
+            Ok(process) => process,
+            Err(outcome) => return Ok(Some(outcome.clone())),
+        };
+        if let Some(line) = line {
+            process.say(line);
+        }
+        self.stderr.resize(limits.stderr_bytes);
+        let end = process.drive(&limits.or_stop(self.stop), &mut self.stderr, on_line);
+        if !matches!(end, Ok(End::Stopped)) {
+            process.kill();
+        }
+        let limit = match end.map_err(TransportError::io(format!("waiting for {}", self.program)))? {
+            End::Inactive => Limit::Inactivity,
+            End::TimeLimit => Limit::Total,
+            End::Exited(status) => {
+                return Ok(Some(Outcome { exit: exit_of(status), stderr: self.stderr.text() }));
+            }
+            End::Stopped => {
+                let outcome = Outcome { exit: Exit::Stopped, stderr: self.stderr.text() };
+                unless_interrupted(TARGET, outcome, self.stop)?;
+                return Ok(None);
+            }
+        };
+        Err(limits.reached(limit, TARGET, &self.program, &self.stderr))
     }
 }
 

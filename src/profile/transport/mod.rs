@@ -57,9 +57,39 @@ pub trait Transport {
         on_line: &mut dyn FnMut(Line<'_>) -> ControlFlow<()>,
     ) -> Result<Outcome, TransportError>;
 
+    /// Starts a program that stays and answers what it is told. None where this way to a machine does not
+    /// keep programs: they are run anew each time.
+    ///
+    /// # Errors
+    /// As [`Transport::run`]; a program that does not exist is told by the first answer.
+    fn start(&mut self, argv: &[&str]) -> Result<Option<Box<dyn Dialogue>>, TransportError> {
+        let _ = argv;
+        Ok(None)
+    }
+
+    /// Whether the machine is this one.
+    fn is_here(&self) -> bool {
+        false
+    }
+
     /// Removes the private folder and lets go of the machine. Dropping does the same, but cannot
     /// report that it failed.
     fn close(self: Box<Self>) -> Result<(), TransportError>;
+}
+
+/// A program that runs and is told lines; killed when it is dropped.
+pub trait Dialogue {
+    /// Says a line, if there is one, and hands on lines of standard output until `on_line` returns `Break`: the
+    /// answer has ended, and the program goes on. Where the program ended instead, how it did.
+    ///
+    /// # Errors
+    /// A limit that was reached; the program is killed before it is reported.
+    fn ask(
+        &mut self,
+        line: Option<&str>,
+        limits: &Limits<'_>,
+        on_line: &mut dyn FnMut(Line<'_>) -> ControlFlow<()>,
+    ) -> Result<Option<Outcome>, TransportError>;
 }
 
 /// Who may do what with a file that was put; others than the owner never see it.

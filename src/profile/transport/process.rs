@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,20 @@ const POLL: Duration = Duration::from_millis(50);
 /// A child that does not outlive its owner.
 pub struct Process {
     child: Child,
+    /// Of a program that is told lines while it runs.
+    input: Option<ChildStdin>,
+    output: Receiver<Chunk>,
     /// Set once it was waited for: its number may belong to another process from then on.
     ended: Option<ExitStatus>,
+}
+
+/// What a process reads.
+pub enum Input {
+    Nothing,
+    /// This, and then the end.
+    Bytes(Vec<u8>),
+    /// What [`Process::say`] says.
+    Lines,
 }
 
 /// Why driving a process ended.
@@ -32,19 +44,30 @@ pub enum End {
 }
 
 impl Process {
-    /// Starts a command with both outputs piped and, without `input`, an empty standard input.
-    pub fn start(command: &mut Command, input: Option<Vec<u8>>) -> io::Result<Self> {
+    /// Starts a command with both outputs piped.
+    pub fn start(command: &mut Command, input: Input) -> io::Result<Self> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+        command.stdin(if matches!(input, Input::Nothing) { Stdio::null() } else { Stdio::piped() });
         // A group of its own: its children can be killed with it, and Ctrl-C reaches us first.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(command, 0);
         let mut child = command.spawn()?;
-        if let (Some(mut pipe), Some(input)) = (child.stdin.take(), input) {
+        let mut stdin = child.stdin.take();
+        if let Input::Bytes(bytes) = input
+            && let Some(mut pipe) = stdin.take()
+        {
             // A process that does not read its input ends all the same, and the thread with it.
-            std::thread::spawn(move || pipe.write_all(&input));
+            std::thread::spawn(move || pipe.write_all(&bytes));
         }
-        Ok(Self { child, ended: None })
+        Ok(Self { output: read_both(&mut child), child, input: stdin, ended: None })
+    }
+
+    /// Says a line to a program that was started with [`Input::Lines`]. One that does not listen any more has
+    /// ended, which driving it tells.
+    pub fn say(&mut self, line: &str) {
+        if let Some(input) = &mut self.input {
+            let _ = writeln!(input, "{line}").and_then(|()| input.flush());
+        }
     }
 
     /// Hands on the lines of standard output until the process has ended or a limit is reached;
@@ -56,13 +79,12 @@ impl Process {
         stderr: &mut Tail,
         on_line: &mut dyn FnMut(Line<'_>) -> ControlFlow<()>,
     ) -> io::Result<End> {
-        let chunks = read_both(&mut self.child);
         let start = Instant::now();
         let mut heard = start;
         let mut lines = LineSplitter::new(limits.line_bytes);
         let mut flow = ControlFlow::Continue(());
         loop {
-            match chunks.recv_timeout(POLL) {
+            match self.output.recv_timeout(POLL) {
                 Ok(Chunk::Stdout(bytes)) => {
                     flow = lines.push(&bytes, on_line);
                     heard = Instant::now();

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::super::{RemoteOptions, RunnerError};
+use super::super::{RunnerError, RunnerOptions};
 use crate::profile::transport::cksum::cksum;
 use crate::profile::transport::{Exit, FileMode, Limits, Transport, printable};
 
@@ -29,7 +29,7 @@ const SHORT: Limits<'static> = Limits {
 
 /// The executable for the target, on this machine: the one that was named, or the one beside this
 /// program where the target is of the same kind.
-pub(super) fn find(transport: &mut dyn Transport, options: &RemoteOptions) -> Result<PathBuf, RunnerError> {
+pub(super) fn find(transport: &mut dyn Transport, options: &RunnerOptions) -> Result<PathBuf, RunnerError> {
     if let Some(path) = &options.agent {
         return Ok(path.clone());
     }

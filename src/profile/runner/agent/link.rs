@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use zen_agent::{Job, JobModel, Limits, PROTOCOL};
 
-use super::super::{RemoteOptions, RunnerError};
+use super::super::{RunnerError, RunnerOptions};
 use super::answer::{Answer, Asked, Problem};
 use super::executable;
 use crate::profile::transport::{Exit, FileMode, Limits as RunLimits, Transport, TransportError, printable};
@@ -44,7 +44,7 @@ pub(super) enum Trouble {
 
 impl Link {
     /// Puts the executable on the target.
-    pub fn open(mut transport: Box<dyn Transport>, options: &RemoteOptions) -> Result<Self, RunnerError> {
+    pub fn open(mut transport: Box<dyn Transport>, options: &RunnerOptions) -> Result<Self, RunnerError> {
         let executable = executable::find(transport.as_mut(), options)?;
         let program = executable::put(transport.as_mut(), &executable)?;
         Ok(Self {

@@ -19,15 +19,13 @@ use zen_agent::{Greeting, JobModel, Limits, NodesBlock, RUNTIME, Scope, parse_ma
 
 use self::answer::{Answer, Asked, Samples};
 use self::link::{Link, MODEL_FILE, Trouble};
-use super::{Parts, RemoteEntry, RemoteOptions, Runner, RunnerAbout, RunnerError, Subject};
+use super::{Parts, Runner, RunnerAbout, RunnerError, RunnerOptions, Subject};
 use crate::latency::Precision;
 use crate::profile::transport::{Transport, printable};
 
-pub(super) const ENTRY: RemoteEntry = RemoteEntry {
-    name: RUNTIME,
-    about: "tract on another machine's processor, one thread, by the zen-agent",
-    open: |transport, options| Ok(Box::new(Agent::open(transport, options)?)),
-};
+pub(super) fn open(transport: Box<dyn Transport>, options: &RunnerOptions) -> Result<Box<dyn Runner>, RunnerError> {
+    Ok(Box::new(Agent::open(transport, options)?))
+}
 
 /// Clocks may disagree this much in a block.
 const MAX_CLOCK_JUMP_MS: f64 = 2.0;
@@ -41,14 +39,14 @@ struct Agent {
     greeting: Greeting,
 }
 
-/// Refuses what the agent cannot do.
-fn check(options: &RemoteOptions) -> Result<(), RunnerError> {
+/// Refuses what tract and the agent cannot do.
+pub(super) fn check(options: &RunnerOptions) -> Result<(), RunnerError> {
     let unusable = |reason: String| Err(RunnerError::Lost(reason));
     if options.precision != Precision::Fp32 {
         return unusable(format!("tract computes in fp32 only, not in {}; choose another runtime", options.precision));
     }
     if options.threads > 1 {
-        return unusable(format!("the zen-agent computes on one thread, not on {}", options.threads));
+        return unusable(format!("tract computes on one thread here, not on {}", options.threads));
     }
     match options.cores.as_deref().map(parse_mask) {
         Some(Err(error)) => unusable(error.to_string()),
@@ -72,7 +70,7 @@ fn greet(link: &mut Link) -> Result<Greeting, RunnerError> {
 }
 
 impl Agent {
-    fn open(transport: Box<dyn Transport>, options: &RemoteOptions) -> Result<Self, RunnerError> {
+    fn open(transport: Box<dyn Transport>, options: &RunnerOptions) -> Result<Self, RunnerError> {
         check(options)?;
         let mut link = Link::open(transport, options)?;
         let greeting = greet(&mut link)?;

@@ -43,10 +43,10 @@ fn answer(lines: &[&str], end: End) -> Run {
     Run { lines, end }
 }
 
-fn options() -> RemoteOptions {
+fn options() -> RunnerOptions {
     // Any file does: nothing runs it.
     let agent = Some(std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")));
-    RemoteOptions { agent, cores: Some("f0".to_owned()), ..RemoteOptions::new("phone", Precision::Fp32) }
+    RunnerOptions { agent, cores: Some("f0".to_owned()), ..RunnerOptions::new("phone", Precision::Fp32) }
 }
 
 fn scripted(runs: Vec<Run>) -> (Scripted, Rc<RefCell<Seen>>) {
@@ -62,7 +62,7 @@ fn agent(runs: Vec<Run>) -> (Agent, Rc<RefCell<Seen>>) {
     (Agent::open(Box::new(transport), &options()).unwrap(), seen)
 }
 
-fn open_error(runs: Vec<Run>, options: &RemoteOptions) -> String {
+fn open_error(runs: Vec<Run>, options: &RunnerOptions) -> String {
     match Agent::open(Box::new(scripted(runs).0), options) {
         Err(RunnerError::Lost(reason)) => reason,
         other => panic!("{:?}", other.err()),
@@ -151,19 +151,19 @@ fn a_target_that_cannot_be_used_is_refused_at_once() {
     let gone = || Run { lines: vec![], end: End::Exit(Exit::Code(126), "sh: zen-agent: Exec format error") };
     let reason = open_error(vec![gone(), gone()], &options());
     assert!(reason.contains("Exec format error. If the agent does not run there, build it"), "{reason}");
-    let reason = open_error(vec![answer(&[END], DONE)], &RemoteOptions { cores: None, ..options() });
+    let reason = open_error(vec![answer(&[END], DONE)], &RunnerOptions { cores: None, ..options() });
     assert!(reason.contains("stays on f0 in spite of its job"), "{reason}");
-    let unnamed = RemoteOptions { agent: None, ..options() };
+    let unnamed = RunnerOptions { agent: None, ..options() };
     let reason = open_error(vec![], &unnamed);
     assert!(
         reason.contains("script is Linux toaster, this program is for ") && reason.contains("cargo build"),
         "{reason}"
     );
     for (options, word) in [
-        (RemoteOptions { precision: Precision::Fp16, ..options() }, "fp32 only"),
-        (RemoteOptions { threads: 4, ..options() }, "one thread"),
-        (RemoteOptions { cores: Some("all".to_owned()), ..options() }, "hexadecimal"),
-        (RemoteOptions { agent: Some("/absent/agent".into()), ..options() }, "/absent/agent"),
+        (RunnerOptions { precision: Precision::Fp16, ..options() }, "fp32 only"),
+        (RunnerOptions { threads: 4, ..options() }, "one thread"),
+        (RunnerOptions { cores: Some("all".to_owned()), ..options() }, "hexadecimal"),
+        (RunnerOptions { agent: Some("/absent/agent".into()), ..options() }, "/absent/agent"),
     ] {
         let reason = open_error(vec![], &options);
         assert!(reason.contains(word), "{reason}");

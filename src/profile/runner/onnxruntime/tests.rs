@@ -1,25 +1,32 @@
-//! Against the library of a Python that has onnxruntime; skipped, loudly, where none is named.
+//! Against the onnxruntime of a Python; skipped, loudly, where none is named.
 
-use std::path::Path;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 
+use zen_agent::{Limits, Scope};
+
+use super::super::{Runner, RunnerError, RunnerOptions, Subject};
 use super::*;
 use crate::latency::{Fuser, KeyKind, OperatorKey};
 use crate::net::{Activation, LowerOptions, Network};
 use crate::onnx::{
     BREAD_NODE_PREFIX, Batch, ExportOptions, OPERATOR_NODE_PREFIX, Weights, model_bytes, operator_model, sandwich_model,
 };
+use crate::profile::transport::local::Local;
+use crate::stats::median;
 
 /// Python of an environment with `tests/peers/requirements.txt` installed.
 const PYTHON: &str = "ZEN_NAS_PEER_PYTHON";
 
-fn open() -> Option<OnnxRuntime> {
+fn open() -> Option<Box<dyn Runner>> {
     let Some(python) = std::env::var_os(PYTHON) else {
         let notice = format!("SKIPPED onnxruntime: set {PYTHON} to a Python with tests/peers/requirements.txt\n");
         std::io::Write::write_all(&mut std::io::stderr(), notice.as_bytes()).unwrap();
         return None;
     };
-    let library = library::beside_wheel(Path::new(&python)).expect("the package brings its library");
-    Some(OnnxRuntime::open(&RunnerOptions { library: Some(library), stop: None }).unwrap())
+    let python = python.to_str().unwrap().to_owned();
+    let options = RunnerOptions { python, ..RunnerOptions::new("here", Precision::Fp32) };
+    Some((ENTRY.open)(Box::new(Local::open().unwrap()), &options).unwrap())
 }
 
 fn limits() -> Limits {
@@ -75,12 +82,18 @@ fn operators_of_every_kind_are_timed_by_their_nodes() {
 
 #[test]
 fn every_node_of_a_sandwich_has_a_side_or_changes_the_layout() {
-    let Some(runner) = open() else { return };
+    let Some(mut runner) = open() else { return };
     for key in keys() {
+        let names = RefCell::new(BTreeSet::new());
+        let owner = |name: &str| {
+            names.borrow_mut().insert(name.to_owned());
+            None
+        };
         let model = sandwich_model(&key, 1, 0).unwrap();
-        let profile = runner.record(&model, &limits(), &mut |_| Ok(())).unwrap().profile;
-        assert!(profile.names.iter().any(|name| name.starts_with(OPERATOR_NODE_PREFIX)), "{key}: {:?}", profile.names);
-        for name in &profile.names {
+        runner.parts(&subject(model, Scope::Whole), &owner, 0, &limits()).unwrap();
+        let names = names.into_inner();
+        assert!(names.iter().any(|name| name.starts_with(OPERATOR_NODE_PREFIX)), "{key}: {names:?}");
+        for name in &names {
             let known = [OPERATOR_NODE_PREFIX, BREAD_NODE_PREFIX, "Reorder"];
             assert!(known.iter().any(|prefix| name.starts_with(prefix)), "{key}: {name}");
         }
@@ -111,43 +124,7 @@ fn parts_of_a_network_add_up_to_it() {
     let [sum, unowned, whole] =
         [parts.parts_ms.iter().map(median).sum::<f64>(), median(&parts.unowned_ms), median(&parts.whole_ms)];
     let share = (sum + unowned) / whole;
-    eprintln!("parts {sum:.3} + {unowned:.3} ms of {whole:.3} ms: {share:.3}; {:?}", runner.cost);
+    eprintln!("parts {sum:.3} + {unowned:.3} ms of {whole:.3} ms: {share:.3}");
     assert!((0.8..1.1).contains(&share), "{share}: {parts:?}");
     assert!(median(&parts.parts_ms[1]) > median(&parts.parts_ms[0]));
-}
-
-#[test]
-fn golden_networks_compute_what_pytorch_computed() {
-    let Some(runner) = open() else { return };
-    for name in ["idwe2k7", "k3k3", "mixed_se"] {
-        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/golden");
-        let text = std::fs::read_to_string(golden.join(format!("{name}.json"))).unwrap();
-        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let number = |key: &str| json[key].as_u64().unwrap() as u32;
-        let lower = LowerOptions {
-            squeeze_excite: json["use_se"].as_bool().unwrap(),
-            ..LowerOptions::new(number("resolution"), number("num_classes"))
-        };
-        let graph = Network::parse(json["struct"].as_str().unwrap()).unwrap().lower(&lower).unwrap();
-        let bytes = std::fs::read(golden.join(format!("{name}.eval.safetensors"))).unwrap();
-        let mut tensors: std::collections::BTreeMap<_, _> = safetensors::SafeTensors::deserialize(&bytes)
-            .unwrap()
-            .iter()
-            .map(|(name, view)| {
-                let values = view.data().chunks_exact(4).map(|c| f32::from_le_bytes(c.try_into().unwrap())).collect();
-                (name.to_owned(), crate::onnx::weights::Tensor { shape: view.shape().to_vec(), values })
-            })
-            .collect();
-        let [input, logits] = ["input", "expect.logits"].map(|name| tensors.remove(name).unwrap());
-        tensors.remove("expect.pre_gap").unwrap();
-        let batch = Batch::Fixed(input.shape[0] as u32);
-        let options = ExportOptions { batch, ..ExportOptions::default() };
-        let model = model_bytes(&graph, &Weights::from_tensors(tensors, "golden"), &options).unwrap();
-        let shape = input.shape.iter().map(|side| *side as i64).collect();
-        let mut model = Model::load(&runner.environment, &model, None).unwrap();
-        let output = model.output(shape, input.values).unwrap();
-        assert_eq!(output.len(), logits.values.len());
-        let difference = output.iter().zip(&logits.values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(difference < 1e-4, "{name}: {difference}");
-    }
 }

@@ -1,4 +1,4 @@
-//! TensorRT on another machine, through its program `trtexec`: one engine a model, whole calls on the
+//! TensorRT, through its program `trtexec`: one engine a model, whole calls on the
 //! GPU without copies, while `nvidia-smi` watches the clocks.
 //!
 //! A block is one run of the loaded engine. One during which the GPU throttled is taken again after a
@@ -17,15 +17,15 @@ use zen_agent::{Limits, Scope};
 use self::gpu::{GpuState, QUERIES};
 use self::output::{Banner, banner, complaints, layers, passed, times};
 use super::target::{Answer, Target};
-use super::{OperatorForm, RemoteEntry, RemoteOptions, Runner, RunnerAbout, RunnerError, Subject};
+use super::{OperatorForm, Runner, RunnerAbout, RunnerEntry, RunnerError, RunnerOptions, Subject};
 use crate::latency::Precision;
 use crate::onnx::activation_chain_model;
 use crate::profile::transport::{Exit, Transport};
 use crate::stats::median;
 
-pub(super) const ENTRY: RemoteEntry = RemoteEntry {
+pub(super) const ENTRY: RunnerEntry = RunnerEntry {
     name: "tensorrt",
-    about: "TensorRT through its trtexec there, on an NVIDIA GPU; fp32, fp16 or int8",
+    about: "TensorRT through its trtexec, on an NVIDIA GPU; fp32, fp16 or int8",
     open: |transport, options| Ok(Box::new(TensorRt::open(transport, options, COOL_DOWN)?)),
 };
 
@@ -72,7 +72,7 @@ const MAX_BYTES: usize = 16 << 20;
 
 struct TensorRt {
     target: Target,
-    options: RemoteOptions,
+    options: RunnerOptions,
     banner: Banner,
     /// What `nvidia-smi` there can be asked for; empty where it is missing.
     query: &'static str,
@@ -81,7 +81,7 @@ struct TensorRt {
 }
 
 impl TensorRt {
-    fn open(transport: Box<dyn Transport>, options: &RemoteOptions, cool_down: Duration) -> Result<Self, RunnerError> {
+    fn open(transport: Box<dyn Transport>, options: &RunnerOptions, cool_down: Duration) -> Result<Self, RunnerError> {
         let mut target = Target::new(transport);
         let (query, gpu) = find_query(&mut target)?;
         let banner = Banner { version: String::new(), emulated: false };

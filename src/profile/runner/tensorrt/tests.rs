@@ -80,7 +80,7 @@ fn open(state: State, precision: Precision) -> (Result<TensorRt, RunnerError>, R
     });
     let commands = scripted.commands.clone();
     let (trtexec, gpu) = ("/opt/trtexec".to_owned(), Some("T4".to_owned()));
-    let options = RemoteOptions { trtexec, gpu, ..RemoteOptions::new("t4", precision) };
+    let options = RunnerOptions { trtexec, gpu, ..RunnerOptions::new("t4", precision) };
     (TensorRt::open(Box::new(scripted), &options, Duration::ZERO), state, commands)
 }
 

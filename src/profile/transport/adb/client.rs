@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::super::TransportError;
 use super::super::lines::Tail;
-use super::super::process::{End, Process};
+use super::super::process::{End, Input, Process};
 use super::super::{Limits, lines::printable};
 
 /// Longest start of adb's server.
@@ -93,7 +93,7 @@ impl Client {
     pub fn call(&self, arguments: &[&str], total: Duration) -> Result<Answer, TransportError> {
         let doing = || TransportError::io(format!("running adb {}", arguments.first().unwrap_or(&"")));
         let limits = Limits { inactivity: total, total, line_bytes: 4096, stderr_bytes: 4096, stop: self.stop };
-        let mut process = Process::start(&mut self.command(arguments), None).map_err(doing())?;
+        let mut process = Process::start(&mut self.command(arguments), Input::Nothing).map_err(doing())?;
         let (mut stderr, mut lines) = (Tail::new(limits.stderr_bytes), Vec::new());
         let end = process.drive(&limits, &mut stderr, &mut |line| {
             if lines.len() < MAX_LINES {

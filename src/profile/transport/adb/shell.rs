@@ -9,7 +9,7 @@ use std::io;
 use std::ops::ControlFlow;
 
 use super::super::lines::Tail;
-use super::super::process::{End, Process, signal_name};
+use super::super::process::{End, Input, Process, signal_name};
 use super::super::quote::quote;
 use super::super::{Exit, Limits, Line};
 use super::client::Client;
@@ -42,7 +42,7 @@ pub fn run(
         quote(directory)
     );
     let mut command = client.command(&["-s", serial, "shell", "-T", "exec sh -s"]);
-    let mut process = Process::start(&mut command, Some(input.into_bytes()))?;
+    let mut process = Process::start(&mut command, Input::Bytes(input.into_bytes()))?;
     let mut marks = Marks::new(token);
     let end = process.drive(limits, stderr, &mut |line| marks.line(line, on_line));
     process.kill();

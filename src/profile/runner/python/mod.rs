@@ -1,9 +1,11 @@
-//! onnxruntime on another machine, through its Python: one script of ours is pushed and answers jobs.
+//! Runtimes that the Python of a machine has: one program of ours is put there and answers jobs.
 //!
-//! On one thread of a processor it times nodes inside networks, by the method of the local runner; with
-//! more threads or another provider only whole calls, and operators by their differences. The
-//! script starts anew for every job, so it takes several blocks at once and they are handed out one by one.
+//! On one thread of a processor it times nodes inside networks; with more threads or another provider only
+//! whole calls, and operators by their differences. Blocks are taken several at once and handed out one by one, as
+//! a program that starts anew for every job is dear to start. Adding a runtime: a module in `profilers/python/`
+//! and a [`PythonRuntime`] in a file beside this folder. Not here: running the program (`link`).
 
+mod link;
 mod parts;
 mod records;
 #[cfg(test)]
@@ -12,26 +14,33 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use zen_agent::{Limits, Scope};
+use zen_agent::{Limits, Machine, Scope};
 
+use self::link::{Link, Trouble};
 use self::parts::{NodeCost, parts_of};
-use self::records::{Answered, BadAnswer, Hello, Job, JobModel, Measure, NodeBlock, PROTOCOL, Taken};
-use super::target::{Answer, Target};
-use super::{Difference, Parts, RemoteEntry, RemoteOptions, Runner, RunnerAbout, RunnerError, Subject};
+use self::records::{Answered, Hello, Job, JobModel, Measure, NodeBlock, PROTOCOL, Taken};
+use super::target::Target;
+use super::{Difference, Parts, Runner, RunnerAbout, RunnerError, RunnerOptions, Subject};
 use crate::latency::Precision;
-use crate::onnx::activation_chain_model;
-use crate::profile::transport::{Exit, Transport};
+use crate::profile::transport::Transport;
 use crate::stats::median;
 
-pub(super) const ENTRY: RemoteEntry = RemoteEntry {
-    name: "onnxruntime",
-    about: "onnxruntime through the Python there (providers cpu, cuda, tensorrt); needs the packages onnxruntime and numpy",
-    open,
-};
-
-const SCRIPT: &str = include_str!("../../../../profilers/onnxruntime/zen_onnxruntime.py");
-const SCRIPT_NAME: &str = "zen_onnxruntime.py";
-const JOB_NAME: &str = "job.json";
+/// A runtime for Python.
+pub(super) struct PythonRuntime {
+    /// As in settings, and to the program.
+    pub name: &'static str,
+    /// What `pip install` takes.
+    pub packages: &'static str,
+    /// Name and text of the program's module for it.
+    pub module: (&'static str, &'static str),
+    /// Its execution providers, and the runtime in settings of each: times of another provider belong to another
+    /// table.
+    pub providers: &'static [(&'static str, &'static str)],
+    /// Whether it computes in a precision with a provider; says what does otherwise.
+    pub check: fn(Precision, &str) -> Result<(), String>,
+    /// A model of so many small nodes in a row.
+    pub chain: fn(u32) -> Result<Vec<u8>, String>,
+}
 
 /// Blocks of one model that are taken at once, as many as a network is given at least.
 const BLOCKS_AHEAD: usize = 4;
@@ -42,19 +51,20 @@ const BLOCK_TIME: Duration = Duration::from_secs(90);
 const ENGINE_TIME: Duration = Duration::from_secs(900);
 /// The script ends by itself; this is for machines on which it does not.
 const MARGIN: Duration = Duration::from_secs(60);
-/// Largest answer.
-const MAX_ANSWER_BYTES: usize = 64 << 20;
-
-struct RemoteOnnxRuntime {
-    target: Target,
-    options: RemoteOptions,
-    /// The script's command line but for the job.
-    command: Vec<String>,
+struct PythonRunner {
+    link: Link,
+    runtime: &'static PythonRuntime,
+    options: RunnerOptions,
     hello: Hello,
+    /// In the words of this program where it is this machine.
+    machine: Machine,
+    is_here: bool,
     cost: NodeCost,
     block_time: Duration,
     /// Blocks that were taken and not asked for yet.
     ahead: Option<Ahead>,
+    /// The last model that the program died of, and how.
+    given_up: Option<(Vec<u8>, String)>,
 }
 
 struct Ahead {
@@ -67,38 +77,44 @@ struct Ahead {
 /// What of which model, and how many blocks of it.
 type Ask<'a> = (&'a [u8], Measure, usize);
 
-fn open(transport: Box<dyn Transport>, options: &RemoteOptions) -> Result<Box<dyn Runner>, RunnerError> {
-    let runner = RemoteOnnxRuntime::open(transport, options)?;
+pub(super) fn open(
+    transport: Box<dyn Transport>,
+    options: &RunnerOptions,
+    runtime: &'static PythonRuntime,
+) -> Result<Box<dyn Runner>, RunnerError> {
+    let runner = PythonRunner::open(transport, options, runtime)?;
     if runner.times_parts() { Ok(Box::new(runner)) } else { Ok(Box::new(Difference::new(Box::new(runner)))) }
 }
 
-impl RemoteOnnxRuntime {
-    fn open(transport: Box<dyn Transport>, options: &RemoteOptions) -> Result<Self, RunnerError> {
+impl PythonRunner {
+    fn open(
+        transport: Box<dyn Transport>,
+        options: &RunnerOptions,
+        runtime: &'static PythonRuntime,
+    ) -> Result<Self, RunnerError> {
         let provider = options.provider.as_deref().unwrap_or("cpu");
-        let precision = options.precision;
-        if precision != Precision::Fp32 && (precision, provider) != (Precision::Fp16, "tensorrt") {
-            return Err(RunnerError::Model(format!(
-                "onnxruntime times models as they are, in fp32, not in {precision} with the provider {provider}: fp16 \
-                 takes the provider tensorrt, int8 the runtime tensorrt"
-            )));
+        let known: Vec<&str> = runtime.providers.iter().map(|(name, _)| *name).collect();
+        if !known.contains(&provider) {
+            let (name, known) = (runtime.name, known.join(", "));
+            return Err(RunnerError::Model(format!("{name} has no provider {provider}; known are {known}")));
         }
-        let mut target = Target::new(transport);
-        let script = target.put(SCRIPT_NAME, SCRIPT.as_bytes())?;
+        (runtime.check)(options.precision, provider).map_err(RunnerError::Model)?;
+        let is_here = transport.is_here();
         let threads = options.threads.to_string();
-        let mut command: Vec<String> =
-            [&options.python, &script, "--provider", provider, "--precision", precision.name(), "--threads", &threads]
-                .map(str::to_owned)
-                .to_vec();
-        command.extend(options.cores.iter().flat_map(|mask| ["--cores".to_owned(), mask.clone()]));
-        let job = Job { protocol: PROTOCOL, time_limit_s: 0.0, limits: &Limits::default(), models: Vec::new() };
-        let hello = answer(&mut target, &command, "--check", &job, BLOCK_TIME)?.hello;
+        let mut arguments =
+            vec!["--provider", provider, "--precision", options.precision.name(), "--threads", threads.as_str()];
+        arguments.extend(options.cores.iter().flat_map(|mask| ["--cores", mask.as_str()]));
+        let mut link = Link::open(transport, runtime, &options.python, &arguments)?;
+        let hello = link.greet().map_err(Trouble::into_error)?;
         if hello.provider != provider {
-            let reason = format!("the provider asked for is {provider}, but the script uses {}", hello.provider);
+            let used = &hello.provider;
+            let reason = format!("the provider asked for is {provider}, but the measuring program uses {used}");
             return Err(RunnerError::Lost(reason));
         }
+        let machine = if is_here { Machine::here() } else { hello.machine.clone() };
         let block_time = if provider == "tensorrt" { ENGINE_TIME } else { BLOCK_TIME };
-        let (options, cost) = (options.clone(), NodeCost::default());
-        let mut runner = Self { target, options, command, hello, cost, block_time, ahead: None };
+        let (options, cost, ahead, given_up) = (options.clone(), NodeCost::default(), None, None);
+        let mut runner = Self { link, runtime, options, hello, machine, is_here, cost, block_time, ahead, given_up };
         if runner.times_parts() {
             runner.cost = runner.node_cost()?;
         }
@@ -113,7 +129,7 @@ impl RemoteOnnxRuntime {
     /// node is on record.
     fn node_cost(&mut self) -> Result<NodeCost, RunnerError> {
         let limits = Limits { min_samples: 40, max_samples: 40, block_ms: 0.0, ..Limits::default() };
-        let chain = |nodes| activation_chain_model(nodes).map_err(|error| RunnerError::Model(error.to_string()));
+        let chain = |nodes| (self.runtime.chain)(nodes).map_err(RunnerError::Model);
         let (short, long) = (chain(CHAIN_NODES)?, chain(2 * CHAIN_NODES)?);
         let asked = [(short.as_slice(), Measure::Whole, 1), (&long, Measure::Whole, 1), (&short, Measure::Nodes, 1)];
         let mut taken = self.job(&asked, &limits)?.into_iter().flatten();
@@ -130,6 +146,11 @@ impl RemoteOnnxRuntime {
     /// Runs one job; returns the blocks of each model.
     fn job(&mut self, asked: &[Ask<'_>], limits: &Limits) -> Result<Vec<Vec<Taken>>, RunnerError> {
         limits.check().map_err(|error| RunnerError::Model(error.to_string()))?;
+        if let Some((model, reason)) = &self.given_up
+            && asked.iter().any(|(asked, ..)| asked == model)
+        {
+            return Err(RunnerError::Model(reason.clone()));
+        }
         let mut known: Vec<&[u8]> = Vec::new();
         let mut models = Vec::with_capacity(asked.len());
         for (index, (model, measure, blocks)) in asked.iter().enumerate() {
@@ -137,25 +158,38 @@ impl RemoteOnnxRuntime {
                 known.push(model);
                 known.len() - 1
             });
-            self.target.put_model(slot, model)?;
+            self.link.target.put_model(slot, model)?;
             let path = Target::model_name(slot);
             models.push(JobModel { name: index.to_string(), path, measure: *measure, blocks: *blocks });
         }
         let time = self.block_time * asked.iter().map(|(.., blocks)| *blocks as u32).sum();
         let job = Job { protocol: PROTOCOL, time_limit_s: time.as_secs_f64(), limits, models };
-        let text = serde_json::to_vec(&job).map_err(|error| RunnerError::Model(error.to_string()))?;
-        let path = self.target.put(JOB_NAME, &text)?;
+        let answered = self.link.job(&job, time + MARGIN);
         let Answered { hello, models, time_limit_reached } =
-            answer(&mut self.target, &self.command, &path, &job, time + MARGIN)?;
+            answered.map_err(|trouble| self.give_up(trouble, &known))?;
         if hello != self.hello {
-            let reason = format!("{} is another machine or has another onnxruntime than before", self.target.name());
-            return Err(RunnerError::Lost(reason));
+            let name = self.link.target.name();
+            return Err(RunnerError::Lost(format!(
+                "{name} is another machine or has another {} than before",
+                self.runtime.name
+            )));
         }
         let models = models.into_iter().collect::<Result<Vec<_>, _>>().map_err(RunnerError::Model)?;
         if time_limit_reached && models.iter().any(Vec::is_empty) {
             return Err(RunnerError::Model(format!("it took longer than the {} s there were", time.as_secs())));
         }
         Ok(models)
+    }
+
+    /// The error of a job without an answer. Where the program died and starts again, the model is to blame: it is
+    /// not tried any more, and the machine counts as good.
+    fn give_up(&mut self, trouble: Trouble, models: &[&[u8]]) -> RunnerError {
+        let Trouble::Died(error) = trouble else { return trouble.into_error() };
+        let starts_again = self.link.greet().is_ok_and(|hello| hello == self.hello);
+        if let (true, [model], RunnerError::Model(reason)) = (starts_again, models, &error) {
+            self.given_up = Some((model.to_vec(), reason.clone()));
+        }
+        error
     }
 
     /// One block, from those taken ahead where they are of the same model.
@@ -173,41 +207,6 @@ impl RemoteOnnxRuntime {
     }
 }
 
-/// Runs the script and reads its answer.
-fn answer(
-    target: &mut Target,
-    command: &[String],
-    last: &str,
-    job: &Job<'_>,
-    limit: Duration,
-) -> Result<Answered, RunnerError> {
-    let argv: Vec<&str> = command.iter().map(String::as_str).chain([last]).collect();
-    let answer = target.run(&argv, limit, MAX_ANSWER_BYTES)?;
-    match records::read(&answer.lines, job) {
-        Ok(answered) => {
-            target.worked();
-            Ok(answered)
-        }
-        Err(BadAnswer::Refused(reason)) => Err(RunnerError::Lost(format!("{}: {reason}", target.name()))),
-        Err(BadAnswer::Broken(problem)) => match answer.outcome.exit {
-            Exit::Code(126 | 127) => Err(RunnerError::Lost(no_python(target, &command[0], &answer))),
-            _ => {
-                let (ending, words) = (answer.ending(), answer.last_words());
-                Err(target.strike(format!("the answer of onnxruntime's script: {problem}; it {ending}: {words}")))
-            }
-        },
-    }
-}
-
-fn no_python(target: &Target, python: &str, answer: &Answer) -> String {
-    format!(
-        "{} has no Python called `{python}` ({}): install Python 3 with the packages onnxruntime and numpy, or name the \
-         interpreter that has them",
-        target.name(),
-        answer.last_words()
-    )
-}
-
 fn whole_samples(taken: Taken) -> Result<Vec<f64>, RunnerError> {
     match taken {
         Taken::Whole(samples) => Ok(samples),
@@ -222,38 +221,32 @@ fn node_samples(taken: Taken) -> Result<NodeBlock, RunnerError> {
     }
 }
 
-impl Runner for RemoteOnnxRuntime {
+impl Runner for PythonRunner {
     fn about(&self) -> RunnerAbout {
-        let Hello { machine, gpu, provider, .. } = &self.hello;
+        let Hello { gpu, provider, .. } = &self.hello;
+        let runtime = self.runtime;
+        let in_settings = runtime.providers.iter().find(|(name, _)| name == provider);
         // Its driver stands behind a comma.
         let gpu_name = gpu.as_deref().and_then(|gpu| gpu.split(',').next());
+        // This machine's GPU is another device than its processor, whether it tells its name or not.
+        let gpu_name = gpu_name.or_else(|| (!self.is_cpu() && self.options.is_processor).then_some(""));
         let gpu = gpu.as_deref().map_or(String::new(), |gpu| format!("{gpu}; "));
+        let at = if self.is_here { String::new() } else { format!(", at {}", self.link.target.name()) };
         let clock = match (self.times_parts(), self.hello.clock.as_str()) {
             (true, _) => {
-                "operators by onnxruntime's profiler, whole networks by processor time of the thread".to_owned()
+                format!("operators by {}'s profiler, whole networks by processor time of the thread", runtime.name)
             }
             (false, "thread-cpu") => format!("processor time of whole calls, provider {provider}"),
             (false, _) => format!("wall time of whole calls, provider {provider}"),
         };
         let Hello { python_version, numpy_version, .. } = &self.hello;
         RunnerAbout {
-            // Times of another provider belong to another table.
-            runtime: match provider.as_str() {
-                "cuda" => "onnxruntime-cuda",
-                "tensorrt" => "onnxruntime-tensorrt",
-                _ => ENTRY.name,
-            },
+            runtime: in_settings.map_or(runtime.name, |(_, name)| name),
             runtime_version: self.hello.runtime_version.clone(),
             // What is emulated has a name of its own already.
             device: self.options.device_of(gpu_name.filter(|_| !self.hello.emulated)),
-            host: format!(
-                "{gpu}{}, {} cores, {}, at {}",
-                machine.cpu,
-                machine.cores,
-                machine.system,
-                self.target.name()
-            ),
-            processor: machine.processor.clone().filter(|_| self.is_cpu()),
+            host: format!("{gpu}{}{at}", self.machine.words()),
+            processor: self.machine.processor.clone().filter(|_| self.is_cpu()),
             threads: if self.is_cpu() { self.options.threads } else { 0 },
             precision: self.options.precision,
             clock,
@@ -268,7 +261,10 @@ impl Runner for RemoteOnnxRuntime {
             Scope::Nodes(prefix) => {
                 let block = node_samples(self.take(&subject.model, Measure::Nodes, limits)?)?;
                 if !block.nodes.iter().any(|name| name.starts_with(prefix)) {
-                    return Err(RunnerError::Model(super::computed_elsewhere(prefix)));
+                    return Err(RunnerError::Model(format!(
+                        "{} computes it within other nodes: no name in the optimised model starts with `{prefix}`",
+                        self.runtime.name
+                    )));
                 }
                 let owner = |name: &str| name.starts_with(prefix).then_some(0);
                 let parts = parts_of(&block, &owner, 1, &self.cost).map_err(RunnerError::Model)?;
@@ -284,7 +280,7 @@ impl Runner for RemoteOnnxRuntime {
     }
 
     fn transport(&mut self) -> Option<&mut dyn Transport> {
-        Some(self.target.transport())
+        Some(self.link.target.transport())
     }
 
     fn times_parts(&self) -> bool {

@@ -1,6 +1,6 @@
-//! What `zen_onnxruntime.py` is asked and answers, checked line by line.
+//! What `zen_measure.py` is asked and answers, checked line by line.
 //!
-//! Documented in `docs/reference/onnxruntime-script.md`.
+//! Documented in `docs/reference/measuring-program.md`.
 
 use serde::{Deserialize, Serialize};
 use zen_agent::{Limits, Machine};
@@ -49,14 +49,14 @@ pub(super) struct Hello {
     pub gpu: Option<String>,
     pub provider: String,
     pub clock: String,
-    /// Whether another processor stands behind the script's.
+    /// Whether another processor stands behind the program's.
     pub emulated: bool,
 }
 
 impl Hello {
     fn check(&self) -> Result<(), String> {
         if self.protocol != PROTOCOL {
-            return Err(format!("the script speaks protocol {}, this program {PROTOCOL}", self.protocol));
+            return Err(format!("the measuring program speaks protocol {}, this program {PROTOCOL}", self.protocol));
         }
         let Self { runtime_version, python_version, numpy_version, machine, provider, clock, .. } = self;
         let Machine { cpu, architecture, system, .. } = machine;
@@ -202,4 +202,9 @@ fn check_samples(taken: &Taken, asked: Measure, limits: &Limits) -> Result<(), S
         _ => return Err("it timed something else than was asked for".to_owned()),
     };
     good.then_some(()).ok_or_else(|| "its samples are not times in milliseconds".to_owned())
+}
+
+/// Whether a line ends an answer.
+pub(super) fn is_end(line: &str) -> bool {
+    line.len() <= MAX_TEXT_BYTES && matches!(serde_json::from_str(line), Ok(Record::End { .. }))
 }

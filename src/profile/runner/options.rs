@@ -1,25 +1,22 @@
-//! Runners on other machines: what they are opened with, and which there are.
+//! What runners are opened with, the same for all of them.
 //!
-//! A remote runner owns its [`Transport`](crate::profile::transport::Transport). Adding one: write
-//! `x.rs`, list it in [`REMOTE_RUNNERS`]. Not here: how the machine is reached.
+//! Not here: which there are (`mod`), how the machine is reached (`transport`).
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::{Runner, RunnerError, agent, onnxruntime_remote, tensorrt};
-use crate::latency::Precision;
-use crate::names::UnknownName;
-use crate::profile::transport::Transport;
+use crate::latency::{Device, Precision};
 
 /// Characters of a GPU's name in the name of a device.
 const MAX_GPU_CHARACTERS: usize = 40;
 
-/// See [`RemoteOptions::subject_limit`].
+/// See [`RunnerOptions::subject_limit`].
 const SUBJECT_LIMIT: Duration = Duration::from_secs(180);
 
-/// What a remote runner is told about its target.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RemoteOptions {
+/// What a runner is told about its machine.
+#[derive(Clone, Debug)]
+pub struct RunnerOptions {
     /// Name of the device in settings.
     pub device: String,
     pub precision: Precision,
@@ -33,25 +30,32 @@ pub struct RemoteOptions {
     pub provider: Option<String>,
     /// What the name of the GPU there must hold for its times to be the device's.
     pub gpu: Option<String>,
+    /// The device is this machine's processor: what its GPU measures belongs to a device of the GPU's name.
+    pub is_processor: bool,
     /// The zen-agent executable built for the target.
     pub agent: Option<PathBuf>,
     /// Python interpreter on the target.
     pub python: String,
     /// TensorRT's command-line program on the target.
     pub trtexec: String,
+    /// Set from elsewhere (Ctrl-C) to end a block under way in this process; transports have their own.
+    pub stop: Option<&'static AtomicBool>,
 }
 
-impl RemoteOptions {
-    /// The device's name in settings, given the GPU's own: what another GPU than the expected one
-    /// measures is filed under a name of its own. A GPU that does not tell its name is believed.
+impl RunnerOptions {
+    /// The device's name in settings, given the name of the GPU that does the work: what another GPU than the
+    /// expected one measures is filed under a name of its own. A GPU that does not tell its name is believed.
     pub fn device_of(&self, gpu: Option<&str>) -> String {
-        let words = |text: &str| -> Vec<String> {
-            let parts = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
-            parts.map(str::to_ascii_lowercase).collect()
-        };
-        match (&self.gpu, gpu.map(words)) {
+        let named = gpu.map(words);
+        let short = |named: &[String]| named.join("-").chars().take(MAX_GPU_CHARACTERS).collect::<String>();
+        match (&self.gpu, named) {
+            (_, Some(named)) if self.is_processor => match short(&named) {
+                name if name.is_empty() => "unnamed-gpu".to_owned(),
+                // A built-in device may have this name.
+                name => Device::find(&name).map_or(name, |device| device.name),
+            },
             (Some(expected), Some(named)) if !words(expected).iter().all(|word| named.contains(word)) => {
-                let named: String = named.join("-").chars().take(MAX_GPU_CHARACTERS).collect();
+                let named = short(&named);
                 format!("{}-on-{}", self.device, if named.is_empty() { "another-gpu" } else { &named })
             }
             _ => self.device.clone(),
@@ -68,40 +72,20 @@ impl RemoteOptions {
             cores: None,
             provider: None,
             gpu: None,
+            is_processor: false,
             agent: None,
             python: "python3".to_owned(),
             trtexec: "trtexec".to_owned(),
+            stop: None,
         }
     }
 }
 
-/// Starts a runner on a machine.
-pub type OpenRemote = fn(Box<dyn Transport>, &RemoteOptions) -> Result<Box<dyn Runner>, RunnerError>;
-
-/// A runner for other machines that can be chosen.
-pub struct RemoteEntry {
-    /// Runtime in settings.
-    pub name: &'static str,
-    /// One line for people.
-    pub about: &'static str,
-    /// Starts it on the machine, or says why it cannot be used there and what to do about that.
-    pub open: OpenRemote,
+/// The words of a GPU's name, in lower case.
+fn words(text: &str) -> Vec<String> {
+    let parts = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
+    parts.map(str::to_ascii_lowercase).collect()
 }
-
-impl RemoteEntry {
-    /// The remote runner of a runtime.
-    ///
-    /// # Errors
-    /// For an unknown name, with the known ones.
-    pub fn find(name: &str) -> Result<&'static Self, UnknownName> {
-        let entry = REMOTE_RUNNERS.iter().find(|entry| entry.name == name);
-        let known = REMOTE_RUNNERS.iter().map(|entry| entry.name);
-        entry.ok_or_else(|| UnknownName::new("runtime for another machine", name, known))
-    }
-}
-
-/// Every remote runner.
-pub static REMOTE_RUNNERS: &[RemoteEntry] = &[agent::ENTRY, onnxruntime_remote::ENTRY, tensorrt::ENTRY];
 
 #[cfg(test)]
 mod tests {
@@ -109,7 +93,7 @@ mod tests {
 
     #[test]
     fn another_gpu_has_a_name_of_its_own() {
-        let options = RemoteOptions { gpu: Some("V100".to_owned()), ..RemoteOptions::new("v100", Precision::Fp16) };
+        let options = RunnerOptions { gpu: Some("V100".to_owned()), ..RunnerOptions::new("v100", Precision::Fp16) };
         for (named, device) in [
             (Some("Tesla V100-SXM2-16GB"), "v100"),
             (Some("NVIDIA A10G"), "v100-on-nvidia-a10g"),
@@ -119,7 +103,11 @@ mod tests {
         ] {
             assert_eq!(options.device_of(named), device, "{named:?}");
         }
-        let any = RemoteOptions { gpu: None, ..options };
+        let any = RunnerOptions { gpu: None, ..options };
         assert_eq!(any.device_of(Some("NVIDIA A10G")), "v100");
+        // This machine's GPU is another device than its processor, a built-in one where the name is known.
+        let here = RunnerOptions { is_processor: true, ..RunnerOptions::new("cpu-xeon", Precision::Fp32) };
+        let names = [Some("NVIDIA A10G"), Some("Tesla T4"), Some("-"), None].map(|gpu| here.device_of(gpu));
+        assert_eq!(names, ["nvidia-a10g", "t4", "unnamed-gpu", "cpu-xeon"]);
     }
 }

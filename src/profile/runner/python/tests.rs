@@ -1,6 +1,8 @@
 //! Against scripted answers, good and bad.
 
+use super::super::onnxruntime::RUNTIME;
 use super::super::scripted::{Said, Scripted, cut, hangs, says};
+use super::link::{JOB_NAME, MAX_ANSWER_BYTES};
 use super::*;
 use crate::profile::setting_of;
 use crate::profile::transport::Exit;
@@ -8,8 +10,8 @@ use crate::profile::transport::Exit;
 const HELLO: &str = r#"{"type":"hello","protocol":1,"runtime":"onnxruntime","runtime_version":"1.32.0","python_version":"3.11.7","numpy_version":"2.4.6","machine":{"cpu":"AMD EPYC","cores":2,"architecture":"x86_64","system":"linux"},"gpu":null,"provider":"cpu","clock":"thread-cpu","emulated":false}"#;
 const END: &str = r#"{"type":"end","measured":1,"failed":0,"time_limit_reached":false}"#;
 
-fn options() -> RemoteOptions {
-    RemoteOptions { provider: Some("cpu".to_owned()), ..RemoteOptions::new("my-box", Precision::Fp32) }
+fn options() -> RunnerOptions {
+    RunnerOptions { provider: Some("cpu".to_owned()), ..RunnerOptions::new("my-box", Precision::Fp32) }
 }
 
 /// What a good script answers: a whole call takes a thousandth of the model's bytes.
@@ -36,21 +38,21 @@ fn good(files: &std::collections::BTreeMap<String, Vec<u8>>, argv: &[&str], hell
 }
 
 /// Opens a runner whose jobs after the opening are answered by `play`, given a good answer.
-fn runner(mut play: impl FnMut(String) -> Said + 'static) -> RemoteOnnxRuntime {
+fn runner(mut play: impl FnMut(String) -> Said + 'static) -> PythonRunner {
     let mut runs = 0;
     let scripted = Scripted::new(move |files, argv| {
         runs += 1;
         let answer = good(files, argv, HELLO);
         if runs <= 2 { says(answer) } else { play(answer) }
     });
-    RemoteOnnxRuntime::open(Box::new(scripted), &options()).unwrap()
+    PythonRunner::open(Box::new(scripted), &options(), &RUNTIME).unwrap()
 }
 
 fn whole(bytes: usize) -> Subject {
     Subject { name: "x".to_owned(), model: vec![7; bytes], scope: Scope::Whole, without: Vec::new() }
 }
 
-fn ask(runner: &mut RemoteOnnxRuntime, bytes: usize) -> Result<Vec<f64>, RunnerError> {
+fn ask(runner: &mut PythonRunner, bytes: usize) -> Result<Vec<f64>, RunnerError> {
     runner.block(&whole(bytes), &Limits::default())
 }
 
@@ -60,9 +62,9 @@ fn blocks_are_taken_several_at_once() {
     let commands = scripted.commands.clone();
     let mut options = options();
     options.cores = Some("f0".to_owned());
-    let mut runner = RemoteOnnxRuntime::open(Box::new(scripted), &options).unwrap();
+    let mut runner = PythonRunner::open(Box::new(scripted), &options, &RUNTIME).unwrap();
     let expected =
-        "python3 /scripted/zen_onnxruntime.py --provider cpu --precision fp32 --threads 1 --cores f0 --check";
+        "python3 /scripted/zen_measure.py onnxruntime --provider cpu --precision fp32 --threads 1 --cores f0 --check";
     assert_eq!(commands.borrow()[0].join(" "), expected);
     for (bytes, blocks) in [(1000, BLOCKS_AHEAD + 1), (2000, 1)] {
         for _ in 0..blocks {
@@ -102,17 +104,17 @@ fn nodes_and_what_the_runner_says_of_itself() {
 fn what_is_emulated_or_another_gpu_is_not_the_device() {
     let hello = HELLO.replace(r#""emulated":false"#, r#""emulated":true"#);
     let scripted = Scripted::new(move |files, argv| says(good(files, argv, &hello)));
-    let about = open(Box::new(scripted), &options()).unwrap().about();
+    let about = open(Box::new(scripted), &options(), &RUNTIME).unwrap().about();
     assert_eq!(setting_of(&about, 1).id(), "my-box-emulated/onnxruntime/fp32/b1/t1");
     let hello = HELLO.replace("null", r#""NVIDIA A10G, 535.1""#).replace(r#""cpu","clock"#, r#""cuda","clock"#);
     let hello = hello.replace("thread-cpu", "wall");
     let scripted = Scripted::new(move |files, argv| says(good(files, argv, &hello)));
-    let cuda = RemoteOptions { provider: Some("cuda".to_owned()), gpu: Some("T4".to_owned()), ..options() };
-    assert_eq!(open(Box::new(scripted), &cuda).unwrap().about().device, "my-box-on-nvidia-a10g");
+    let cuda = RunnerOptions { provider: Some("cuda".to_owned()), gpu: Some("T4".to_owned()), ..options() };
+    assert_eq!(open(Box::new(scripted), &cuda, &RUNTIME).unwrap().about().device, "my-box-on-nvidia-a10g");
     // A script that does not say whether it is emulated is none.
     let silent = HELLO.replace(r#","emulated":false"#, "");
     let scripted = Scripted::new(move |files, argv| says(good(files, argv, &silent)));
-    assert!(open(Box::new(scripted), &options()).is_err());
+    assert!(open(Box::new(scripted), &options(), &RUNTIME).is_err());
 }
 
 #[test]
@@ -121,8 +123,8 @@ fn a_gpu_has_a_table_of_its_own_and_differences() {
     let hello = hello.replace("thread-cpu", "wall");
     let answer = hello.clone();
     let scripted = Scripted::new(move |files, argv| says(good(files, argv, &answer)));
-    let cuda = RemoteOptions { provider: Some("cuda".to_owned()), ..options() };
-    let mut runner = open(Box::new(scripted), &cuda).unwrap();
+    let cuda = RunnerOptions { provider: Some("cuda".to_owned()), ..options() };
+    let mut runner = open(Box::new(scripted), &cuda, &RUNTIME).unwrap();
     assert_eq!(runner.operator_form(), super::super::OperatorForm::Difference);
     let about = runner.about();
     assert_eq!((about.runtime, about.threads), ("onnxruntime-cuda", 0));
@@ -132,15 +134,15 @@ fn a_gpu_has_a_table_of_its_own_and_differences() {
     assert_eq!(runner.block(&subject, &Limits::default()).unwrap(), [2.0; 4]);
     // The script must use what was asked for.
     let scripted = Scripted::new(move |files, argv| says(good(files, argv, &hello)));
-    let error = open(Box::new(scripted), &options()).err().unwrap();
+    let error = open(Box::new(scripted), &options(), &RUNTIME).err().unwrap();
     assert!(error.to_string().contains("the provider asked for is cpu"), "{error}");
 }
 
 #[test]
 fn what_cannot_be_used_says_what_to_do() {
-    let at_open = |said: fn() -> Said, options: &RemoteOptions| {
+    let at_open = |said: fn() -> Said, options: &RunnerOptions| {
         let scripted = Scripted::new(move |_, _| said());
-        RemoteOnnxRuntime::open(Box::new(scripted), options).err().unwrap()
+        PythonRunner::open(Box::new(scripted), options, &RUNTIME).err().unwrap()
     };
     let missing = || Ok((String::new(), Exit::Code(127), "sh: python3: not found\n".to_owned()));
     let error = at_open(missing, &options());
@@ -149,7 +151,7 @@ fn what_cannot_be_used_says_what_to_do() {
     let error = at_open(refused, &options());
     assert!(matches!(&error, RunnerError::Lost(reason) if reason.contains("install it")), "{error}");
     for (precision, provider) in [(Precision::Int8, "cpu"), (Precision::Fp16, "cuda"), (Precision::Int8, "tensorrt")] {
-        let options = RemoteOptions { precision, provider: Some(provider.to_owned()), ..options() };
+        let options = RunnerOptions { precision, provider: Some(provider.to_owned()), ..options() };
         let error = at_open(cut, &options).to_string();
         assert!(error.contains(&format!("in fp32, not in {precision}")), "{error}");
     }
