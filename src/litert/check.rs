@@ -201,7 +201,7 @@ fn without_conversions(model: &Model) -> Model {
         match plain.tensors[from].data.take() {
             Some(halves) => {
                 let halves = halves.as_chunks().0.iter().map(|bytes| f16::from_le_bytes(*bytes).to_f32());
-                plain.tensors[to].data = Some(halves.flat_map(f32::to_le_bytes).collect());
+                plain.tensors[to].data = Some(halves.flat_map(f32::to_le_bytes).collect::<Vec<u8>>().into());
             }
             None => {
                 (plain.tensors[from].kind, plain.tensors[from].is_unit_scaled) = (TensorType::FLOAT32, false);
@@ -309,4 +309,59 @@ fn run(model: TypedModel, input: tract_onnx::prelude::Tensor) -> Result<Vec<f32>
     let output = outputs.first().ok_or("it has no output")?.cast_to::<f32>().map_err(step("reading the output"))?;
     let values = output.to_plain_array_view::<f32>().map_err(step("reading the output"))?;
     Ok(values.iter().copied().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::litert::convert::{ConvertOptions, convert};
+    use crate::net::{LowerOptions, Network};
+    use crate::onnx::import::ImportOptions;
+    use crate::onnx::{ExportOptions, Weights, model_bytes};
+
+    /// A small network: its ONNX form and its model.
+    fn network() -> (Vec<u8>, Source, Model) {
+        let network = Network::parse("SuperConvK3BNRELU(3,8,2,1)SuperResIDWE2K3(8,16,2,8,1)").unwrap();
+        let graph = network.lower(&LowerOptions { squeeze_excite: true, ..LowerOptions::new(16, 10) }).unwrap();
+        let onnx = model_bytes(&graph, &Weights::seeded(0), &ExportOptions::default()).unwrap();
+        let source = Source::read("network", onnx.clone().into(), &ImportOptions::default()).unwrap();
+        let model = convert(&source, ConvertOptions::default()).unwrap();
+        (onnx, source, model)
+    }
+
+    #[test]
+    fn one_wrong_weight_is_noticed() {
+        let (onnx, source, mut model) = network();
+        let reference = Reference::new(&onnx, &source);
+        let checked = compare(reference, &model, 1e-5).unwrap();
+        assert_eq!((checked.runtime, checked.not_run.len()), (Some("tract"), 0));
+        let weights = model.tensors.iter_mut().find(|tensor| tensor.name.ends_with("conv0_weight")).unwrap();
+        let mut data = weights.data.clone().unwrap().to_vec();
+        data[..4].copy_from_slice(&9.0_f32.to_le_bytes());
+        weights.data = Some(data.into());
+        let error = compare(reference, &model, 1e-5).unwrap_err();
+        assert!(error.contains("differ"), "{error}");
+    }
+
+    #[test]
+    fn bytes_that_are_not_what_was_written_are_noticed() {
+        let (_, _, mut model) = network();
+        let bytes = encode(&model).unwrap();
+        read_back(&bytes, &model).unwrap();
+        for length in [0, 7, bytes.len() / 2] {
+            assert!(read_back(&bytes[..length], &model).is_err());
+        }
+        let mut other = bytes.clone();
+        let last = other.len() - 20;
+        other[last] ^= 0x40;
+        assert!(read_back(&other, &model).is_err());
+        model.operators.swap(0, 1);
+        let error = read_back(&encode(&model).unwrap(), &model).unwrap_err();
+        assert!(error.contains("before it is computed"), "{error}");
+        let infinite = f32::INFINITY.to_le_bytes().to_vec();
+        model.floats("infinite".to_owned(), &[1], &[f32::INFINITY]);
+        assert_eq!(model.tensors.last().unwrap().data.as_deref(), Some(&infinite[..]));
+        let error = read_back(&encode(&model).unwrap(), &model).unwrap_err();
+        assert!(error.contains("not finite"), "{error}");
+    }
 }
