@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use prost::bytes::Bytes;
 
 use super::LitertError;
-use super::check::{Checked, Reference, compare, read_back};
+use super::check::read_back;
+use super::compare::{Checked, Reference, compare};
 use super::convert::{ConvertOptions, convert};
 use super::model::Model;
 use super::quantize::{LitertQuantization, quantize};
