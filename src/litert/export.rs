@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use prost::bytes::Bytes;
 
 use super::LitertError;
-use super::check::{Checked, Reference, compare, read_back};
+use super::check::read_back;
+use super::compare::{Checked, Reference, compare};
 use super::convert::{ConvertOptions, convert};
 use super::model::Model;
 use super::quantize::{LitertQuantization, quantize};
@@ -71,8 +72,8 @@ pub fn export(
         interface.normalize_as = NormalizeAs::Nodes;
     }
     let float = ExportOptions { precision: Precision::Fp32, interface, ..export.clone() };
-    let onnx = model_bytes(graph, weights, &float)?;
-    let source = Source::read("the network", Bytes::from(onnx.clone()), &ImportOptions::default())?;
+    let onnx = Bytes::from(model_bytes(graph, weights, &float)?);
+    let source = Source::read("the network", onnx.clone(), &ImportOptions::default())?;
     let mut model = convert(&source, ConvertOptions { batch: export.batch, half_weights })?;
     let reference = Reference::new(&onnx, &source);
     model.metadata = crate::onnx::metadata(graph, weights, export).into_iter().collect();
@@ -154,10 +155,10 @@ fn finish(
 ) -> Result<LitertSummary, LitertError> {
     let precision = options.export.precision;
     let check = |reason| LitertError::Check { reason };
-    let mut bytes = encode(model)?;
-    read_back(&bytes, model).map_err(check)?;
     let tolerance = if precision == Precision::Fp16 { HALF_TOLERANCE } else { TOLERANCE };
     let verified = compare(reference, model, tolerance).map_err(check)?;
+    let mut bytes = encode(model)?;
+    read_back(&bytes, model).map_err(check)?;
     let mut quantization = None;
     if precision == Precision::Int8 {
         let quantized = quantize(&bytes, &options.export.quantization, input, &options.python)?;

@@ -2,6 +2,8 @@
 //!
 //! Not here: its bytes (`write`), where operators come from (`convert`).
 
+use prost::bytes::Bytes;
+
 use super::schema::{ActivationFunctionType, BuiltinOperator, Padding, TensorType};
 
 /// Number of a tensor.
@@ -17,7 +19,7 @@ pub struct Tensor {
     pub has_open_batch: bool,
     pub kind: TensorType,
     /// Little-endian values of a constant.
-    pub data: Option<Vec<u8>>,
+    pub data: Option<Bytes>,
     /// Whether it holds whole numbers that stand for themselves: scale 1, zero point 0.
     pub is_unit_scaled: bool,
 }
@@ -117,11 +119,19 @@ impl Model {
 
     pub fn constant(&mut self, name: String, shape: &[usize], kind: TensorType, data: Vec<u8>) -> TensorId {
         let shape = shape.iter().map(|side| *side as i32).collect();
-        self.add(Tensor { name, shape, has_open_batch: false, kind, data: Some(data), is_unit_scaled: false })
+        self.add(Tensor {
+            name,
+            shape,
+            has_open_batch: false,
+            kind,
+            data: Some(Bytes::from(data)),
+            is_unit_scaled: false,
+        })
     }
 
     pub fn floats(&mut self, name: String, shape: &[usize], values: &[f32]) -> TensorId {
-        let data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let mut data = Vec::with_capacity(4 * values.len());
+        values.iter().for_each(|value| data.extend_from_slice(&value.to_le_bytes()));
         self.constant(name, shape, TensorType::FLOAT32, data)
     }
 

@@ -96,10 +96,13 @@ fn conv(converter: &mut Converter, node: &Node) -> Result<(), String> {
     };
     let mut id = Converter::first_output(node)?;
     let output = converter.source.dims(id)?.get(2..).unwrap_or(&[]).to_vec();
-    if let Some((place, scale, shift)) = norm::behind(converter, id)? {
-        norm::fold(&scale, &shift, &mut weights, &mut bias)?;
-        converter.absorbed[place] = true;
-        id = Converter::first_output(&converter.source.nodes()[place])?;
+    if bias.len() as u64 != filters {
+        return Err(format!("it has {} biases for {filters} filters", bias.len()));
+    }
+    if let Some(norm) = norm::behind(converter, id)? {
+        norm::fold(&norm, &mut weights, &mut bias)?;
+        converter.absorbed[norm.place] = true;
+        id = Converter::first_output(&converter.source.nodes()[norm.place])?;
     }
     let sliding = Sliding::read(node, &input, Some(vec![height, width]), &output)?;
     let name = converter.source.name(id).to_owned();

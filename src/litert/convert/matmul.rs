@@ -18,10 +18,8 @@ fn gemm(converter: &mut Converter, node: &Node) -> Result<(), String> {
     let beta = node.float("beta")?.unwrap_or(1.0) as f32;
     weights.iter_mut().for_each(|weight| *weight *= alpha);
     let is_transposed = node.int("transB")?.unwrap_or(0) != 0;
-    let bias = match converter.weights_of(node, 2)? {
-        Some((values, _)) => Some(values.into_iter().map(|value| beta * value).collect()),
-        None => None,
-    };
+    let bias = converter.weights_of(node, 2)?;
+    let bias = bias.map(|(values, _)| values.into_iter().map(|value| beta * value).collect());
     connected(converter, Converter::first_output(node)?, &input, (weights, &dims, is_transposed), bias)
 }
 

@@ -35,6 +35,9 @@ pub struct ConvertOptions {
     pub half_weights: bool,
 }
 
+/// Values of a constant, and its sizes.
+type Numbers = (Vec<f32>, Vec<u64>);
+
 type Rule = for<'s> fn(&mut Converter<'s>, &'s Node) -> Result<(), String>;
 type Family = &'static [(&'static str, Rule)];
 
@@ -151,7 +154,7 @@ impl<'s> Converter<'s> {
     }
 
     /// Numbers of the input at `place` that no image changes, if it is there.
-    fn weights_of(&self, node: &Node, place: usize) -> Result<Option<(Vec<f32>, Vec<u64>)>, String> {
+    fn weights_of(&self, node: &Node, place: usize) -> Result<Option<Numbers>, String> {
         let Some(id) = node.input(place) else { return Ok(None) };
         if self.source.is_map(id) {
             return Err(format!("its input {} is computed from the image, but must be a constant", place + 1));

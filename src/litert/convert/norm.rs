@@ -8,11 +8,21 @@ use crate::onnx::import::{Node, ValueId};
 pub const RULES: Family =
     &[("BatchNormalization", batch_norm), ("LayerNormalization", layer_norm), ("Softmax", softmax)];
 
-/// The batch norm that alone reads `id`: its node's number, scale and shift for each channel.
-pub fn behind(converter: &Converter, id: ValueId) -> Result<Option<(usize, Vec<f64>, Vec<f64>)>, String> {
+/// A batch norm behind a convolution.
+pub struct Behind {
+    /// Its node's number.
+    pub place: usize,
+    /// What it multiplies each channel by.
+    pub scale: Vec<f64>,
+    /// What it adds then.
+    pub shift: Vec<f64>,
+}
+
+/// The batch norm that alone reads `id`.
+pub fn behind(converter: &Converter, id: ValueId) -> Result<Option<Behind>, String> {
     let Some((place, node)) = converter.reader(id, "BatchNormalization") else { return Ok(None) };
     let (scale, shift) = scale_and_shift(converter, node)?;
-    Ok(Some((place, scale, shift)))
+    Ok(Some(Behind { place, scale, shift }))
 }
 
 /// What a batch norm multiplies by and adds.
@@ -33,7 +43,8 @@ fn scale_and_shift(converter: &Converter, node: &Node) -> Result<(Vec<f64>, Vec<
 }
 
 /// Scales filters and biases so that the convolution computes the batch norm, too; rounded once.
-pub fn fold(scale: &[f64], shift: &[f64], weights: &mut [f32], bias: &mut [f32]) -> Result<(), String> {
+pub fn fold(norm: &Behind, weights: &mut [f32], bias: &mut [f32]) -> Result<(), String> {
+    let Behind { scale, shift, .. } = norm;
     if scale.len() != bias.len() || bias.is_empty() {
         return Err(format!("the batch norm behind it has {} channels, and it has {}", scale.len(), bias.len()));
     }

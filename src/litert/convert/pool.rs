@@ -29,8 +29,8 @@ fn pool(converter: &mut Converter, node: &Node, code: BuiltinOperator) -> Result
         return Err("its window is dilated".to_owned());
     }
     // Windows that begin inside and end behind the map, where sizes are rounded up.
-    for axis in 0..2 {
-        let reach = (output[axis] - 1) * sliding.stride[axis] as u64 + sliding.window[axis] as u64;
+    for (axis, steps) in output.iter().enumerate().take(2) {
+        let reach = (steps - 1) * sliding.stride[axis] as u64 + sliding.window[axis] as u64;
         let have = input.dims[2 + axis] + sliding.before[axis];
         sliding.behind[axis] = sliding.behind[axis].max(reach.saturating_sub(have));
     }
