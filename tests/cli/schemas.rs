@@ -69,9 +69,11 @@ fn every_output_is_described() {
     outputs.run("zen-export", 0, &format!("zen-export {SMALL} --resolution 32 --classes 10 -o net.onnx"));
     let more = "--device pixel2 --init-weights w.safetensors --precision int8";
     outputs.run("zen-export", 0, &format!("zen-export {SMALL} --resolution 32 -o int8.onnx {more}"));
+    outputs.run("zen-export-litert", 0, &format!("zen-export {SMALL} --resolution 32 -o net.tflite --device pixel2"));
+    outputs.run("zen-export-litert", 0, "zen-export net.onnx -o again.tflite");
     outputs.run("zen-export-training", 0, &format!("zen-export {SMALL} -o net.py --init-weights a.safetensors"));
 
-    outputs.run("zen-score", 0, &format!("zen-score {SMALL} net.onnx --resolution 32"));
+    outputs.run("zen-score", 0, &format!("zen-score {SMALL} net.onnx net.tflite --resolution 32"));
     outputs.run(
         "zen-score",
         0,
