@@ -5,17 +5,16 @@
 //! where they are. `operators` says what each operator is in ONNX. Not here: what operators cost (`super::operators`), the
 //! bindings of the format (`crate::litert`).
 
+mod known;
 mod operators;
 
 use rustc_hash::FxHashMap;
 
 use super::constant::{MAX_RANK, MAX_VALUES};
 use super::error::{Problem, shown};
-use super::messages::{
-    Attribute, Dimension, Graph, Model, Node, OperatorSet, Tensor, TensorShape, TensorType as OnnxType, Type,
-    ValueInfo, attribute_type, data_type,
-};
+use super::messages::{Attribute, Graph, Model, Node, OperatorSet, Tensor, attribute_type, data_type};
 use crate::litert::schema::{self, TensorType};
+use known::{Known, onnx_type};
 
 /// Version of ONNX's operators that the messages are written in.
 const OPSET: i64 = 20;
@@ -77,53 +76,6 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Model, Problem> {
         opset_import: vec![OperatorSet { domain: String::new(), version: OPSET }],
         ..Model::default()
     })
-}
-
-/// A tensor of the file.
-struct Known<'f> {
-    name: String,
-    /// In the file's order.
-    dims: Vec<u64>,
-    kind: TensorType,
-    /// The values of a constant.
-    data: Option<&'f [u8]>,
-    /// Whether the file leaves the first size open.
-    has_open_batch: bool,
-    /// Whether it leaves another one open.
-    has_open_size: bool,
-}
-
-impl Known<'_> {
-    /// Sizes in ONNX's order.
-    fn sizes(&self) -> Vec<u64> {
-        turned(&self.dims)
-    }
-
-    fn elements(&self) -> u64 {
-        self.dims.iter().product()
-    }
-
-    fn as_value(&self, kind: TensorType) -> ValueInfo {
-        let size = |(place, size): (usize, u64)| match place {
-            0 if self.has_open_batch => Dimension { dim_value: None, dim_param: Some("batch".to_owned()) },
-            _ => Dimension { dim_value: Some(size as i64), dim_param: None },
-        };
-        let dim = self.sizes().into_iter().enumerate().map(size).collect();
-        let tensor_type = OnnxType { elem_type: onnx_type(kind), shape: Some(TensorShape { dim }) };
-        ValueInfo { name: self.name.clone(), r#type: Some(Type { tensor_type: Some(tensor_type) }) }
-    }
-
-    /// The whole numbers of a constant of few.
-    fn integers(&self) -> Result<Vec<i64>, String> {
-        let data = self.data.filter(|_| self.elements() <= MAX_VALUES as u64);
-        let data =
-            data.ok_or_else(|| format!("the values of its input `{}` are not in the file", shown(&self.name)))?;
-        match self.kind {
-            TensorType::INT32 => Ok(data.as_chunks().0.iter().map(|b| i32::from_le_bytes(*b).into()).collect()),
-            TensorType::INT64 => Ok(data.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b)).collect()),
-            _ => Err(format!("its input `{}` holds no whole numbers", shown(&self.name))),
-        }
-    }
 }
 
 /// Sizes of a map in ONNX's order.
@@ -317,21 +269,6 @@ fn turned_axis(axis: i64, rank: usize) -> Result<usize, String> {
     let place = usize::try_from(place).ok().filter(|place| *place < rank);
     let place = place.ok_or_else(|| format!("it names dimension {axis} of {rank}"))?;
     Ok(if rank == ORDER.len() { ORDER.iter().position(|from| *from == place).unwrap_or(place) } else { place })
-}
-
-fn onnx_type(kind: TensorType) -> i32 {
-    match kind {
-        TensorType::FLOAT16 => data_type::FLOAT16,
-        TensorType::FLOAT64 => data_type::DOUBLE,
-        TensorType::INT8 | TensorType::INT4 => data_type::INT8,
-        TensorType::UINT8 => data_type::UINT8,
-        TensorType::INT16 => data_type::INT16,
-        TensorType::INT32 => data_type::INT32,
-        TensorType::INT64 => data_type::INT64,
-        TensorType::BOOL => data_type::BOOL,
-        TensorType::STRING => data_type::STRING,
-        _ => data_type::FLOAT,
-    }
 }
 
 /// Attributes of nodes.

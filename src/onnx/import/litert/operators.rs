@@ -1,10 +1,12 @@
 //! What each operator of a `.tflite` file is in ONNX.
 
-use super::attribute::{int, ints, text};
+mod layout;
+mod product;
+mod window;
+
+use super::attribute::int;
 use super::{Translation, turned, turned_axis};
-use crate::litert::schema::{
-    ActivationFunctionType as Fused, BuiltinOperator as Code, Operator, OperatorCode, Padding,
-};
+use crate::litert::schema::{ActivationFunctionType as Fused, BuiltinOperator as Code, Operator, OperatorCode};
 use crate::onnx::import::error::{Problem, shown};
 use crate::onnx::import::messages::Attribute;
 
@@ -269,245 +271,12 @@ impl Call<'_, '_, '_> {
         self.node("Clip", inputs, Vec::new())
     }
 
-    /// Sizes of weights in the order of `places`, and the weights under them.
-    fn kernel(&mut self, place: usize, places: [usize; 4]) -> Result<(Vec<u64>, String), String> {
-        let id = self.id(place)?;
-        let dims = self.dims(place)?;
-        if dims.len() != 4 {
-            return Err(format!("its weights have {} dimensions, not 4", dims.len()));
-        }
-        let sizes: Vec<u64> = places.iter().map(|place| dims[*place]).collect();
-        let weights = match self.to.tensor(id)?.data {
-            Some(_) => self.to.weight(id, sizes.clone())?,
-            None => {
-                let value = self.to.value(id)?;
-                self.to.resized(value, &sizes)
-            }
-        };
-        Ok((sizes, weights))
-    }
-
     /// Weights' bias, where there is one.
     fn with_bias(&mut self, mut inputs: Vec<String>, place: usize) -> Result<Vec<String>, String> {
         if self.inputs.get(place).copied().flatten().is_some() {
             inputs.push(self.value(place)?);
         }
         Ok(inputs)
-    }
-
-    fn convolution(&mut self) -> Result<(), String> {
-        let options = self.operator.builtin_options_as_conv_2_doptions().ok_or("it has no options")?;
-        let (sizes, weights) = self.kernel(1, [0, 3, 1, 2])?;
-        let channels = self.dims(0)?.last().copied().unwrap_or(0);
-        if sizes[1] == 0 || !channels.is_multiple_of(sizes[1]) {
-            return Err(format!("its input has {channels} channels, its weights take {}", sizes[1]));
-        }
-        let inputs = vec![self.value(0)?, weights];
-        let inputs = self.with_bias(inputs, 2)?;
-        let attributes = vec![
-            int("group", (channels / sizes[1]) as i64),
-            ints("strides", vec![options.stride_h().into(), options.stride_w().into()]),
-            ints("dilations", vec![options.dilation_h_factor().into(), options.dilation_w_factor().into()]),
-            padding(options.padding()),
-        ];
-        self.fused("Conv", inputs, attributes, options.fused_activation_function())
-    }
-
-    fn depthwise(&mut self) -> Result<(), String> {
-        let options = self.operator.builtin_options_as_depthwise_conv_2_doptions().ok_or("it has no options")?;
-        let (_, weights) = self.kernel(1, [3, 0, 1, 2])?;
-        let channels = self.dims(0)?.last().copied().unwrap_or(0);
-        let inputs = vec![self.value(0)?, weights];
-        let inputs = self.with_bias(inputs, 2)?;
-        let attributes = vec![
-            int("group", channels as i64),
-            ints("strides", vec![options.stride_h().into(), options.stride_w().into()]),
-            ints("dilations", vec![options.dilation_h_factor().into(), options.dilation_w_factor().into()]),
-            padding(options.padding()),
-        ];
-        self.fused("Conv", inputs, attributes, options.fused_activation_function())
-    }
-
-    fn transposed_convolution(&mut self) -> Result<(), String> {
-        let options = self.operator.builtin_options_as_transpose_conv_options().ok_or("it has no options")?;
-        let (_, weights) = self.kernel(1, [3, 0, 1, 2])?;
-        let inputs = vec![self.value(2)?, weights];
-        let inputs = self.with_bias(inputs, 3)?;
-        let output = turned(self.output_dims(0)?);
-        let attributes = vec![
-            ints("strides", vec![options.stride_h().into(), options.stride_w().into()]),
-            ints("output_shape", output.iter().skip(2).map(|size| *size as i64).collect()),
-            padding(options.padding()),
-        ];
-        self.fused("ConvTranspose", inputs, attributes, options.fused_activation_function())
-    }
-
-    fn fully_connected(&mut self) -> Result<(), String> {
-        let options = self.operator.builtin_options_as_fully_connected_options();
-        let (keeps, fused) =
-            options.map_or((false, Fused::NONE), |o| (o.keep_num_dims(), o.fused_activation_function()));
-        let [outputs, columns] = *self.dims(1)? else {
-            return Err("its weights are no matrix".to_owned());
-        };
-        let dims = self.dims(0)?.to_vec();
-        let elements: u64 = dims.iter().product();
-        if columns == 0 || !elements.is_multiple_of(columns) {
-            return Err(format!("its weights take {columns} values, its input has sizes {dims:?}"));
-        }
-        let (id, input) = (self.id(1)?, self.value(0)?);
-        let is_constant = self.to.tensor(id)?.data.is_some();
-        match dims.len() {
-            // On every pixel of a map.
-            4 if keeps && is_constant => {
-                let weights = self.to.weight(id, vec![outputs, columns, 1, 1])?;
-                let inputs = self.with_bias(vec![input, weights], 2)?;
-                self.fused("Conv", inputs, Vec::new(), fused)
-            }
-            // On every vector of a sequence.
-            3 if is_constant => {
-                let weights = self.to.weight(id, vec![columns, outputs])?;
-                let product = self.to.between();
-                self.to.node("MatMul", vec![input, weights], product.clone(), Vec::new());
-                let mut value = product;
-                if self.inputs.get(2).copied().flatten().is_some() {
-                    let sum = self.to.between();
-                    let inputs = self.with_bias(vec![value], 2)?;
-                    self.to.node("Add", inputs, sum.clone(), Vec::new());
-                    value = sum;
-                }
-                let sizes = [dims[0], dims[1], outputs];
-                let wanted = turned(self.output_dims(0)?);
-                if sizes[..] != wanted[..] {
-                    value = self.to.resized(value, &wanted);
-                }
-                self.fused("Identity", vec![value], Vec::new(), fused)
-            }
-            _ => {
-                let rows = elements / columns;
-                let flat = if dims.len() == 2 { input } else { self.to.resized(input, &[rows, columns]) };
-                let weights = self.value(1)?;
-                let inputs = self.with_bias(vec![flat, weights], 2)?;
-                let wanted = turned(self.output_dims(0)?);
-                let attributes = vec![int("transB", 1)];
-                if wanted == [rows, outputs] {
-                    return self.fused("Gemm", inputs, attributes, fused);
-                }
-                let product = self.to.between();
-                self.to.node("Gemm", inputs, product.clone(), attributes);
-                let value = self.to.resized(product, &wanted);
-                self.fused("Identity", vec![value], Vec::new(), fused)
-            }
-        }
-    }
-
-    fn batch_matmul(&mut self) -> Result<(), String> {
-        let options = self.operator.builtin_options_as_batch_mat_mul_options();
-        let flips = options.map_or([false; 2], |o| [o.adj_x(), o.adj_y()]);
-        let mut inputs = Vec::new();
-        for (place, flip) in flips.into_iter().enumerate() {
-            let mut dims = self.dims(place)?.to_vec();
-            let is_turned = dims.len() == 4;
-            if let [.., rows, columns] = &mut dims[..]
-                && flip
-            {
-                std::mem::swap(rows, columns);
-            }
-            let id = self.id(place)?;
-            inputs.push(match self.to.tensor(id)?.data {
-                Some(_) => self.to.weight(id, dims)?,
-                None if flip || is_turned => {
-                    let value = self.to.value(id)?;
-                    self.to.resized(value, &dims)
-                }
-                None => self.to.value(id)?,
-            });
-        }
-        let (product, sizes) = (self.to.between(), self.output_dims(0)?.to_vec());
-        self.to.node("MatMul", inputs, product.clone(), Vec::new());
-        self.to.finish(product, &sizes, self.outputs[0])
-    }
-
-    fn pool(&mut self, operation: &str) -> Result<(), String> {
-        let options = self.operator.builtin_options_as_pool_2_doptions().ok_or("it has no options")?;
-        let attributes = vec![
-            ints("kernel_shape", vec![options.filter_height().into(), options.filter_width().into()]),
-            ints("strides", vec![options.stride_h().into(), options.stride_w().into()]),
-            padding(options.padding()),
-        ];
-        let input = self.value(0)?;
-        self.fused(operation, vec![input], attributes, options.fused_activation_function())
-    }
-
-    fn reduce(&mut self, operation: &str) -> Result<(), String> {
-        let keeps = self.operator.builtin_options_as_reducer_options().is_some_and(|options| options.keep_dims());
-        let dims = self.dims(0)?.to_vec();
-        let axes = self.integers(1)?;
-        let axes: Vec<usize> = axes.iter().map(|axis| turned_axis(*axis, dims.len())).collect::<Result<_, _>>()?;
-        let sizes = turned(&dims).into_iter().enumerate();
-        let sizes: Vec<u64> = match keeps {
-            true => sizes.map(|(place, size)| if axes.contains(&place) { 1 } else { size }).collect(),
-            false => sizes.filter(|(place, _)| !axes.contains(place)).map(|(_, size)| size).collect(),
-        };
-        let (input, reduced) = (self.value(0)?, self.to.between());
-        let axes = self.to.numbers(&axes.iter().map(|axis| *axis as i64).collect::<Vec<_>>());
-        self.output_dims(0)?;
-        self.to.node(operation, vec![input, axes], reduced.clone(), vec![int("keepdims", keeps.into())]);
-        self.to.finish(reduced, &sizes, self.outputs[0])
-    }
-
-    fn pad(&mut self, code: Code) -> Result<(), String> {
-        let rank = self.rank(0)?;
-        let pairs = self.integers(1)?;
-        if pairs.len() != 2 * rank {
-            return Err(format!("it pads {} sides of {rank} dimensions", pairs.len()));
-        }
-        let side = |last: usize| turned(&(0..rank).map(|place| pairs[2 * place + last]).collect::<Vec<i64>>());
-        let pads = [side(0), side(1)].concat();
-        let inputs = vec![self.value(0)?, self.to.numbers(&pads)];
-        let mode = if code == Code::MIRROR_PAD { vec![text("mode", "reflect")] } else { Vec::new() };
-        self.node("Pad", inputs, mode)
-    }
-
-    fn resize(&mut self, mode: &'static str) -> Result<(), String> {
-        let sizes: Vec<i64> = turned(self.output_dims(0)?).iter().map(|size| *size as i64).collect();
-        let inputs = vec![self.value(0)?, String::new(), String::new(), self.to.numbers(&sizes)];
-        self.node("Resize", inputs, vec![text("mode", mode)])
-    }
-
-    fn transpose(&mut self) -> Result<(), String> {
-        let order = self.integers(1)?;
-        let rank = self.rank(0)?;
-        let places: Vec<usize> = order.iter().map(|axis| turned_axis(*axis, rank)).collect::<Result<_, _>>()?;
-        if places.len() != rank {
-            return Err(format!("it orders {} of {rank} dimensions", places.len()));
-        }
-        let order = turned(&places).iter().map(|place| *place as i64).collect();
-        let input = self.value(0)?;
-        self.node("Transpose", vec![input], vec![ints("perm", order)])
-    }
-
-    /// Where a slice begins does not change what it costs.
-    fn slice(&mut self) -> Result<(), String> {
-        let ends: Vec<i64> = turned(self.output_dims(0)?).iter().map(|size| *size as i64).collect();
-        let inputs = vec![self.value(0)?, self.to.numbers(&vec![0; ends.len()]), self.to.numbers(&ends)];
-        self.node("Slice", inputs, Vec::new())
-    }
-
-    fn split(&mut self, place: usize, axis: i64) -> Result<(), String> {
-        let axis = turned_axis(axis, self.rank(place)?)?;
-        let mut sizes = Vec::new();
-        let mut output = Vec::new();
-        for id in &self.outputs {
-            let tensor = self.to.tensor(*id)?;
-            sizes.push(tensor.sizes().get(axis).map_or(0, |size| *size as i64));
-            output.push(tensor.name.clone());
-        }
-        let inputs = vec![self.value(place)?, self.to.numbers(&sizes)];
-        self.to.node("Split", inputs, String::new(), vec![int("axis", axis as i64)]);
-        if let Some(node) = self.to.graph.node.last_mut() {
-            node.output = output;
-        }
-        Ok(())
     }
 
     /// Of a constant, such as weights in float16: another constant of the file.
@@ -523,8 +292,4 @@ impl Call<'_, '_, '_> {
         let input = self.value(0)?;
         self.node("DequantizeLinear", vec![input], Vec::new())
     }
-}
-
-fn padding(padding: Padding) -> Attribute {
-    text("auto_pad", if padding == Padding::SAME { "SAME_UPPER" } else { "VALID" })
 }
