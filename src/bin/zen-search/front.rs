@@ -68,8 +68,9 @@ pub fn search(
         (false, true) => StopReason::Time,
         (false, false) => StopReason::Finished,
     };
+    let found_s = elapsed_s();
     directory
-        .event(&json!({ "event": "end", "reason": reason, "elapsed_s": elapsed_s(), "points": found.points.len() }))?;
+        .event(&json!({ "event": "end", "reason": reason, "elapsed_s": found_s, "points": found.points.len() }))?;
     let picked = if wanted.knee { found.knee() } else { found.points.first() };
     let path = directory.path().to_owned();
     let picked = picked.ok_or_else(|| SearchError::NoResult { path: path.clone() })?;
@@ -86,7 +87,7 @@ pub fn search(
     } else {
         cli::print(&table(&found, picked.rank));
     }
-    tell(args, &found, elapsed_s());
+    tell(args, &found, found_s);
     let (directory, rank) = (path.display(), picked.rank);
     args.output.note(format!("rank {rank} is best.txt; another: zen-export {directory} --rank N -o network.onnx"));
     args.output.note(format!("the front as a picture: {}", path.join("report.html").display()));
