@@ -185,3 +185,25 @@ fn files_cut_or_changed_anywhere_are_refused_or_read() {
         let _ = import_bytes("changed", &changed, &ImportOptions::default());
     }
 }
+
+#[test]
+fn an_operator_without_outputs_is_refused() {
+    for code in [BuiltinOperator::RESHAPE, BuiltinOperator::RELU, BuiltinOperator::DEQUANTIZE] {
+        let mut b = flatbuffers::FlatBufferBuilder::new();
+        let shape = Some(b.create_vector(&[1, 8, 8, 3]));
+        let image = tflite::Tensor::create(&mut b, &tflite::TensorArgs { shape, ..Default::default() });
+        let (tensors, first) = (Some(b.create_vector(&[image])), Some(b.create_vector(&[0_i32])));
+        let operator = tflite::Operator::create(&mut b, &tflite::OperatorArgs { inputs: first, ..Default::default() });
+        let operators = Some(b.create_vector(&[operator]));
+        let graph = tflite::SubGraphArgs { tensors, inputs: first, outputs: first, operators, ..Default::default() };
+        let graph = tflite::SubGraph::create(&mut b, &graph);
+        let builtin_code = tflite::OperatorCodeArgs { builtin_code: code, ..Default::default() };
+        let code = tflite::OperatorCode::create(&mut b, &builtin_code);
+        let (subgraphs, operator_codes) = (Some(b.create_vector(&[graph])), Some(b.create_vector(&[code])));
+        let model = tflite::ModelArgs { version: 3, subgraphs, operator_codes, ..Default::default() };
+        let model = tflite::Model::create(&mut b, &model);
+        b.finish(model, Some("TFL3"));
+        let error = import_bytes("model", b.finished_data(), &ImportOptions::default()).unwrap_err().to_string();
+        assert!(error.contains("it has no output"), "{error}");
+    }
+}

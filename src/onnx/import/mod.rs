@@ -1,8 +1,8 @@
-//! Networks of other people: an ONNX file as a [`Graph`], so that cost, fusion and latency work on
+//! Third-party models: an ONNX or LiteRT file as a [`Graph`], so that cost, fusion and latency work on
 //! it as on a structure.
 //!
 //! Only sizes are needed, so weights are neither copied nor looked at, and may stand in external
-//! data that is not there. The stages: `decode` (bytes to messages, with limits), `network` (names
+//! data that is not there. The stages: `decode` (bytes to messages, with limits; of a `.tflite` file `litert`), `network` (names
 //! to numbers), `order` (what the outputs need, in order), `rewrite` (several nodes that stand for
 //! one operator become one), `operators` (one reader for each operation, drawing through `call` on
 //! `reader`). `runnable` makes a file that runtimes can be timed with.

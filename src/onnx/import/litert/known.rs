@@ -30,13 +30,13 @@ impl Known<'_> {
         self.dims.iter().product()
     }
 
-    pub fn as_value(&self, kind: TensorType) -> ValueInfo {
+    pub fn as_value(&self) -> ValueInfo {
         let size = |(place, size): (usize, u64)| match place {
             0 if self.has_open_batch => Dimension { dim_value: None, dim_param: Some("batch".to_owned()) },
             _ => Dimension { dim_value: Some(size as i64), dim_param: None },
         };
         let dim = self.sizes().into_iter().enumerate().map(size).collect();
-        let tensor_type = OnnxType { elem_type: onnx_type(kind), shape: Some(TensorShape { dim }) };
+        let tensor_type = OnnxType { elem_type: onnx_type(self.kind), shape: Some(TensorShape { dim }) };
         ValueInfo { name: self.name.clone(), r#type: Some(Type { tensor_type: Some(tensor_type) }) }
     }
 

@@ -54,20 +54,17 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Model, Problem> {
         translation.place = place;
         operators::translate(&mut translation, &code, &operator)?;
     }
-    let inputs: Vec<usize> = graph.inputs().into_iter().flatten().map(|id| id as usize).collect();
-    let outputs: Vec<usize> = graph.outputs().into_iter().flatten().map(|id| id as usize).collect();
-    for id in inputs {
-        let tensor = translation.tensor(id).map_err(Problem::Model)?;
-        let info = tensor.as_value(tensor.kind);
+    for id in graph.inputs().into_iter().flatten() {
+        let tensor = translation.tensor(id as usize).map_err(Problem::Model)?;
         if tensor.has_open_size {
             let reason = "its height or width is open; convert the model with a fixed size";
             return Err(Problem::Tensor { tensor: tensor.name.clone(), reason: reason.to_owned() });
         }
+        let info = tensor.as_value();
         translation.graph.input.push(info);
     }
-    for id in outputs {
-        let tensor = translation.tensor(id).map_err(Problem::Model)?;
-        let info = tensor.as_value(tensor.kind);
+    for id in graph.outputs().into_iter().flatten() {
+        let info = translation.tensor(id as usize).map_err(Problem::Model)?.as_value();
         translation.graph.output.push(info);
     }
     Ok(Model {
@@ -148,31 +145,29 @@ impl<'f> Translation<'f> {
         format!("between {}", self.extra)
     }
 
-    fn node(&mut self, operation: &str, inputs: Vec<String>, output: String, attributes: Vec<Attribute>) {
+    /// Adds a node that belongs to the operator under way.
+    fn push(&mut self, node: Node) {
         let name = format!("operator {}", self.place + 1);
+        self.graph.node.push(Node { name, ..node });
+    }
+
+    /// A node of ONNX's own with one output.
+    fn node(&mut self, operation: &str, input: Vec<String>, output: String, attribute: Vec<Attribute>) {
         let (op_type, output) = (operation.to_owned(), vec![output]);
-        self.graph.node.push(Node {
-            input: inputs,
-            output,
-            name,
-            op_type,
-            attribute: attributes,
-            domain: String::new(),
-        });
+        self.push(Node { input, output, op_type, attribute, ..Node::default() });
     }
 
     /// An operator that nothing here knows, timed by its sizes; those of its outputs stand in the file.
-    fn unknown(&mut self, operation: &str, inputs: Vec<String>, outputs: &[usize]) -> Result<(), String> {
+    fn unknown(&mut self, operation: &str, input: Vec<String>, outputs: &[usize]) -> Result<(), String> {
         let mut output = Vec::new();
         for id in outputs {
             let tensor = self.tensor(*id)?;
-            let info = tensor.as_value(tensor.kind);
+            let info = tensor.as_value();
             output.push(tensor.name.clone());
             self.graph.value_info.push(info);
         }
-        let (name, domain) = (format!("operator {}", self.place + 1), "tflite".to_owned());
-        let op_type = operation.to_owned();
-        self.graph.node.push(Node { input: inputs, output, name, op_type, attribute: Vec::new(), domain });
+        let (op_type, domain) = (operation.to_owned(), "tflite".to_owned());
+        self.push(Node { input, output, op_type, domain, ..Node::default() });
         Ok(())
     }
 
@@ -243,22 +238,24 @@ impl<'f> Translation<'f> {
 
     /// A value under other sizes of as many elements.
     fn resized(&mut self, value: String, sizes: &[u64]) -> String {
-        let (to, output) = (sizes.iter().map(|size| *size as i64).collect::<Vec<_>>(), self.between());
-        let shape = self.numbers(&to);
-        self.node("Reshape", vec![value, shape], output.clone(), Vec::new());
+        let output = self.between();
+        self.resize_into(value, sizes, output.clone());
         output
+    }
+
+    fn resize_into(&mut self, value: String, sizes: &[u64], output: String) {
+        let shape = self.numbers(&sizes.iter().map(|size| *size as i64).collect::<Vec<_>>());
+        self.node("Reshape", vec![value, shape], output, Vec::new());
     }
 
     /// Gives a value that an operator made under `sizes` the name and the sizes of a tensor of the file.
     fn finish(&mut self, value: String, sizes: &[u64], output: usize) -> Result<(), String> {
         let tensor = self.tensor(output)?;
         let (name, wanted) = (tensor.name.clone(), tensor.sizes());
-        if sizes == wanted {
-            self.node("Identity", vec![value], name, Vec::new());
-            return Ok(());
+        match sizes == wanted {
+            true => self.node("Identity", vec![value], name, Vec::new()),
+            false => self.resize_into(value, &wanted, name),
         }
-        let shape = self.numbers(&wanted.iter().map(|size| *size as i64).collect::<Vec<_>>());
-        self.node("Reshape", vec![value, shape], name, Vec::new());
         Ok(())
     }
 }

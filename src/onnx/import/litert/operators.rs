@@ -123,7 +123,7 @@ impl Call<'_, '_, '_> {
             Code::CONCATENATION => {
                 let options = self.operator.builtin_options_as_concatenation_options();
                 let (axis, fused) = options.map_or((-1, Fused::NONE), |o| (o.axis(), o.fused_activation_function()));
-                let axis = turned_axis(axis.into(), self.output_dims(0)?.len())? as i64;
+                let axis = turned_axis(axis.into(), self.output_dims()?.len())? as i64;
                 let inputs = (0..self.inputs.len()).map(|place| self.value(place)).collect::<Result<_, _>>()?;
                 self.fused("Concat", inputs, vec![int("axis", axis)], fused)
             }
@@ -142,10 +142,10 @@ impl Call<'_, '_, '_> {
             }
             Code::RESHAPE | Code::SQUEEZE | Code::EXPAND_DIMS => {
                 let (input, sizes) = (self.value(0)?, turned(self.dims(0)?));
-                self.to.finish(input, &sizes, self.outputs[0])
+                self.finish(input, &sizes)
             }
             Code::TRANSPOSE => self.transpose(),
-            Code::SLICE | Code::STRIDED_SLICE if self.output_dims(0)?.len() == self.rank(0)? => self.slice(),
+            Code::SLICE | Code::STRIDED_SLICE if self.output_dims()?.len() == self.rank(0)? => self.slice(),
             Code::SPLIT => {
                 let axis = self.integers(0)?.first().copied().unwrap_or(0);
                 self.split(1, axis)
@@ -188,9 +188,19 @@ impl Call<'_, '_, '_> {
         Ok(self.dims(place)?.len())
     }
 
-    fn output_dims(&self, place: usize) -> Result<&[u64], String> {
-        let id = self.outputs.get(place).ok_or_else(|| "it has no output; convert the model again".to_owned())?;
-        Ok(&self.to.tensor(*id)?.dims)
+    fn output(&self) -> Result<usize, String> {
+        self.outputs.first().copied().ok_or_else(|| "it has no output; convert the model again".to_owned())
+    }
+
+    /// Sizes of the first output.
+    fn output_dims(&self) -> Result<&[u64], String> {
+        Ok(&self.to.tensor(self.output()?)?.dims)
+    }
+
+    /// Makes a value the first output.
+    fn finish(&mut self, value: String, sizes: &[u64]) -> Result<(), String> {
+        let output = self.output()?;
+        self.to.finish(value, sizes, output)
     }
 
     fn integers(&self, place: usize) -> Result<Vec<i64>, String> {
@@ -205,7 +215,7 @@ impl Call<'_, '_, '_> {
     /// An input that is spread over the sizes of the output, whose last dimensions it has.
     fn operand(&mut self, place: usize) -> Result<String, String> {
         let id = self.id(place)?;
-        let rank = self.output_dims(0)?.len();
+        let rank = self.output_dims()?.len();
         let dims = self.dims(place)?;
         if dims.len() >= rank {
             return self.to.value(id);
@@ -233,8 +243,7 @@ impl Call<'_, '_, '_> {
         attributes: Vec<Attribute>,
         activation: Fused,
     ) -> Result<(), String> {
-        self.output_dims(0)?;
-        let output = self.to.tensor(self.outputs[0])?.name.clone();
+        let output = self.to.tensor(self.output()?)?.name.clone();
         let (then, limits) = match activation {
             Fused::NONE => {
                 self.to.node(operation, inputs, output, attributes);
@@ -281,10 +290,10 @@ impl Call<'_, '_, '_> {
 
     /// Of a constant, such as weights in float16: another constant of the file.
     fn dequantize(&mut self) -> Result<(), String> {
-        let (from, to) = (self.id(0)?, self.outputs.first().copied().unwrap_or(usize::MAX));
+        let (from, to) = (self.id(0)?, self.output()?);
         let tensor = self.to.tensor(from)?;
         let (kind, data) = (tensor.kind, tensor.data);
-        self.output_dims(0)?;
+        self.to.tensor(to)?;
         if data.is_some() {
             (self.to.tensors[to].kind, self.to.tensors[to].data) = (kind, data);
             return Ok(());

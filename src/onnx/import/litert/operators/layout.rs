@@ -4,6 +4,7 @@ use super::Call;
 use crate::litert::schema::BuiltinOperator as Code;
 use crate::onnx::import::litert::attribute::{int, ints, text};
 use crate::onnx::import::litert::{turned, turned_axis};
+use crate::onnx::import::messages::Node;
 
 impl Call<'_, '_, '_> {
     pub(super) fn pad(&mut self, code: Code) -> Result<(), String> {
@@ -20,7 +21,7 @@ impl Call<'_, '_, '_> {
     }
 
     pub(super) fn resize(&mut self, mode: &'static str) -> Result<(), String> {
-        let sizes: Vec<i64> = turned(self.output_dims(0)?).iter().map(|size| *size as i64).collect();
+        let sizes: Vec<i64> = turned(self.output_dims()?).iter().map(|size| *size as i64).collect();
         let inputs = vec![self.value(0)?, String::new(), String::new(), self.to.numbers(&sizes)];
         self.node("Resize", inputs, vec![text("mode", mode)])
     }
@@ -39,7 +40,7 @@ impl Call<'_, '_, '_> {
 
     /// Where a slice begins does not change what it costs.
     pub(super) fn slice(&mut self) -> Result<(), String> {
-        let ends: Vec<i64> = turned(self.output_dims(0)?).iter().map(|size| *size as i64).collect();
+        let ends: Vec<i64> = turned(self.output_dims()?).iter().map(|size| *size as i64).collect();
         let inputs = vec![self.value(0)?, self.to.numbers(&vec![0; ends.len()]), self.to.numbers(&ends)];
         self.node("Slice", inputs, Vec::new())
     }
@@ -53,11 +54,9 @@ impl Call<'_, '_, '_> {
             sizes.push(tensor.sizes().get(axis).map_or(0, |size| *size as i64));
             output.push(tensor.name.clone());
         }
-        let inputs = vec![self.value(place)?, self.to.numbers(&sizes)];
-        self.to.node("Split", inputs, String::new(), vec![int("axis", axis as i64)]);
-        if let Some(node) = self.to.graph.node.last_mut() {
-            node.output = output;
-        }
+        let input = vec![self.value(place)?, self.to.numbers(&sizes)];
+        let (op_type, attribute) = ("Split".to_owned(), vec![int("axis", axis as i64)]);
+        self.to.push(Node { input, output, op_type, attribute, ..Node::default() });
         Ok(())
     }
 
@@ -73,8 +72,7 @@ impl Call<'_, '_, '_> {
         };
         let (input, reduced) = (self.value(0)?, self.to.between());
         let axes = self.to.numbers(&axes.iter().map(|axis| *axis as i64).collect::<Vec<_>>());
-        self.output_dims(0)?;
         self.to.node(operation, vec![input, axes], reduced.clone(), vec![int("keepdims", keeps.into())]);
-        self.to.finish(reduced, &sizes, self.outputs[0])
+        self.finish(reduced, &sizes)
     }
 }

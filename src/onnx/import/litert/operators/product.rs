@@ -40,7 +40,7 @@ impl Call<'_, '_, '_> {
                     value = sum;
                 }
                 let sizes = [dims[0], dims[1], outputs];
-                let wanted = turned(self.output_dims(0)?);
+                let wanted = turned(self.output_dims()?);
                 if sizes[..] != wanted[..] {
                     value = self.to.resized(value, &wanted);
                 }
@@ -51,7 +51,7 @@ impl Call<'_, '_, '_> {
                 let flat = if dims.len() == 2 { input } else { self.to.resized(input, &[rows, columns]) };
                 let weights = self.value(1)?;
                 let inputs = self.with_bias(vec![flat, weights], 2)?;
-                let wanted = turned(self.output_dims(0)?);
+                let wanted = turned(self.output_dims()?);
                 let attributes = vec![int("transB", 1)];
                 if wanted == [rows, outputs] {
                     return self.fused("Gemm", inputs, attributes, fused);
@@ -86,8 +86,8 @@ impl Call<'_, '_, '_> {
                 None => self.to.value(id)?,
             });
         }
-        let (product, sizes) = (self.to.between(), self.output_dims(0)?.to_vec());
+        let (product, sizes) = (self.to.between(), self.output_dims()?.to_vec());
         self.to.node("MatMul", inputs, product.clone(), Vec::new());
-        self.to.finish(product, &sizes, self.outputs[0])
+        self.finish(product, &sizes)
     }
 }

@@ -1,7 +1,7 @@
 //! Windows that slide over height and width: convolutions and pools.
 
 use super::Call;
-use crate::litert::schema::Padding;
+use crate::litert::schema::{ActivationFunctionType as Fused, Padding};
 use crate::onnx::import::litert::attribute::{int, ints, text};
 use crate::onnx::import::litert::turned;
 use crate::onnx::import::messages::Attribute;
@@ -10,34 +10,34 @@ impl Call<'_, '_, '_> {
     pub(super) fn convolution(&mut self) -> Result<(), String> {
         let options = self.operator.builtin_options_as_conv_2_doptions().ok_or("it has no options")?;
         let (sizes, weights) = self.kernel(1, [0, 3, 1, 2])?;
-        let channels = self.dims(0)?.last().copied().unwrap_or(0);
+        let channels = self.channels()?;
         if sizes[1] == 0 || !channels.is_multiple_of(sizes[1]) {
             return Err(format!("its input has {channels} channels, its weights take {}", sizes[1]));
         }
-        let inputs = vec![self.value(0)?, weights];
-        let inputs = self.with_bias(inputs, 2)?;
-        let attributes = vec![
-            int("group", (channels / sizes[1]) as i64),
-            ints("strides", vec![options.stride_h().into(), options.stride_w().into()]),
-            ints("dilations", vec![options.dilation_h_factor().into(), options.dilation_w_factor().into()]),
-            padding(options.padding()),
-        ];
-        self.fused("Conv", inputs, attributes, options.fused_activation_function())
+        let stride = [options.stride_h(), options.stride_w()];
+        let dilation = [options.dilation_h_factor(), options.dilation_w_factor()];
+        let attributes = sliding(channels / sizes[1], stride, dilation, options.padding());
+        self.convolve(weights, attributes, options.fused_activation_function())
     }
 
     pub(super) fn depthwise(&mut self) -> Result<(), String> {
         let options = self.operator.builtin_options_as_depthwise_conv_2_doptions().ok_or("it has no options")?;
         let (_, weights) = self.kernel(1, [3, 0, 1, 2])?;
-        let channels = self.dims(0)?.last().copied().unwrap_or(0);
+        let stride = [options.stride_h(), options.stride_w()];
+        let dilation = [options.dilation_h_factor(), options.dilation_w_factor()];
+        let attributes = sliding(self.channels()?, stride, dilation, options.padding());
+        self.convolve(weights, attributes, options.fused_activation_function())
+    }
+
+    /// Channels of the map.
+    fn channels(&self) -> Result<u64, String> {
+        Ok(self.dims(0)?.last().copied().unwrap_or(0))
+    }
+
+    fn convolve(&mut self, weights: String, attributes: Vec<Attribute>, activation: Fused) -> Result<(), String> {
         let inputs = vec![self.value(0)?, weights];
         let inputs = self.with_bias(inputs, 2)?;
-        let attributes = vec![
-            int("group", channels as i64),
-            ints("strides", vec![options.stride_h().into(), options.stride_w().into()]),
-            ints("dilations", vec![options.dilation_h_factor().into(), options.dilation_w_factor().into()]),
-            padding(options.padding()),
-        ];
-        self.fused("Conv", inputs, attributes, options.fused_activation_function())
+        self.fused("Conv", inputs, attributes, activation)
     }
 
     pub(super) fn transposed_convolution(&mut self) -> Result<(), String> {
@@ -45,7 +45,7 @@ impl Call<'_, '_, '_> {
         let (_, weights) = self.kernel(1, [3, 0, 1, 2])?;
         let inputs = vec![self.value(2)?, weights];
         let inputs = self.with_bias(inputs, 3)?;
-        let output = turned(self.output_dims(0)?);
+        let output = turned(self.output_dims()?);
         let attributes = vec![
             ints("strides", vec![options.stride_h().into(), options.stride_w().into()]),
             ints("output_shape", output.iter().skip(2).map(|size| *size as i64).collect()),
@@ -82,6 +82,16 @@ impl Call<'_, '_, '_> {
         };
         Ok((sizes, weights))
     }
+}
+
+/// How a convolution slides.
+fn sliding(groups: u64, stride: [i32; 2], dilation: [i32; 2], behind: Padding) -> Vec<Attribute> {
+    vec![
+        int("group", groups as i64),
+        ints("strides", stride.map(i64::from).to_vec()),
+        ints("dilations", dilation.map(i64::from).to_vec()),
+        padding(behind),
+    ]
 }
 
 fn padding(padding: Padding) -> Attribute {
