@@ -1,7 +1,7 @@
 //! Files that appear whole or not at all.
 
 use std::ffi::OsStr;
-use std::io::{Error, Write};
+use std::io::{Error, ErrorKind, Write};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
@@ -33,6 +33,18 @@ pub fn temporary_beside(path: &Path) -> Result<NamedTempFile, Error> {
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
     builder.tempfile_in(directory)
+}
+
+/// Whether a file can be written to `path`: tried before long work, an unwritable destination shows at once. Nothing is kept,
+/// so that whoever interrupts the work leaves nothing behind.
+///
+/// # Errors
+/// When `path` is a folder, or its folder cannot be written.
+pub fn try_destination(path: &Path) -> Result<(), Error> {
+    if path.is_dir() || path.file_name().is_none() {
+        return Err(Error::from(ErrorKind::IsADirectory));
+    }
+    temporary_beside(path).map(drop)
 }
 
 /// Writes a file or replaces it in one step: no reader sees half of it, and a failure leaves what

@@ -1,6 +1,5 @@
 //! A network to a checked file.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use prost::bytes::Bytes;
@@ -65,7 +64,7 @@ pub fn export(
 ) -> Result<LitertSummary, LitertError> {
     let LitertOptions { export, .. } = options;
     let half_weights = half_weights(export)?;
-    try_destination(path)?;
+    files::try_destination(path).map_err(|source| LitertError::Write { path: path.to_owned(), source })?;
     let mut interface = export.interface.clone();
     if half_weights && interface.input == InputForm::Uint8Nhwc {
         // Divided by 255, weights would fall below the smallest float16 of full precision.
@@ -96,7 +95,7 @@ pub fn export_onnx(
     path: &Path,
 ) -> Result<LitertSummary, LitertError> {
     let half_weights = half_weights(&options.export)?;
-    try_destination(path)?;
+    files::try_destination(path).map_err(|source| LitertError::Write { path: path.to_owned(), source })?;
     let (name, bytes) = import::read_file(from)?;
     let source = Source::read(&name, bytes.clone(), import)?;
     let batch = match (batch, source.batch_size) {
@@ -137,15 +136,6 @@ fn half_weights(export: &ExportOptions) -> Result<bool, LitertError> {
     Ok(export.precision == Precision::Fp16)
 }
 
-/// An unwritable destination shows before any work. Nothing is kept: an interrupted run leaves nothing behind.
-fn try_destination(path: &Path) -> Result<(), LitertError> {
-    let write = |source| LitertError::Write { path: path.to_owned(), source };
-    if path.is_dir() || path.file_name().is_none() {
-        return Err(write(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
-    }
-    files::temporary_beside(path).map(drop).map_err(write)
-}
-
 fn finish(
     model: &Model,
     reference: Reference,
@@ -166,9 +156,7 @@ fn finish(
         quantization = Some(quantized.1);
     }
     let write = |source| LitertError::Write { path: path.to_owned(), source };
-    let mut file = files::temporary_beside(path).map_err(write)?;
-    file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(write)?;
-    file.persist(path).map_err(|error| write(error.error))?;
+    files::write(path, &bytes).map_err(write)?;
     let operators = model.operators.len();
     let bytes = bytes.len() as u64;
     Ok(LitertSummary { path: path.to_owned(), bytes, operators, precision, verified, quantization })

@@ -80,12 +80,7 @@ pub fn export_with_progress(
     progress: &mut dyn FnMut(f64),
 ) -> Result<ExportSummary, OnnxError> {
     let write = |source| OnnxError::Write { path: path.to_owned(), source };
-    if path.is_dir() || path.file_name().is_none() {
-        return Err(write(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
-    }
-    // Tried first: an unwritable destination shows before any weight is drawn. Not kept: whoever
-    // interrupts a long calibration leaves nothing behind.
-    drop(files::temporary_beside(path).map_err(write)?);
+    files::try_destination(path).map_err(write)?;
 
     let (model, quantization) = model(graph, weights, options, progress)?;
     let mut file = files::temporary_beside(path).map_err(write)?;
