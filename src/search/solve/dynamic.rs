@@ -11,6 +11,7 @@ use super::frame::Frame;
 use super::maxplus::max_plus;
 use super::values::{AllValues, Choices};
 use crate::net::block::BlockKind;
+use crate::parallel::in_order;
 use crate::space::{MOST_SUB_LAYERS, Rails, Stage};
 
 /// Layers of one block.
@@ -88,18 +89,8 @@ impl Model<'_> {
 
     /// The best block of each length for every pair of widths, at every spot.
     fn all_blocks(&self, weights: &[f32]) -> Vec<Vec<f32>> {
-        let mut all: Vec<Vec<f32>> = self.frame.all.iter().map(|_| Vec::new()).collect();
-        let share = all.len().div_ceil(self.threads.max(1)).max(1);
-        std::thread::scope(|scope| {
-            for (part, blocks) in all.chunks_mut(share).enumerate() {
-                scope.spawn(move || {
-                    for (i, block) in blocks.iter_mut().enumerate() {
-                        *block = self.blocks(part * share + i, weights);
-                    }
-                });
-            }
-        });
-        all
+        let spots: Vec<usize> = (0..self.frame.all.len()).collect();
+        in_order(&mut vec![(); self.threads.max(1)], &spots, |(), spot| self.blocks(*spot, weights))
     }
 
     fn blocks(&self, spot: usize, weights: &[f32]) -> Vec<f32> {
