@@ -26,7 +26,7 @@ const INT8_COSINE: f64 = 0.99;
 /// Side of the images of the published networks for ImageNet: as 224 without its odd maps, in a twelfth of the time.
 const RESOLUTION: u32 = 64;
 
-fn python() -> Option<OsString> {
+pub fn python() -> Option<OsString> {
     let python = std::env::var_os(PYTHON);
     if python.is_none() {
         // Past the test harness, which swallows the output of tests that pass.

@@ -2,16 +2,11 @@
 
 use std::process::Command;
 
-/// Python of an environment with `requirements-litert.txt` installed.
-const PYTHON: &str = "ZEN_NAS_PEER_LITERT";
+use crate::litert::python;
 
 #[test]
 fn litert_times_every_operator_of_a_running_network() {
-    let Some(python) = std::env::var_os(PYTHON) else {
-        // Past the test harness, which swallows the output of tests that pass.
-        let notice = format!("SKIPPED LiteRT: set {PYTHON} to a Python with requirements-litert.txt\n");
-        return std::io::Write::write_all(&mut std::io::stderr(), notice.as_bytes()).unwrap();
-    };
+    let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new(python);

@@ -163,13 +163,13 @@ fn write(args: &Args, format: Option<Format>, only_for_int8: Option<&str>) -> an
     Ok(Exit::Done)
 }
 
-/// Writes an ONNX file: what it is for programs, and lines for people.
 /// A file that was written.
 enum Written {
     Onnx(ExportSummary),
     Litert(LitertSummary),
 }
 
+/// Writes an ONNX file: what it is for programs, and lines for people.
 fn onnx(
     args: &Args,
     graph: &Graph,

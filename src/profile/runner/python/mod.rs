@@ -51,6 +51,7 @@ const BLOCK_TIME: Duration = Duration::from_secs(90);
 const ENGINE_TIME: Duration = Duration::from_secs(900);
 /// The script ends by itself; this is for machines on which it does not.
 const MARGIN: Duration = Duration::from_secs(60);
+
 struct PythonRunner {
     link: Link,
     runtime: &'static PythonRuntime,
